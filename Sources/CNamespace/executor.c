@@ -1,0 +1,200 @@
+// Walks the steps of a plan. One step, one verb; a failing step ends the walk.
+
+#define _GNU_SOURCE
+#include <grp.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "world.h"
+
+void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, int status_fd,
+                         int reply_fd, struct nsrun_report *report) {
+    *w = (struct nsrun_world){
+        .plan = plan,
+        .root = -1,
+        .base = -1,
+        .scratch = -1,
+        .scratch_mount = -1,
+        .status_fd = status_fd,
+        .reply_fd = reply_fd,
+        .report = report,
+        .no_openat2 = plan->flags & NSRUN_NO_OPENAT2,
+    };
+    w->attached = !(plan->flags & NSRUN_DETACHED_ROOT) || (plan->flags & NSRUN_CLASSIC_MOUNTS);
+    // Modes are given exactly; the command gets its umask back before it starts.
+    w->old_umask = umask(0);
+}
+
+void nsrun_send(int fd, const struct nsrun_report *report) {
+    // A pipe takes a record of less than PIPE_BUF whole or, with nobody left to read it, not at all.
+    size_t size = offsetof(struct nsrun_report, text) + report->length;
+    while (write(fd, report, size) < 0 && errno == EINTR) {
+    }
+}
+
+/// Blocks until the descriptor has a byte or has ended.
+static int await(int fd) {
+    char byte;
+    ssize_t count;
+    do {
+        count = read(fd, &byte, 1);
+    } while (count < 0 && errno == EINTR);
+    return count < 0 ? -errno : 0;
+}
+
+static int request_maps(struct nsrun_world *w) {
+    w->report->kind = NSRUN_REPORT_WANTS_MAPS;
+    w->report->length = 0;
+    nsrun_send(w->status_fd, w->report);
+    return await(w->reply_fd);
+}
+
+/// SIGKILL when the parent ends, without the race of a parent that has ended already: its end of the
+/// status pipe is closed then.
+static int die_with_parent(struct nsrun_world *w) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+        return -errno;
+    struct pollfd pipe = {.fd = w->status_fd};
+    if (w->status_fd >= 0 && poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR))
+        _exit(128 + SIGKILL);
+    return 0;
+}
+
+static int set_limit(const struct nsrun_step *step) {
+    struct rlimit limit = {.rlim_cur = step->value, .rlim_max = step->value2};
+    return setrlimit((__rlimit_resource_t)step->fd, &limit) == 0 ? 0 : -errno;
+}
+
+static int set_ids(const struct nsrun_step *step) {
+    // The raw calls: glibc's wrappers signal every thread of the parent's image.
+    uid_t uid = (uid_t)step->value;
+    gid_t gid = (gid_t)step->value2;
+    if (syscall(SYS_setresgid, gid, gid, gid) != 0)
+        return -errno;
+    return syscall(SYS_setresuid, uid, uid, uid) == 0 ? 0 : -errno;
+}
+
+static int run(struct nsrun_world *w, const struct nsrun_step *step) {
+    static const char *const none[] = {NULL};
+    static const char *const devpts[] = {"newinstance", NULL, "ptmxmode", "0666", "mode", "0620",
+                                         NULL};
+    const unsigned strict = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+    switch ((enum nsrun_op)step->op) {
+    case NSRUN_OP_UNSHARE:
+        return unshare((int)step->value) == 0 ? 0 : -errno;
+    case NSRUN_OP_SETNS:
+        return setns(step->fd, (int)step->value) == 0 ? 0 : -errno;
+    case NSRUN_OP_WRITE:
+        return nsrun_write_text(step->target, step->data);
+    case NSRUN_OP_AWAIT:
+        return await(step->fd);
+    case NSRUN_OP_REQUEST_MAPS:
+        return request_maps(w);
+    case NSRUN_OP_PROPAGATION:
+        return mount(NULL, "/", NULL, MS_REC | step->value, NULL) == 0 ? 0 : -errno;
+    case NSRUN_OP_HOSTNAME:
+        return sethostname(step->data, strlen(step->data)) == 0 ? 0 : -errno;
+    case NSRUN_OP_LOOPBACK:
+        return nsrun_loopback();
+    case NSRUN_OP_HOST_DIRECTORY:
+        return mkdir(step->target, 0755) == 0 || errno == EEXIST ? 0 : -errno;
+    case NSRUN_OP_ROOT_HOST:
+        return nsrun_root_host(w);
+    case NSRUN_OP_ROOT_TMPFS:
+        return nsrun_root_tmpfs(w);
+    case NSRUN_OP_BIND:
+        return nsrun_bind(w, step);
+    case NSRUN_OP_TMPFS:
+        return nsrun_tmpfs(w, step);
+    case NSRUN_OP_PROC:
+        return nsrun_filesystem(w, step, "proc", none, strict);
+    case NSRUN_OP_SYSFS:
+        return nsrun_filesystem(w, step, "sysfs", none, strict | MOUNT_ATTR_RDONLY);
+    case NSRUN_OP_DEVPTS:
+        return nsrun_filesystem(w, step, "devpts", devpts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    case NSRUN_OP_MQUEUE:
+        return nsrun_filesystem(w, step, "mqueue", none, strict);
+    case NSRUN_OP_BINFMT:
+        return nsrun_filesystem(w, step, "binfmt_misc", none, strict);
+    case NSRUN_OP_OVERLAY:
+        return nsrun_overlay(w, step);
+    case NSRUN_OP_FILE:
+        return nsrun_file(w, step);
+    case NSRUN_OP_BIND_DATA:
+        return nsrun_bind_data(w, step);
+    case NSRUN_OP_PREPEND:
+        return nsrun_prepend(w, step);
+    case NSRUN_OP_SYMLINK:
+        return nsrun_symlink(w, step);
+    case NSRUN_OP_DIRECTORY:
+        return nsrun_directory(w, step);
+    case NSRUN_OP_CHMOD:
+        return nsrun_chmod(w, step);
+    case NSRUN_OP_REMOUNT_RO:
+        return nsrun_remount_read_only(w, step);
+    case NSRUN_OP_LOCK_FILE:
+        return -ENOSYS;
+    case NSRUN_OP_ENTER:
+        return nsrun_enter(w);
+    case NSRUN_OP_CHDIR:
+        return nsrun_chdir(w, step);
+    case NSRUN_OP_RLIMIT:
+        return set_limit(step);
+    case NSRUN_OP_SETGROUPS:
+        return syscall(SYS_setgroups, 0, NULL) == 0 ? 0 : -errno;
+    case NSRUN_OP_IDS:
+        return set_ids(step);
+    case NSRUN_OP_PERSONALITY:
+        return personality(step->value) >= 0 ? 0 : -errno;
+    case NSRUN_OP_SESSION:
+        // A group leader cannot call setsid(); it has no terminal to lose through us either.
+        return setsid() >= 0 || getpgrp() == getpid() ? 0 : -errno;
+    case NSRUN_OP_DEATH_SIGNAL:
+        return die_with_parent(w);
+    case NSRUN_OP_NO_NEW_PRIVS:
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : -errno;
+    case NSRUN_OP_CAPABILITIES:
+        return nsrun_drop_capabilities((const struct nsrun_capabilities *)(const void *)step->data);
+    case NSRUN_OP_EXEC_LABEL:
+        return nsrun_write_text("/proc/self/attr/exec", step->data);
+    case NSRUN_OP_SECCOMP:
+        return nsrun_seccomp(step->data, step->length);
+    case NSRUN_OP_EXEC:
+        return nsrun_execute(w, step);
+    }
+    return -EINVAL;
+}
+
+static void send_time(struct nsrun_world *w, size_t index, int64_t nanoseconds) {
+    w->report->kind = NSRUN_REPORT_STEP;
+    w->report->step = (int32_t)index;
+    w->report->value = nanoseconds > INT32_MAX ? INT32_MAX : (int32_t)nanoseconds;
+    w->report->length = 0;
+    nsrun_send(w->status_fd, w->report);
+}
+
+int nsrun_walk(struct nsrun_world *w, size_t from, size_t to) {
+    for (size_t index = from; index < to; index++) {
+        w->call = NSRUN_CALL_STEP;
+        const bool trace = w->plan->flags & NSRUN_TRACE;
+        const int64_t before = trace ? nsrun_now() : 0;
+        int error = run(w, &w->plan->steps[index]);
+        if (trace && error == 0)
+            send_time(w, index, nsrun_now() - before);
+        if (error < 0) {
+            struct nsrun_report *report = w->report;
+            report->kind = NSRUN_REPORT_FAILED;
+            report->step = (int32_t)index;
+            report->error = -error;
+            report->call = w->call;
+            if (w->call != NSRUN_CALL_RUN && w->call != NSRUN_CALL_INTERPRETER)
+                report->length = 0;
+            return error;
+        }
+    }
+    return 0;
+}

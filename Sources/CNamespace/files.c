@@ -1,0 +1,204 @@
+// Files, links and directories made in the new root, and files in memory bound into it.
+
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+
+#include "world.h"
+
+/// The most that is read of a file of the root, and of one that is copied into memory.
+enum { LARGEST_ACCOUNT_FILE = 4 << 20 };
+
+int nsrun_write_all(int fd, const char *data, size_t length) {
+    while (length > 0) {
+        ssize_t count = write(fd, data, length);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return -errno;
+        data += count;
+        length -= (size_t)count;
+    }
+    return 0;
+}
+
+/// Copies until the end of `from`, or `limit` bytes where it is not negative.
+static int copy_all(int from, int to, off_t limit) {
+    char buffer[16384];
+    while (limit != 0) {
+        size_t want = limit > 0 && limit < (off_t)sizeof buffer ? (size_t)limit : sizeof buffer;
+        ssize_t count = read(from, buffer, want);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return -errno;
+        if (count == 0)
+            return 0;
+        int error = nsrun_write_all(to, buffer, (size_t)count);
+        if (error < 0)
+            return error;
+        if (limit > 0)
+            limit -= count;
+    }
+    return 0;
+}
+
+static int fill(struct nsrun_world *w, int file, const struct nsrun_step *step) {
+    w->call = NSRUN_CALL_CONTENT;
+    int error = step->fd >= 0 ? copy_all(step->fd, file, -1)
+                              : nsrun_write_all(file, step->data, step->length);
+    if (error == 0)
+        w->call = NSRUN_CALL_STEP;
+    return error;
+}
+
+/// A tmpfs for files that are bound into the root: never visible as a whole.
+int nsrun_scratch(struct nsrun_world *w) {
+    if (w->scratch >= 0)
+        return 0;
+    if (!(w->plan->flags & NSRUN_CLASSIC_MOUNTS)) {
+        int context = nsrun_fsopen("tmpfs");
+        if (context < 0)
+            return context;
+        int error = nsrun_fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755");
+        if (error == 0)
+            error = nsrun_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL);
+        if (error == 0)
+            error = nsrun_fsmount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+        close(context);
+        if (error < 0)
+            return error;
+        w->scratch = error;
+        if (!w->attached || w->plan->flags & NSRUN_DETACHED_ROOT)
+            return 0;
+        // Older kernels clone only from mounts that are attached; ENTER takes it away again.
+        error = nsrun_move_mount(w->scratch, AT_FDCWD, "/", 0);
+        w->scratch_mount = w->scratch;
+        return error;
+    }
+    if (mount("tmpfs", "/", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0)
+        return -errno;
+    w->scratch = w->scratch_mount = nsrun_result(open("/..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return w->scratch < 0 ? w->scratch : 0;
+}
+
+/// A new file in the scratch tmpfs, open for writing; `name` is its name there.
+static int scratch_file(struct nsrun_world *w, mode_t mode, char name[16]) {
+    int error = nsrun_scratch(w);
+    if (error < 0)
+        return error;
+    snprintf(name, 16, "%u", w->scratch_names++);
+    return nsrun_result(
+        openat(w->scratch, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode));
+}
+
+static int bind_scratch(struct nsrun_world *w, const char *name, const struct nsrun_step *step) {
+    struct nsrun_place place;
+    int error = nsrun_find(w, step->target, NSRUN_KIND_FILE, step->flags, 0644, &place);
+    if (error < 0)
+        return error;
+    error = nsrun_place_bind(w, w->scratch, name, step->flags & NSRUN_READ_ONLY, &place);
+    close(place.fd);
+    return error;
+}
+
+int nsrun_bind_data(struct nsrun_world *w, const struct nsrun_step *step) {
+    char name[16];
+    int file = scratch_file(w, step->mode, name);
+    if (file < 0)
+        return file;
+    int error = fill(w, file, step);
+    close(file);
+    return error < 0 ? error : bind_scratch(w, name, step);
+}
+
+int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {
+    char name[16];
+    int file = scratch_file(w, 0644, name);
+    if (file < 0)
+        return file;
+    int error = nsrun_write_all(file, step->data, step->length);
+    struct nsrun_place place;
+    if (error == 0
+        && nsrun_find(w, step->target, NSRUN_KIND_FILE, NSRUN_MUST_EXIST, 0, &place) == 0) {
+        // The root's own file may be anything: only a regular one is read, and not without end.
+        char path[32];
+        nsrun_fd_path(place.fd, path);
+        struct stat status;
+        int own = -1;
+        if (fstat(place.fd, &status) == 0 && S_ISREG(status.st_mode))
+            own = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        close(place.fd);
+        if (own >= 0) {
+            error = copy_all(own, file, LARGEST_ACCOUNT_FILE);
+            close(own);
+        }
+    }
+    close(file);
+    if (error < 0) {
+        w->call = NSRUN_CALL_CONTENT;
+        return error;
+    }
+    return bind_scratch(w, name, step);
+}
+
+/// Opens the directory that something is to be made in; `name` is what it is to be called.
+static int open_parent(struct nsrun_world *w, const struct nsrun_step *step,
+                       char name[NAME_MAX + 1]) {
+    int parent = nsrun_find_parent(w, step->target, name);
+    if (parent >= 0)
+        w->call = NSRUN_CALL_CREATE;
+    return parent;
+}
+
+int nsrun_file(struct nsrun_world *w, const struct nsrun_step *step) {
+    char name[NAME_MAX + 1];
+    int parent = open_parent(w, step, name);
+    if (parent < 0)
+        return parent;
+    int file = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW,
+                      step->mode);
+    if (file < 0 && errno == EEXIST)   // as bubblewrap: what is there is written, but no symlink
+        file = openat(parent, name, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int error = file < 0 ? -errno : fill(w, file, step);
+    if (file >= 0)
+        close(file);
+    close(parent);
+    return error;
+}
+
+int nsrun_symlink(struct nsrun_world *w, const struct nsrun_step *step) {
+    char name[NAME_MAX + 1], text[PATH_MAX];
+    int parent = open_parent(w, step, name);
+    if (parent < 0)
+        return parent;
+    int error = symlinkat(step->source, parent, name) == 0 ? 0 : -errno;
+    if (error == -EEXIST) {   // the same link again is no conflict
+        ssize_t size = readlinkat(parent, name, text, sizeof text);
+        if (size >= 0 && (size_t)size == strlen(step->source)
+            && memcmp(text, step->source, (size_t)size) == 0)
+            error = 0;
+    }
+    close(parent);
+    return error;
+}
+
+int nsrun_directory(struct nsrun_world *w, const struct nsrun_step *step) {
+    struct nsrun_place place;
+    int error = nsrun_find(w, step->target, NSRUN_KIND_DIRECTORY, step->flags, step->mode, &place);
+    if (error == 0)
+        close(place.fd);
+    return error;
+}
+
+int nsrun_chmod(struct nsrun_world *w, const struct nsrun_step *step) {
+    struct nsrun_place place;
+    int error = nsrun_find(w, step->target, NSRUN_KIND_ANY, NSRUN_MUST_EXIST, 0, &place);
+    if (error < 0)
+        return error;
+    char path[32];
+    nsrun_fd_path(place.fd, path);
+    error = chmod(path, step->mode) == 0 ? 0 : -errno;
+    close(place.fd);
+    return error;
+}

@@ -1,0 +1,224 @@
+// What the launcher asks of the host outside a plan, in the shape Swift can call: glibc hides these
+// calls or their constants from Swift, and errno stays on this side.
+
+#define _GNU_SOURCE
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+
+#include "include/nsrun.h"
+#include "syscalls.h"
+
+const uint64_t nsrun_clone_newuser = CLONE_NEWUSER, nsrun_clone_newns = CLONE_NEWNS,
+               nsrun_clone_newpid = CLONE_NEWPID, nsrun_clone_newnet = CLONE_NEWNET,
+               nsrun_clone_newipc = CLONE_NEWIPC, nsrun_clone_newuts = CLONE_NEWUTS,
+               nsrun_clone_newcgroup = CLONE_NEWCGROUP;
+const uint64_t nsrun_ms_slave = MS_SLAVE, nsrun_ms_private = MS_PRIVATE;
+
+int nsrun_blocked_signals(uint64_t *mask) { return nsrun_sigprocmask(SIG_SETMASK, NULL, mask); }
+
+int nsrun_block_all_signals(uint64_t *previous) {
+    const uint64_t all = ~0ull;
+    return nsrun_sigprocmask(SIG_SETMASK, &all, previous);
+}
+
+int nsrun_set_signal_mask(uint64_t mask) { return nsrun_sigprocmask(SIG_SETMASK, &mask, NULL); }
+
+int nsrun_signal_descriptor(void) {
+    sigset_t all;
+    sigfillset(&all);
+    return nsrun_result(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+int nsrun_read_signal(int fd, bool *from_kernel, pid_t *sender) {
+    struct signalfd_siginfo info;
+    ssize_t count = read(fd, &info, sizeof info);
+    if (count != sizeof info)
+        return count < 0 ? -errno : -EAGAIN;
+    *from_kernel = info.ssi_code == SI_KERNEL;
+    *sender = (pid_t)info.ssi_pid;
+    return (int)info.ssi_signo;
+}
+
+int nsrun_wait(pid_t pid, bool block, int *status, struct rusage *usage) {
+    pid_t result;
+    do {
+        result = wait4(pid, status, block ? __WALL : WNOHANG | __WALL, usage);
+    } while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : result == 0 ? -EAGAIN : 0;
+}
+
+int nsrun_poll2(int a, int b, int64_t nanoseconds) {
+    struct pollfd fds[2] = {{.fd = a, .events = POLLIN}, {.fd = b, .events = POLLIN}};
+    struct timespec limit = {.tv_sec = nanoseconds / 1000000000,
+                             .tv_nsec = nanoseconds % 1000000000};
+    int count = ppoll(fds, 2, nanoseconds < 0 ? NULL : &limit, NULL);
+    if (count < 0)
+        return errno == EINTR ? 0 : -errno;
+    return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0);
+}
+
+int nsrun_pipe(int fds[2]) { return pipe2(fds, O_CLOEXEC) == 0 ? 0 : -errno; }
+
+int nsrun_stop_self(void) { return kill(getpid(), SIGSTOP) == 0 ? 0 : -errno; }
+
+int nsrun_die_with_parent(void) {
+    return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 ? 0 : -errno;
+}
+
+void nsrun_close_others(const int *keep, size_t count) {
+    unsigned from = 3;
+    for (;;) {
+        unsigned next = ~0u;
+        for (size_t i = 0; i < count; i++)
+            if (keep[i] >= (int)from && (unsigned)keep[i] < next)
+                next = (unsigned)keep[i];
+        if (next > from)
+            nsrun_close_range(from, next == ~0u ? next : next - 1, 0);
+        if (next == ~0u)
+            return;
+        from = next + 1;
+    }
+}
+
+int nsrun_pidfd_open(pid_t pid) { return nsrun_result(syscall(SYS_pidfd_open, pid, 0)); }
+
+int nsrun_set_cloexec(int fd, bool on) {
+    return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) == 0 ? 0 : -errno;
+}
+
+unsigned nsrun_features(void) {
+    unsigned features = 0;
+    // The youngest of the mount calls stands for them all; both fail on descriptor -1 at once.
+    struct mount_attr attributes = {.attr_set = 0};
+    if (syscall(SYS_mount_setattr, -1, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0
+        && errno != ENOSYS && syscall(SYS_move_mount, -1, "", -1, "", 0) != 0 && errno != ENOSYS)
+        features |= NSRUN_FEATURE_MOUNT_API;
+    if (nsrun_openat2(-1, ".", O_PATH, 0) != -ENOSYS)
+        features |= NSRUN_FEATURE_OPENAT2;
+    return features;
+}
+
+int nsrun_uname(char release[65], char machine[65]) {
+    struct utsname name;
+    if (uname(&name) != 0)
+        return -errno;
+    memcpy(release, name.release, 65);
+    memcpy(machine, name.machine, 65);
+    return 0;
+}
+
+ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity) {
+    size_t length = 0;
+    while (length < capacity) {
+        ssize_t count = read(fd, buffer + length, capacity - length);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return -errno;
+        if (count == 0)
+            break;
+        length += (size_t)count;
+    }
+    return (ssize_t)length;
+}
+
+ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    ssize_t length = nsrun_read_all(fd, buffer, capacity);
+    close(fd);
+    return length;
+}
+
+int64_t nsrun_file_mode(const char *path, bool follow) {
+    struct stat status;
+    return fstatat(AT_FDCWD, path, &status, follow ? 0 : AT_SYMLINK_NOFOLLOW) == 0
+               ? (int64_t)status.st_mode
+               : -errno;
+}
+
+ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity) {
+    char resolved[PATH_MAX];
+    if (realpath(path, resolved) == NULL)
+        return -errno;
+    size_t length = strlen(resolved);
+    if (length + 1 > capacity)
+        return -ENAMETOOLONG;
+    memcpy(buffer, resolved, length + 1);
+    return (ssize_t)length;
+}
+
+int nsrun_capture(const char *path, char *const argv[], char *const envp[], char *buffer,
+                  size_t capacity, size_t *length, bool errors_too) {
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return -errno;
+    pid_t pid = vfork();
+    if (pid == 0) {
+        const uint64_t none = 0;
+        nsrun_sigprocmask(SIG_SETMASK, &none, NULL);
+        if (dup2(fds[1], 1) < 0 || (errors_too && dup2(fds[1], 2) < 0))
+            _exit(127);
+        execve(path, argv, envp);
+        _exit(127);
+    }
+    int error = pid < 0 ? -errno : 0;
+    close(fds[1]);
+    ssize_t count = error < 0 ? 0 : nsrun_read_all(fds[0], buffer, capacity);
+    close(fds[0]);
+    *length = count > 0 ? (size_t)count : 0;
+    int status = 0;
+    if (error == 0)
+        error = nsrun_wait(pid, true, &status, NULL);
+    return error < 0 ? error : status;
+}
+
+int nsrun_open_for_reading(const char *path) {
+    return nsrun_result(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+}
+
+int nsrun_is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+
+int nsrun_is_terminal(int fd) { return isatty(fd); }
+
+pid_t nsrun_terminal_group(int fd) { return tcgetpgrp(fd); }
+
+void nsrun_reclaim_terminal(int fd, pid_t group) {
+    // The caller has SIGTTOU blocked, so that this works from the background.
+    if (tcgetpgrp(fd) != group)
+        tcsetpgrp(fd, group);
+}
+
+ssize_t nsrun_terminal_name(int fd, char *buffer, size_t capacity) {
+    int error = ttyname_r(fd, buffer, capacity);
+    return error != 0 ? -error : (ssize_t)strlen(buffer);
+}
+
+int64_t nsrun_now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+int nsrun_open_shared(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+        return fd;
+    int error = -errno;
+    close(fd);
+    return error;
+}

@@ -1,0 +1,103 @@
+// Id maps, capabilities and filters: what makes the command less than its caller.
+
+#define _GNU_SOURCE
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+
+#include "world.h"
+
+int nsrun_write_text(const char *path, const char *data) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    // An id map takes exactly one write, so a short one is an error rather than a reason to go on.
+    size_t length = strlen(data);
+    ssize_t count = write(fd, data, length);
+    int error = count < 0 ? -errno : (size_t)count == length ? 0 : -EIO;
+    close(fd);
+    return error;
+}
+
+uint64_t nsrun_capability_all(void) {
+    uint64_t all = 0;
+    for (int cap = 0; cap <= CAP_LAST_CAP || CAP_IS_SUPPORTED(cap); cap++)
+        all |= 1ull << cap;
+    return all;
+}
+
+int nsrun_capability_named(const char *name) {
+    char prefixed[64] = "cap_";
+    cap_value_t value;
+    if (strlen(name) >= sizeof prefixed - 4)
+        return -1;
+    if (strncasecmp(name, "cap_", 4) == 0)
+        name += 4;
+    strcpy(prefixed + 4, name);
+    return cap_from_name(prefixed, &value) == 0 ? value : -1;
+}
+
+uint64_t nsrun_capabilities_held(void) {
+    uint64_t held = 0;
+    cap_t sets = cap_get_proc();
+    if (sets == NULL)
+        return 0;
+    for (cap_value_t cap = 0; cap < 64 && CAP_IS_SUPPORTED(cap); cap++) {
+        cap_flag_value_t set;
+        if (cap_get_flag(sets, cap, CAP_PERMITTED, &set) == 0 && set == CAP_SET)
+            held |= 1ull << cap;
+    }
+    cap_free(sets);
+    return held;
+}
+
+int nsrun_capabilities_prepare(struct nsrun_capabilities *result, uint64_t held, uint64_t ambient,
+                               uint64_t bounding) {
+    cap_t sets = cap_init();
+    if (sets == NULL)
+        return -errno;
+    for (cap_value_t cap = 0; cap < 64; cap++) {
+        if (!(held >> cap & 1))
+            continue;
+        // An ambient capability must be inheritable; the others need not be.
+        if (cap_set_flag(sets, CAP_PERMITTED, 1, &cap, CAP_SET) != 0
+            || cap_set_flag(sets, CAP_EFFECTIVE, 1, &cap, CAP_SET) != 0
+            || (ambient >> cap & 1
+                && cap_set_flag(sets, CAP_INHERITABLE, 1, &cap, CAP_SET) != 0)) {
+            int error = -errno;
+            cap_free(sets);
+            return error;
+        }
+    }
+    *result = (struct nsrun_capabilities){.sets = sets, .bounding = bounding, .ambient = ambient};
+    return 0;
+}
+
+void nsrun_capabilities_release(struct nsrun_capabilities *capabilities) {
+    cap_free(capabilities->sets);
+}
+
+int nsrun_drop_capabilities(const struct nsrun_capabilities *capabilities) {
+    // The bounding set goes first: dropping from it takes CAP_SETPCAP, which the next call may drop.
+    for (cap_value_t cap = 0; cap < 64 && cap_get_bound(cap) >= 0; cap++)
+        if (!(capabilities->bounding >> cap & 1) && cap_drop_bound(cap) != 0 && errno != EPERM)
+            return -errno;
+    // cap_set_proc() on sets made beforehand is one capset(2): it allocates nothing.
+    if (cap_set_proc((cap_t)capabilities->sets) != 0)
+        return -errno;
+    for (cap_value_t cap = 0; cap < 64; cap++)
+        if (capabilities->ambient >> cap & 1 && cap_set_ambient(cap, CAP_SET) != 0)
+            return -errno;
+    return 0;
+}
+
+int nsrun_seccomp(const void *program, size_t length) {
+    struct sock_fprog filter = {
+        .len = (unsigned short)(length / sizeof(struct sock_filter)),
+        .filter = (struct sock_filter *)program,
+    };
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0) == 0 ? 0 : -errno;
+}

@@ -1,0 +1,260 @@
+// The contract between the planner (Swift) and the executor (C).
+//
+// A plan is a flat array of steps, each about one system call, with every string, descriptor and
+// number already resolved. From clone() or unshare() until execve() only this target runs: no
+// allocation, no locks, no Swift runtime, no stdio.
+//
+// Error convention, everywhere in this target: a function returns 0 or a descriptor on success and
+// a negative errno on failure; errno itself is looked at only where a system call returns.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// What one step does. The comments name the fields of `nsrun_step` that it reads.
+enum nsrun_op {
+    NSRUN_OP_UNSHARE,         ///< value: CLONE_NEW* flags
+    NSRUN_OP_SETNS,           ///< fd, value: CLONE_NEW* type
+    NSRUN_OP_WRITE,           ///< target: path on the host, data: text, in one write
+    NSRUN_OP_AWAIT,           ///< fd: blocks until a byte or end of file can be read
+    NSRUN_OP_REQUEST_MAPS,    ///< reports to the launcher and waits for it to write the id maps
+    NSRUN_OP_PROPAGATION,     ///< value: MS_SLAVE or MS_PRIVATE, of every mount
+    NSRUN_OP_HOSTNAME,        ///< data
+    NSRUN_OP_LOOPBACK,        ///< brings lo up
+    NSRUN_OP_HOST_DIRECTORY,  ///< target: made on the host where it is missing
+    NSRUN_OP_ROOT_HOST,       ///< the new root is the host's own
+    NSRUN_OP_ROOT_TMPFS,      ///< the new root is an empty tmpfs
+    NSRUN_OP_BIND,            ///< source or fd, target, flags; target "/" replaces the root
+    NSRUN_OP_TMPFS,           ///< target, mode, value: bytes or 0
+    NSRUN_OP_PROC,            ///< target
+    NSRUN_OP_SYSFS,           ///< target
+    NSRUN_OP_DEVPTS,          ///< target
+    NSRUN_OP_MQUEUE,          ///< target
+    NSRUN_OP_OVERLAY,         ///< target, list: lower layers (uppermost first), source: upper, data: work
+    NSRUN_OP_BINFMT,          ///< target, list: records to register
+    NSRUN_OP_FILE,            ///< target, fd or data, mode: an ordinary file made in the root
+    NSRUN_OP_BIND_DATA,       ///< target, fd or data, mode, flags: a file in memory, bound
+    NSRUN_OP_PREPEND,         ///< target, data: the file's own text with data before it, bound
+    NSRUN_OP_SYMLINK,         ///< source: text of the link, target
+    NSRUN_OP_DIRECTORY,       ///< target, mode
+    NSRUN_OP_CHMOD,           ///< target, mode
+    NSRUN_OP_REMOUNT_RO,      ///< target
+    NSRUN_OP_LOCK_FILE,       ///< target
+    NSRUN_OP_ENTER,           ///< pivot_root into the new root
+    NSRUN_OP_CHDIR,           ///< list: candidates, the last must succeed; list2: "PWD=..." of each
+    NSRUN_OP_RLIMIT,          ///< fd: RLIMIT_*, value: soft, value2: hard
+    NSRUN_OP_SETGROUPS,       ///< drops supplementary groups
+    NSRUN_OP_IDS,             ///< value: uid, value2: gid
+    NSRUN_OP_PERSONALITY,     ///< value: PER_*
+    NSRUN_OP_SESSION,         ///< setsid
+    NSRUN_OP_DEATH_SIGNAL,    ///< SIGKILL when the parent goes
+    NSRUN_OP_NO_NEW_PRIVS,
+    NSRUN_OP_CAPABILITIES,    ///< data: struct nsrun_capabilities
+    NSRUN_OP_EXEC_LABEL,      ///< data
+    NSRUN_OP_SECCOMP,         ///< data, length: struct sock_filter[]
+    NSRUN_OP_EXEC,            ///< list: candidates for the program's path
+};
+
+/// Flags of a step.
+enum {
+    NSRUN_RECURSIVE = 1 << 0,     ///< with everything mounted below
+    NSRUN_READ_ONLY = 1 << 1,
+    NSRUN_DEVICES = 1 << 2,       ///< device nodes may be opened
+    NSRUN_TRY = 1 << 3,           ///< a missing source is not an error
+    NSRUN_REFUSE_LINK = 1 << 4,   ///< a destination that is a symlink is an error (bubblewrap)
+    NSRUN_REPLACE_LINK = 1 << 5,  ///< a destination that is a symlink gives way to a real one
+    NSRUN_MUST_EXIST = 1 << 6,    ///< a missing destination is not made but skipped
+    NSRUN_SETUID = 1 << 7,        ///< set-user-ID bits of the source stay in force
+    NSRUN_NO_EXEC = 1 << 8,
+    NSRUN_VOLATILE = 1 << 9,      ///< overlay: nothing needs to reach the disk
+    NSRUN_CLOSE_FD = 1 << 10,     ///< the step's descriptor is not for the command
+    NSRUN_CLASSIC_USERXATTR = 1 << 11,
+    NSRUN_DIRECTORY_ONLY = 1 << 12, ///< the source must be a directory
+};
+
+struct nsrun_step {
+    uint32_t op;
+    uint32_t flags;
+    int32_t fd;      ///< -1 where there is none
+    uint32_t mode;
+    uint64_t value;
+    uint64_t value2;
+    const char *source;
+    const char *target;
+    const char *data;
+    size_t length;   ///< of data, in bytes
+    const char *const *list;   ///< ends with NULL
+    const char *const *list2;
+};
+
+/// What the final drop leaves. Prepared before the clone, because cap_init() allocates.
+struct nsrun_capabilities {
+    void *sets;          ///< cap_t: the effective, permitted and inheritable sets
+    uint64_t bounding;   ///< a bit for each capability that stays in the bounding set
+    uint64_t ambient;    ///< a bit for each capability raised in the ambient set
+};
+
+/// How the processes of a launch are arranged.
+enum nsrun_shape {
+    NSRUN_SHAPE_COMMAND,   ///< the cloned child becomes the command
+    NSRUN_SHAPE_INIT,      ///< the cloned child stays as pid 1 and starts the command
+};
+
+enum {
+    NSRUN_CLASSIC_MOUNTS = 1 << 0,    ///< mount(2) only
+    NSRUN_DETACHED_ROOT = 1 << 1,     ///< the root can be assembled before it is attached (6.15)
+    NSRUN_NO_OPENAT2 = 1 << 2,        ///< resolve component by component
+    NSRUN_SPARE_HOST = 1 << 3,        ///< no mount point is ever created in a host directory
+    NSRUN_MIRROR = 1 << 4,            ///< what cannot be created is made in a copy in memory
+    NSRUN_LINGER = 1 << 5,            ///< pid 1 stays until the last process of its namespace ends
+    NSRUN_OWN_SESSION = 1 << 6,       ///< pid 1 leaves the caller's session, as the command does
+    NSRUN_TRACE = 1 << 7,             ///< every step is reported with its time
+};
+
+struct nsrun_plan {
+    const struct nsrun_step *steps;
+    size_t count;
+    size_t command_start;        ///< the first step that the command's own process runs
+    uint64_t clone_flags;        ///< CLONE_NEW* of the child
+    uint32_t shape;
+    uint32_t flags;
+    char *const *arguments;      ///< argv; an argv[0] of NULL stands for the path that was found
+    char **environment;
+    char **pwd_slot;             ///< the entry of environment that CHDIR sets, or NULL
+    int *scratch_fds;            ///< room for the descriptors of directories copied into memory
+    size_t scratch_capacity;
+    const int *close_fds;        ///< descriptors that the command must not inherit, ends with -1
+    uint64_t signal_mask;        ///< the kernel's signal set that the command starts with
+};
+
+/// A record on the status pipe.
+enum nsrun_report_kind {
+    NSRUN_REPORT_FAILED = 1,   ///< step, error, call; text: the beginning of the program's file
+    NSRUN_REPORT_WANTS_MAPS,   ///< the launcher writes the id maps, then a byte to the reply pipe
+    NSRUN_REPORT_STARTED,      ///< value: the command's pid as pid 1 sees it
+    NSRUN_REPORT_STOPPED,      ///< value: the signal that stopped the command
+    NSRUN_REPORT_ENDED,        ///< value: the command's wait status
+    NSRUN_REPORT_STEP,         ///< step, value: the nanoseconds that it took
+};
+
+/// Which part of a step failed, where the step alone does not tell.
+enum nsrun_call {
+    NSRUN_CALL_STEP,          ///< the step's own system call
+    NSRUN_CALL_SOURCE,        ///< opening the source
+    NSRUN_CALL_DESTINATION,   ///< reaching the destination
+    NSRUN_CALL_CREATE,        ///< making the destination
+    NSRUN_CALL_SPARED,        ///< the destination would have had to be made on the host
+    NSRUN_CALL_LINK,          ///< the destination is a symlink
+    NSRUN_CALL_MIRROR,        ///< copying a directory's entries into memory
+    NSRUN_CALL_TYPE,          ///< a directory onto a file, or a file onto a directory
+    NSRUN_CALL_ATTRIBUTES,    ///< setting read-only, nosuid, nodev
+    NSRUN_CALL_CONTENT,       ///< reading or writing the content of a file
+    NSRUN_CALL_RUN,           ///< a program that execve() refused
+    NSRUN_CALL_INTERPRETER,   ///< a program whose interpreter is missing
+    NSRUN_CALL_FORK,          ///< pid 1 could not start the command
+};
+
+enum { NSRUN_REPORT_TEXT = 3072 };
+
+struct nsrun_report {
+    uint32_t kind;
+    int32_t step;
+    int32_t error;
+    uint32_t call;
+    int32_t value;
+    uint32_t length;   ///< bytes of text
+    char text[NSRUN_REPORT_TEXT];
+};
+
+/// Clones the child and lets it run the plan. The caller is never unshared; safe in a program with
+/// threads. `status_fd` is the write end of the status pipe and `reply_fd` the read end of the
+/// reply pipe; both are close-on-exec. Returns the child's pid or a negative errno (clone(2)).
+pid_t nsrun_spawn(const struct nsrun_plan *plan, int status_fd, int reply_fd);
+
+/// Runs the plan in this very process, which becomes the command. Returns only on failure, with the
+/// record filled in. Only for a process with one thread.
+void nsrun_run_in_place(const struct nsrun_plan *plan, struct nsrun_report *report);
+
+/// Sends a signal to the command of a launch: through pid 1 for NSRUN_SHAPE_INIT, which tells such a
+/// forwarded signal from one that reached the whole process group.
+int nsrun_forward(pid_t child, uint32_t shape, int signal);
+
+// What glibc hides from Swift, and the few system calls that the launcher makes outside the plan.
+
+int nsrun_blocked_signals(uint64_t *mask);
+int nsrun_block_all_signals(uint64_t *previous);
+int nsrun_set_signal_mask(uint64_t mask);
+/// A signalfd(2) for every signal, close-on-exec.
+int nsrun_signal_descriptor(void);
+/// Reads one signal: its number, and whether the kernel (a terminal, say) sent it to the whole group.
+int nsrun_read_signal(int fd, bool *from_kernel, pid_t *sender);
+/// 0 and the wait(2) status, or a negative errno; -EAGAIN while the child runs and `block` is false.
+int nsrun_wait(pid_t pid, bool block, int *status, struct rusage *usage);
+/// Waits until one of two descriptors is readable: bit 0, bit 1; 0 at the end of the time.
+int nsrun_poll2(int a, int b, int64_t nanoseconds);
+int nsrun_pipe(int fds[2]);
+int nsrun_stop_self(void);
+int nsrun_die_with_parent(void);
+/// Closes every descriptor above 2 except the ones given.
+void nsrun_close_others(const int *keep, size_t count);
+/// A pidfd_open(2) of the process, or a negative errno.
+int nsrun_pidfd_open(pid_t pid);
+/// Every file descriptor that is inherited and not close-on-exec is left alone; this one is closed at exec.
+int nsrun_set_cloexec(int fd, bool on);
+
+enum nsrun_feature {
+    NSRUN_FEATURE_MOUNT_API = 1 << 0,   ///< open_tree, fsopen, move_mount, mount_setattr
+    NSRUN_FEATURE_OPENAT2 = 1 << 1,
+};
+/// Which system calls answer anything but ENOSYS. Changes nothing.
+unsigned nsrun_features(void);
+/// uname(2): the release and the machine, NUL-terminated in fields of 65 bytes.
+int nsrun_uname(char release[65], char machine[65]);
+/// Reads at most `capacity` bytes of a regular file; returns the count or a negative errno.
+ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity);
+/// Reads from a descriptor until it ends or the buffer is full; returns the count or a negative errno.
+ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity);
+/// The kind of file at a path: its st_mode, or a negative errno.
+int64_t nsrun_file_mode(const char *path, bool follow);
+/// The canonical path behind a descriptor or a negative errno.
+ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity);
+/// Runs a program with the environment given and collects what it prints; for helpers such as
+/// getent(1) and newuidmap(1). Returns the wait status or a negative errno.
+int nsrun_capture(const char *path, char *const argv[], char *const envp[], char *buffer,
+                  size_t capacity, size_t *length, bool errors_too);
+int nsrun_open_for_reading(const char *path);
+/// 1 if the descriptor is open, else 0.
+int nsrun_is_open(int fd);
+int nsrun_is_terminal(int fd);
+/// The foreground process group is set to ours again where it was ours before.
+void nsrun_reclaim_terminal(int fd, pid_t group);
+pid_t nsrun_terminal_group(int fd);
+ssize_t nsrun_terminal_name(int fd, char *buffer, size_t capacity);
+int64_t nsrun_now(void);
+/// An open directory descriptor with a shared lock (flock LOCK_SH), close-on-exec, or a negative errno.
+int nsrun_open_shared(const char *path);
+
+uint64_t nsrun_capability_all(void);
+/// The number of a capability by its name ("cap_net_admin", "CAP_NET_ADMIN", "net_admin"), or -1.
+int nsrun_capability_named(const char *name);
+/// Prepares the final drop; frees nothing on failure. Returns 0 or a negative errno.
+int nsrun_capabilities_prepare(struct nsrun_capabilities *result, uint64_t held, uint64_t ambient,
+                               uint64_t bounding);
+void nsrun_capabilities_release(struct nsrun_capabilities *capabilities);
+/// The capabilities in this process's permitted set.
+uint64_t nsrun_capabilities_held(void);
+
+extern const uint64_t nsrun_clone_newuser, nsrun_clone_newns, nsrun_clone_newpid,
+    nsrun_clone_newnet, nsrun_clone_newipc, nsrun_clone_newuts, nsrun_clone_newcgroup;
+extern const uint64_t nsrun_ms_slave, nsrun_ms_private;
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,130 @@
+// Pid 1 of a run: reaps whatever ends, forwards signals to the command, and ends when the command
+// does, which makes the kernel kill everything else in the namespace.
+
+#define _GNU_SOURCE
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "world.h"
+
+/// Marks a signal as forwarded by the launcher, not sent to the whole group.
+static const int forward_mark = 0x6e737275;
+
+/// A copy forwarded within this time of a direct one is the same signal.
+static const int64_t same_signal = 100 * 1000 * 1000;
+
+struct pid_one {
+    pid_t command;
+    bool ended;
+    struct nsrun_world *world;
+    int64_t direct[65];   ///< when a signal last came to us directly, as one of the group
+};
+
+int nsrun_forward(pid_t child, uint32_t shape, int number) {
+    if (shape != NSRUN_SHAPE_INIT)
+        return kill(child, number) == 0 ? 0 : -errno;
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    info.si_signo = number;
+    info.si_code = SI_QUEUE;
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_int = forward_mark;
+    return nsrun_result(syscall(SYS_rt_sigqueueinfo, child, number, &info));
+}
+
+static void tell(struct pid_one *one, uint32_t kind, int value) {
+    struct nsrun_report *report = one->world->report;
+    report->kind = kind;
+    report->value = value;
+    report->length = 0;
+    nsrun_send(one->world->status_fd, report);
+}
+
+static void end(struct pid_one *one, int status) {
+    tell(one, NSRUN_REPORT_ENDED, status);
+    one->ended = true;
+    if (!(one->world->plan->flags & NSRUN_LINGER))
+        _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+    close(one->world->status_fd);   // the launcher need not wait for the others
+}
+
+static void reap(struct pid_one *one) {
+    for (;;) {
+        int status;
+        pid_t pid = waitpid(-1, &status, WNOHANG | WUNTRACED | __WALL);
+        if (pid < 0 && errno == ECHILD && one->ended)
+            _exit(0);
+        if (pid <= 0)
+            return;
+        if (pid != one->command)
+            continue;
+        if (WIFSTOPPED(status))
+            tell(one, NSRUN_REPORT_STOPPED, WSTOPSIG(status));
+        else
+            end(one, status);
+    }
+}
+
+static void pass_on(struct pid_one *one, const siginfo_t *info) {
+    const int number = info->si_signo;
+    if (number < 1 || number > 64 || one->ended)
+        return;
+    const bool forwarded = info->si_code == SI_QUEUE && info->si_value.sival_int == forward_mark;
+    if (!forwarded) {
+        // Sent to the group, which the command belongs to as well: it has its own copy.
+        one->direct[number] = nsrun_now();
+        return;
+    }
+    const int64_t direct = one->direct[number];
+    if (direct != 0 && nsrun_now() - direct < same_signal) {
+        one->direct[number] = 0;
+        return;
+    }
+    kill(one->command, number);
+}
+
+/// Runs the command's own steps; shares the parent's memory, which waits until exec.
+static int command_main(void *argument) {
+    struct pid_one *one = argument;
+    const struct nsrun_plan *plan = one->world->plan;
+    if (nsrun_walk(one->world, plan->command_start, plan->count) < 0)
+        nsrun_send(one->world->status_fd, one->world->report);
+    _exit(127);
+}
+
+void nsrun_init(struct nsrun_world *w) {
+    // Only one launch runs in this process, which is a copy of the launcher's.
+    static char stack[64 * 1024] __attribute__((aligned(64)));
+    struct pid_one one = {.world = w};
+    if (w->plan->flags & NSRUN_OWN_SESSION)
+        setsid();
+    one.command = clone(command_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &one);
+    if (one.command < 0) {
+        w->report->kind = NSRUN_REPORT_FAILED;
+        w->report->step = (int32_t)w->plan->command_start;
+        w->report->error = errno;
+        w->report->call = NSRUN_CALL_FORK;
+        w->report->length = 0;
+        nsrun_send(w->status_fd, w->report);
+        _exit(125);
+    }
+    if (w->report->kind == NSRUN_REPORT_FAILED)   // told by the command itself
+        _exit(125);
+    tell(&one, NSRUN_REPORT_STARTED, one.command);
+    // What the command closes is closed: pid 1 holds on to nothing of the caller's.
+    if (w->status_fd > 0)
+        nsrun_close_range(0, (unsigned)w->status_fd - 1, 0);
+    nsrun_close_range((unsigned)w->status_fd + 1, ~0u, 0);
+    const uint64_t all = ~0ull;
+    for (;;) {
+        reap(&one);
+        siginfo_t info;
+        long number = syscall(SYS_rt_sigtimedwait, &all, &info, NULL, sizeof all);
+        if (number > 0 && number != SIGCHLD)
+            pass_on(&one, &info);
+    }
+}

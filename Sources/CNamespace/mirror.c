@@ -1,0 +1,133 @@
+// A directory that must not be written, copied into memory so that a mount point can be made in it:
+// a tmpfs is mounted over it, and each of its entries is bound into that tmpfs, or made again if it
+// is a symlink. The rootfs itself stays as it is. On leaving set-up the copies become read-only.
+
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "world.h"
+
+struct entry {   // struct linux_dirent64, which glibc does not declare
+    uint64_t inode;
+    int64_t offset;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+};
+
+static int copy_symlink(int from, int to, const char *name) {
+    char text[PATH_MAX];
+    ssize_t size = readlinkat(from, name, text, sizeof text - 1);
+    if (size < 0)
+        return -errno;
+    text[size] = 0;
+    return symlinkat(text, to, name) == 0 ? 0 : -errno;
+}
+
+static int copy_entry(struct nsrun_world *w, int from, const char *path, int to, const char *name) {
+    struct stat status;
+    if (fstatat(from, name, &status, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) != 0)
+        return -errno;
+    if (S_ISLNK(status.st_mode))
+        return copy_symlink(from, to, name);
+    int made = S_ISDIR(status.st_mode) ? mkdirat(to, name, 0755)
+                                       : mknodat(to, name, S_IFREG | 0644, 0);
+    if (made != 0)
+        return -errno;
+    struct nsrun_place place = {.is_root = false};
+    size_t length = strlen(path);
+    if (length + strlen(name) + 2 > sizeof place.path)
+        return -ENAMETOOLONG;
+    memcpy(place.path, path, length);
+    place.path[length] = '/';
+    strcpy(place.path + length + 1, name);
+    place.fd = openat(to, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    if (place.fd < 0)
+        return -errno;
+    // The entry keeps the attributes that it has, so no flag but recursive.
+    int error = nsrun_place_bind(w, from, name, NSRUN_RECURSIVE | NSRUN_SETUID | NSRUN_DEVICES,
+                                 &place);
+    close(place.fd);
+    return error;
+}
+
+static int copy_entries(struct nsrun_world *w, int from, const char *path, int to,
+                        const char *leave_out) {
+    int list = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (list < 0)
+        return -errno;
+    char buffer[8192] __attribute__((aligned(8)));
+    int error = 0;
+    while (error == 0) {
+        long count = syscall(SYS_getdents64, list, buffer, sizeof buffer);
+        if (count <= 0) {
+            error = count < 0 ? -errno : 0;
+            break;
+        }
+        for (long at = 0; at < count && error == 0;) {
+            struct entry *entry = (struct entry *)(void *)(buffer + at);
+            at += entry->size;
+            const char *name = entry->name;
+            if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0
+                || (leave_out != NULL && strcmp(name, leave_out) == 0))
+                continue;
+            error = copy_entry(w, from, path, to, name);
+            if (error == -ENOENT)
+                error = 0;   // gone meanwhile
+        }
+    }
+    close(list);
+    return error;
+}
+
+int nsrun_mirror(struct nsrun_world *w, struct nsrun_place *place, const char *leave_out) {
+    if (w->copied >= w->plan->scratch_capacity)
+        return -EMFILE;
+    struct stat status;
+    if (fstat(place->fd, &status) != 0)
+        return -errno;
+    if (nsrun_is_own(w, place->fd)) {
+        // One of ours already: only the symlink is in the way.
+        if (leave_out != NULL && unlinkat(place->fd, leave_out, 0) != 0)
+            return -errno;
+        return 0;
+    }
+    char mode[8];
+    snprintf(mode, sizeof mode, "%o", (status.st_mode & 07777) | 0700);
+    const char *const options[] = {"mode", mode, NULL};
+    const int from = dup(place->fd);
+    if (from < 0)
+        return -errno;
+    int error = nsrun_place_filesystem(w, "tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                                       place);
+    if (error == 0)
+        error = copy_entries(w, from, place->path, place->fd, leave_out);
+    close(from);
+    if (error < 0)
+        return error;
+    int keep = dup(place->fd);
+    if (keep < 0)
+        return -errno;
+    fcntl(keep, F_SETFD, FD_CLOEXEC);
+    w->plan->scratch_fds[w->copied++] = keep;
+    return 0;
+}
+
+int nsrun_seal(struct nsrun_world *w) {
+    for (size_t i = 0; i < w->copied; i++) {
+        int fd = w->plan->scratch_fds[i];
+        int error;
+        if (w->plan->flags & NSRUN_CLASSIC_MOUNTS) {
+            error = nsrun_classic_attributes(w, fd, MS_RDONLY, false);
+        } else {
+            error = nsrun_mount_setattr(fd, 0, MOUNT_ATTR_RDONLY, 0);
+        }
+        close(fd);
+        if (error < 0)
+            return error;
+    }
+    w->copied = 0;
+    return 0;
+}

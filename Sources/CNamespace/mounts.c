@@ -1,0 +1,271 @@
+// Mounts by descriptor: open_tree, fsopen, fsmount, mount_setattr, move_mount (Linux 5.12).
+//
+// Where the kernel can mount onto a detached tree (6.15) the root is put together visible nowhere and
+// attached in one step; elsewhere it is attached first and put together in place.
+
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "world.h"
+
+static bool classic(const struct nsrun_world *w) {
+    return w->plan->flags & NSRUN_CLASSIC_MOUNTS;
+}
+
+/// The mount attributes that a bind adds. Flags that the source carries stay in force.
+static uint64_t bind_attributes(unsigned flags) {
+    uint64_t set = 0;
+    if (!(flags & NSRUN_SETUID))
+        set |= MOUNT_ATTR_NOSUID;
+    if (!(flags & NSRUN_DEVICES))
+        set |= MOUNT_ATTR_NODEV;
+    if (flags & NSRUN_READ_ONLY)
+        set |= MOUNT_ATTR_RDONLY;
+    return set;
+}
+
+/// Puts a detached mount where it belongs; `place->fd` is the mount's root afterwards.
+static int attach(struct nsrun_world *w, int mount, struct nsrun_place *place) {
+    int error = 0;
+    if (!place->is_root) {
+        error = nsrun_move_mount(mount, place->fd, "", MOVE_MOUNT_T_EMPTY_PATH);
+    } else if (!w->attached) {
+        // Nothing is seen of the tree yet: the new mount simply is the root from now on.
+        w->base = mount;
+    } else {
+        error = w->root < 0 || w->host_root
+                    ? nsrun_move_mount(mount, AT_FDCWD, "/", 0)
+                    : nsrun_move_mount(mount, w->root, "", MOVE_MOUNT_T_EMPTY_PATH);
+    }
+    if (error < 0) {
+        close(mount);
+        return error;
+    }
+    if (place->is_root) {
+        if (w->root >= 0)
+            close(w->root);
+        w->root = mount;
+        w->host_root = false;
+        mount = fcntl(mount, F_DUPFD_CLOEXEC, 3);
+        if (mount < 0)
+            return -errno;
+    }
+    if (place->fd >= 0)
+        close(place->fd);
+    place->fd = mount;
+    return 0;
+}
+
+static int clone_tree(int dir, const char *path, unsigned flags) {
+    unsigned how = OPEN_TREE_CLONE | AT_NO_AUTOMOUNT;
+    if (flags & NSRUN_RECURSIVE)
+        how |= AT_RECURSIVE;
+    if (path[0] == 0)
+        how |= AT_EMPTY_PATH;
+    else if (dir != AT_FDCWD)
+        how |= AT_SYMLINK_NOFOLLOW;
+    return nsrun_open_tree(dir, path, how);
+}
+
+static int set_bind_attributes(int tree, unsigned flags) {
+    const uint64_t set = bind_attributes(flags);
+    if (set == 0)
+        return 0;
+    return nsrun_mount_setattr(tree, flags & NSRUN_RECURSIVE ? AT_RECURSIVE : 0, set, 0);
+}
+
+int nsrun_place_bind(struct nsrun_world *w, int source_dir, const char *source, unsigned flags,
+                     struct nsrun_place *place) {
+    if (classic(w))
+        return nsrun_classic_bind(w, source_dir, source, flags, place);
+    int tree = clone_tree(source_dir, source, flags);
+    if (tree < 0)
+        return tree;
+    int error = set_bind_attributes(tree, flags);
+    if (error < 0) {
+        close(tree);
+        return error;
+    }
+    return attach(w, tree, place);
+}
+
+static void remember_made(struct nsrun_world *w, int fd) {
+    struct stat status;
+    if (w->made_count < sizeof w->made / sizeof w->made[0] && fstat(fd, &status) == 0)
+        w->made[w->made_count++] = status.st_dev;
+}
+
+static int make_filesystem(const char *type, const char *const *options, unsigned attributes) {
+    int context = nsrun_fsopen(type);
+    if (context < 0)
+        return context;
+    int error = 0;
+    for (; *options != NULL && error == 0; options += 2)
+        error = options[1] == NULL
+                    ? nsrun_fsconfig(context, FSCONFIG_SET_FLAG, options[0], NULL)
+                    : nsrun_fsconfig(context, FSCONFIG_SET_STRING, options[0], options[1]);
+    if (error == 0)
+        error = nsrun_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL);
+    if (error == 0)
+        error = nsrun_fsmount(context, attributes);
+    close(context);
+    return error;
+}
+
+int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *const *options,
+                           unsigned attributes, struct nsrun_place *place) {
+    int error;
+    if (classic(w)) {
+        error = nsrun_classic_filesystem(w, type, options, attributes, place);
+    } else {
+        int mount = make_filesystem(type, options, attributes);
+        if (mount < 0)
+            return mount;
+        error = attach(w, mount, place);
+    }
+    if (error == 0 && strcmp(type, "tmpfs") == 0)
+        remember_made(w, place->fd);
+    return error;
+}
+
+int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
+    w->call = NSRUN_CALL_SOURCE;
+    const int dir = step->fd >= 0 ? step->fd : AT_FDCWD;
+    const char *path = step->fd >= 0 ? "" : step->source;
+    // What is cloned or opened here is what gets mounted: the path is resolved once.
+    int source = classic(w) ? nsrun_result(openat(dir, path[0] ? path : ".", O_PATH | O_CLOEXEC))
+                            : clone_tree(dir, path, step->flags);
+    if (classic(w) && step->fd >= 0) {
+        if (source >= 0)
+            close(source);
+        source = nsrun_result(fcntl(step->fd, F_DUPFD_CLOEXEC, 3));
+    }
+    if (source < 0)
+        return (step->flags & NSRUN_TRY) && (source == -ENOENT || source == -ENOTDIR) ? 0 : source;
+    struct stat status;
+    int error = fstat(source, &status) == 0 ? 0 : -errno;
+    const bool is_directory = S_ISDIR(status.st_mode);
+    if (error == 0 && (step->flags & NSRUN_DIRECTORY_ONLY) && !is_directory)
+        error = -ENOTDIR;
+    struct nsrun_place place = {.fd = -1, .is_root = true};
+    if (error == 0 && w->root >= 0) {
+        error = nsrun_find(w, step->target, is_directory ? NSRUN_KIND_DIRECTORY : NSRUN_KIND_FILE,
+                           step->flags, step->mode ? step->mode : is_directory ? 0755 : 0644,
+                           &place);
+        if (error == -ENOENT && (step->flags & NSRUN_MUST_EXIST)) {
+            close(source);
+            return 0;
+        }
+    }
+    if (error < 0) {
+        close(source);
+        return error;
+    }
+    if (classic(w)) {
+        w->call = NSRUN_CALL_STEP;
+        error = nsrun_classic_bind(w, source, "", step->flags, &place);
+        close(source);
+    } else {
+        w->call = NSRUN_CALL_ATTRIBUTES;
+        error = set_bind_attributes(source, step->flags);
+        if (error < 0) {
+            close(source);
+        } else {
+            w->call = NSRUN_CALL_STEP;
+            error = attach(w, source, &place);
+        }
+    }
+    if (place.fd >= 0)
+        close(place.fd);
+    return error;
+}
+
+int nsrun_filesystem(struct nsrun_world *w, const struct nsrun_step *step, const char *type,
+                     const char *const *options, unsigned attributes) {
+    struct nsrun_place place;
+    int error = nsrun_find(w, step->target, NSRUN_KIND_DIRECTORY, step->flags, 0755, &place);
+    if (error < 0)
+        return error;
+    error = nsrun_place_filesystem(w, type, options, attributes, &place);
+    close(place.fd);
+    return error;
+}
+
+int nsrun_tmpfs(struct nsrun_world *w, const struct nsrun_step *step) {
+    char mode[16], size[32];
+    snprintf(mode, sizeof mode, "%o", step->mode);
+    snprintf(size, sizeof size, "%llu", (unsigned long long)step->value);
+    const char *options[] = {"mode", mode, step->value ? "size" : NULL, size, NULL};
+    unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    return nsrun_filesystem(w, step, "tmpfs", options, attributes);
+}
+
+int nsrun_remount_read_only(struct nsrun_world *w, const struct nsrun_step *step) {
+    struct nsrun_place place;
+    int error = nsrun_find(w, step->target, NSRUN_KIND_ANY, NSRUN_MUST_EXIST, 0, &place);
+    if (error < 0)
+        return error;
+    w->call = NSRUN_CALL_ATTRIBUTES;
+    if (classic(w)) {
+        error = nsrun_classic_attributes(w, place.fd, MS_RDONLY, false);
+    } else {
+        error = nsrun_mount_setattr(place.fd, 0, MOUNT_ATTR_RDONLY, 0);
+    }
+    close(place.fd);
+    return error;
+}
+
+int nsrun_root_host(struct nsrun_world *w) {
+    if (classic(w)) {
+        // The classic calls bind files from a tmpfs that must not stay behind on the host's root,
+        // so even the host view gets a root of its own to enter.
+        struct nsrun_place place = {.fd = -1, .is_root = true};
+        int error = nsrun_classic_bind(w, AT_FDCWD, "/",
+                                       NSRUN_RECURSIVE | NSRUN_SETUID | NSRUN_DEVICES, &place);
+        if (error == 0)
+            close(place.fd);
+        return error;
+    }
+    w->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    w->host_root = w->attached = true;
+    return w->root < 0 ? -errno : 0;
+}
+
+int nsrun_root_tmpfs(struct nsrun_world *w) {
+    static const char *const options[] = {"mode", "0755", NULL};
+    struct nsrun_place place = {.fd = -1, .is_root = true};
+    int error = nsrun_place_filesystem(w, "tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                                       &place);
+    if (error == 0)
+        close(place.fd);
+    return error;
+}
+
+int nsrun_enter(struct nsrun_world *w) {
+    if (w->scratch_mount >= 0) {
+        // Bound files keep their file system; its own mount is not for the command to see.
+        char path[32];
+        nsrun_fd_path(w->scratch_mount, path);
+        if (umount2(path, MNT_DETACH) != 0)
+            return -errno;
+    }
+    int error = 0;
+    if (!w->attached)
+        error = nsrun_move_mount(w->base, AT_FDCWD, "/", 0);
+    // Attributes of a mount inside a tree can be changed only once the tree is attached.
+    if (error == 0)
+        error = nsrun_seal(w);
+    if (error < 0 || w->host_root)
+        return error;
+    if (fchdir(w->root) != 0)
+        return -errno;
+    // The old root ends up on top of the new one, and is taken away from there: no put_old directory.
+    error = nsrun_pivot_root(".", ".");
+    if (error < 0)
+        return error;
+    if (umount2(".", MNT_DETACH) != 0)
+        return -errno;
+    return chdir("/") == 0 ? 0 : -errno;
+}

@@ -1,0 +1,93 @@
+// An overlay in a user namespace. Layers are handed over as /proc/self/fd/N: each is resolved once,
+// and no path's comma, colon or backslash needs escaping.
+
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+
+#include "world.h"
+
+enum { MOST_LAYERS = 120 };
+
+static int open_layer(const char *path) {
+    return nsrun_result(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+/// The upper and work directories in memory, both on one new tmpfs.
+static int layers_in_memory(struct nsrun_world *w, int *upper, int *work) {
+    int error = nsrun_scratch(w);
+    if (error < 0)
+        return error;
+    char names[2][24];
+    for (int i = 0; i < 2; i++) {
+        snprintf(names[i], sizeof names[i], "layer-%u", w->scratch_names++);
+        if (mkdirat(w->scratch, names[i], 0755) != 0)
+            return -errno;
+    }
+    *upper = nsrun_result(openat(w->scratch, names[0], O_PATH | O_DIRECTORY | O_CLOEXEC));
+    *work = nsrun_result(openat(w->scratch, names[1], O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return *upper < 0 ? *upper : *work < 0 ? *work : 0;
+}
+
+int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step) {
+    char lower[MOST_LAYERS * 24], upper_path[32], work_path[32];
+    int upper = -1, work = -1, fds[MOST_LAYERS];
+    unsigned count = 0;
+    size_t used = 0;
+    int error = 0;
+    lower[0] = 0;
+    w->call = NSRUN_CALL_SOURCE;
+    for (; step->list[count] != NULL && error == 0; count++) {
+        if (count == MOST_LAYERS) {
+            error = -E2BIG;
+            break;
+        }
+        fds[count] = open_layer(step->list[count]);
+        if (fds[count] < 0) {
+            error = fds[count];
+            break;
+        }
+        used += (size_t)snprintf(lower + used, sizeof lower - used, "%s/proc/self/fd/%d",
+                                 count ? ":" : "", fds[count]);
+    }
+    const bool read_only = step->flags & NSRUN_READ_ONLY;
+    if (error == 0 && !read_only) {
+        if (step->source != NULL) {
+            upper = open_layer(step->source);
+            work = open_layer(step->data);
+            error = upper < 0 ? upper : work < 0 ? work : 0;
+        } else {
+            error = layers_in_memory(w, &upper, &work);
+        }
+    }
+    struct nsrun_place place = {.fd = -1, .is_root = true};
+    if (error == 0 && w->root >= 0)
+        error = nsrun_find(w, step->target, NSRUN_KIND_DIRECTORY, step->flags, 0755, &place);
+    if (error == 0) {
+        w->call = NSRUN_CALL_STEP;
+        const char *options[16];
+        size_t n = 0;
+        options[n++] = "lowerdir", options[n++] = lower;
+        if (!read_only) {
+            nsrun_fd_path(upper, upper_path);
+            nsrun_fd_path(work, work_path);
+            options[n++] = "upperdir", options[n++] = upper_path;
+            options[n++] = "workdir", options[n++] = work_path;
+            if (step->flags & NSRUN_VOLATILE)
+                options[n++] = "volatile", options[n++] = NULL;
+        }
+        options[n++] = "userxattr", options[n++] = NULL;
+        options[n] = NULL;
+        error = nsrun_place_filesystem(w, "overlay", options,
+                                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &place);
+    }
+    while (count > 0)
+        close(fds[--count]);
+    if (upper >= 0)
+        close(upper);
+    if (work >= 0)
+        close(work);
+    if (place.fd >= 0)
+        close(place.fd);
+    return error;
+}

@@ -1,0 +1,78 @@
+// The last steps: the working directory and the program itself.
+
+#define _GNU_SOURCE
+#include <string.h>
+
+#include "world.h"
+
+int nsrun_chdir(struct nsrun_world *w, const struct nsrun_step *step) {
+    int error = -ENOENT;
+    for (size_t i = 0; step->list[i] != NULL; i++) {
+        if (chdir(step->list[i]) == 0) {
+            if (w->plan->pwd_slot != NULL && step->list2 != NULL)
+                *w->plan->pwd_slot = (char *)step->list2[i];
+            return 0;
+        }
+        error = -errno;
+    }
+    return error;
+}
+
+/// Sends home what Swift needs to say why a program that is there would not start: how its file begins.
+static void read_head(struct nsrun_report *report, const char *path) {
+    report->length = 0;
+    size_t size = strlen(path) + 1;
+    if (size > NSRUN_REPORT_TEXT / 2)
+        return;
+    memcpy(report->text, path, size);
+    report->length = (uint32_t)size;
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0)
+        return;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+        ssize_t count = read(fd, report->text + size, NSRUN_REPORT_TEXT - size);
+        if (count > 0)
+            report->length += (uint32_t)count;
+    }
+    close(fd);
+}
+
+int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step) {
+    const struct nsrun_plan *plan = w->plan;
+    char **arguments = (char **)plan->arguments;
+    const bool name_by_path = arguments[0] == NULL;
+    for (const int *fd = plan->close_fds; *fd >= 0; fd++)
+        close(*fd);
+    umask(w->old_umask);
+    nsrun_sigprocmask(SIG_SETMASK, &plan->signal_mask, NULL);
+    int found = -ENOENT;
+    const char *culprit = NULL;
+    for (size_t i = 0; step->list[i] != NULL; i++) {
+        const char *path = step->list[i];
+        if (name_by_path)
+            arguments[0] = (char *)path;
+        execve(path, arguments, plan->environment);
+        int error = -errno;
+        // As execvp(3): a directory on the PATH that holds nothing or nothing usable is passed over.
+        if (error == -ENOENT || error == -ENOTDIR) {
+            struct stat status;
+            if (stat(path, &status) != 0)
+                continue;
+            culprit = path;   // it is there, so its interpreter is what is missing
+            found = error;
+            w->call = NSRUN_CALL_INTERPRETER;
+            break;
+        }
+        if (culprit == NULL) {
+            culprit = path;
+            found = error;
+            w->call = NSRUN_CALL_RUN;
+        }
+        if (error != -EACCES)
+            break;
+    }
+    if (culprit != NULL)
+        read_head(w->report, culprit);
+    return found;
+}

@@ -1,0 +1,45 @@
+// Starts a plan: in a child of its own, or in this very process.
+
+#define _GNU_SOURCE
+#include <sched.h>
+#include <string.h>
+
+#include "world.h"
+
+static void child_main(const struct nsrun_plan *plan, int status_fd, int reply_fd)
+    __attribute__((noreturn));
+
+static void child_main(const struct nsrun_plan *plan, int status_fd, int reply_fd) {
+    static struct nsrun_report report;
+    static struct nsrun_world world;
+    nsrun_world_prepare(&world, plan, status_fd, reply_fd, &report);
+    const bool has_init = plan->shape == NSRUN_SHAPE_INIT;
+    if (nsrun_walk(&world, 0, has_init ? plan->command_start : plan->count) < 0) {
+        nsrun_send(status_fd, &report);
+        _exit(125);
+    }
+    nsrun_init(&world);
+}
+
+pid_t nsrun_spawn(const struct nsrun_plan *plan, int status_fd, int reply_fd) {
+    // No handler of the caller's may run in the child, which has no thread but this one.
+    const uint64_t all = ~0ull;
+    uint64_t previous;
+    int error = nsrun_sigprocmask(SIG_SETMASK, &all, &previous);
+    if (error < 0)
+        return error;
+    // The raw call: fork(3) would run atfork handlers and take locks of the caller's threads.
+    long pid = syscall(SYS_clone, plan->clone_flags | SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0)
+        child_main(plan, status_fd, reply_fd);
+    error = pid < 0 ? -errno : 0;
+    nsrun_sigprocmask(SIG_SETMASK, &previous, NULL);
+    return error < 0 ? error : (pid_t)pid;
+}
+
+void nsrun_run_in_place(const struct nsrun_plan *plan, struct nsrun_report *report) {
+    struct nsrun_world world;
+    nsrun_world_prepare(&world, plan, -1, -1, report);
+    nsrun_walk(&world, 0, plan->count);
+    umask(world.old_umask);
+}

@@ -1,0 +1,60 @@
+// System calls and constants that glibc 2.36 lacks, as functions that return a negative errno.
+#pragma once
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static inline int nsrun_result(long value) { return value < 0 ? -errno : (int)value; }
+
+static inline int nsrun_open_tree(int dir, const char *path, unsigned flags) {
+    return nsrun_result(syscall(SYS_open_tree, dir, path, flags | O_CLOEXEC));
+}
+
+static inline int nsrun_move_mount(int from, int dir, const char *path, unsigned flags) {
+    return nsrun_result(
+        syscall(SYS_move_mount, from, "", dir, path, flags | MOVE_MOUNT_F_EMPTY_PATH));
+}
+
+static inline int nsrun_fsopen(const char *type) {
+    return nsrun_result(syscall(SYS_fsopen, type, FSOPEN_CLOEXEC));
+}
+
+static inline int nsrun_fsconfig(int fd, unsigned command, const char *key, const char *value) {
+    return nsrun_result(syscall(SYS_fsconfig, fd, command, key, value, 0));
+}
+
+static inline int nsrun_fsmount(int fd, unsigned attributes) {
+    return nsrun_result(syscall(SYS_fsmount, fd, FSMOUNT_CLOEXEC, attributes));
+}
+
+static inline int nsrun_mount_setattr(int fd, unsigned flags, uint64_t set, uint64_t clear) {
+    struct mount_attr attr = {.attr_set = set, .attr_clr = clear};
+    return nsrun_result(
+        syscall(SYS_mount_setattr, fd, "", flags | AT_EMPTY_PATH, &attr, sizeof attr));
+}
+
+static inline int nsrun_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve) {
+    struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
+    return nsrun_result(syscall(SYS_openat2, dir, path, &how, sizeof how));
+}
+
+static inline int nsrun_pivot_root(const char *new_root, const char *put_old) {
+    return nsrun_result(syscall(SYS_pivot_root, new_root, put_old));
+}
+
+static inline int nsrun_close_range(unsigned first, unsigned last, unsigned flags) {
+    return nsrun_result(syscall(SYS_close_range, first, last, flags));
+}
+
+/// The kernel's own signal set: no glibc lock, and the two signals glibc hides are covered.
+static inline int nsrun_sigprocmask(int how, const uint64_t *set, uint64_t *old) {
+    return nsrun_result(syscall(SYS_rt_sigprocmask, how, set, old, sizeof *set));
+}

@@ -1,0 +1,106 @@
+// What the executor knows while it walks a plan, and the verbs its topics share.
+#pragma once
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include "include/nsrun.h"
+#include "syscalls.h"
+
+struct nsrun_world {
+    const struct nsrun_plan *plan;
+    int root;             ///< the new root's topmost directory, -1 before there is one
+    int base;             ///< the mount to attach at the end, -1 once attached or where it is the host's
+    bool attached;        ///< the new root hangs in the mount tree already
+    bool host_root;       ///< the root is still the host's own: nothing to enter
+    bool no_openat2;
+    int scratch;          ///< a tmpfs that holds bound files, -1 before there is one
+    int scratch_mount;    ///< the same, for taking it away again in the classic case
+    unsigned scratch_names;
+    size_t copied;        ///< how many of plan->scratch_fds are directories copied into memory
+    dev_t made[16];       ///< file systems that this run made: mount points may be created there
+    unsigned made_count;
+    int status_fd, reply_fd;
+    mode_t old_umask;
+    uint32_t call;        ///< enum nsrun_call of the failure
+    struct nsrun_report *report;
+};
+
+/// A place below the new root, resolved once. `path` is canonical and only for the classic calls.
+struct nsrun_place {
+    int fd;
+    bool is_root;
+    char path[PATH_MAX];
+};
+
+/// What a destination should be, and what to do where it is not.
+enum nsrun_kind { NSRUN_KIND_DIRECTORY, NSRUN_KIND_FILE, NSRUN_KIND_ANY };
+
+// destination.c
+int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, unsigned flags,
+               mode_t mode, struct nsrun_place *place);
+/// The directory that holds the last component, made where missing; `name` is that component.
+int nsrun_find_parent(struct nsrun_world *w, const char *path, char name[NAME_MAX + 1]);
+int nsrun_reopen(struct nsrun_world *w, const char *path);
+bool nsrun_is_own(const struct nsrun_world *w, int fd);
+
+// mirror.c
+int nsrun_mirror(struct nsrun_world *w, struct nsrun_place *place, const char *leave_out);
+int nsrun_seal(struct nsrun_world *w);
+
+// mounts.c
+int nsrun_place_bind(struct nsrun_world *w, int source_dir, const char *source, unsigned flags,
+                     struct nsrun_place *place);
+/// `options` are key, value pairs ending with NULL; a value of NULL is a flag.
+int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *const *options,
+                           unsigned attributes, struct nsrun_place *place);
+int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_tmpfs(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_filesystem(struct nsrun_world *w, const struct nsrun_step *step, const char *type,
+                     const char *const *options, unsigned attributes);
+int nsrun_remount_read_only(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_root_host(struct nsrun_world *w);
+int nsrun_root_tmpfs(struct nsrun_world *w);
+int nsrun_enter(struct nsrun_world *w);
+
+// classic.c
+int nsrun_classic_bind(struct nsrun_world *w, int source_dir, const char *source, unsigned flags,
+                       struct nsrun_place *place);
+int nsrun_classic_filesystem(struct nsrun_world *w, const char *type, const char *const *options,
+                             unsigned attributes, struct nsrun_place *place);
+int nsrun_classic_attributes(struct nsrun_world *w, int fd, unsigned long set, bool recursive);
+void nsrun_fd_path(int fd, char path[32]);
+
+// overlay.c
+int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step);
+
+// files.c
+int nsrun_scratch(struct nsrun_world *w);
+int nsrun_file(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_bind_data(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_symlink(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_directory(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_chmod(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_write_all(int fd, const char *data, size_t length);
+
+// identity.c
+int nsrun_write_text(const char *path, const char *data);
+int nsrun_drop_capabilities(const struct nsrun_capabilities *capabilities);
+int nsrun_seccomp(const void *program, size_t length);
+
+// network.c
+int nsrun_loopback(void);
+
+// executor.c
+int nsrun_walk(struct nsrun_world *w, size_t from, size_t to);
+void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, int status_fd,
+                         int reply_fd, struct nsrun_report *report);
+void nsrun_send(int fd, const struct nsrun_report *report);
+
+// program.c
+int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_chdir(struct nsrun_world *w, const struct nsrun_step *step);
+
+// init.c
+void nsrun_init(struct nsrun_world *w) __attribute__((noreturn));

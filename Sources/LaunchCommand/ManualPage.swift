@@ -1,0 +1,106 @@
+/// `nsrun.1` in the man(7) language, from the option table.
+enum ManualPage {
+    static var text: String {
+        var page = """
+            .TH NSRUN 1 "" "nsrun \(LaunchTool.version)" "User Commands"
+            .SH NAME
+            nsrun \\- run a program in a world of its own, as an ordinary user
+            .SH SYNOPSIS
+            .B nsrun
+            .RI [ OPTION ]...
+            .RB [ \\-\\- ]
+            .I COMMAND
+            .RI [ ARG ]...
+            .SH DESCRIPTION
+            .B nsrun
+            starts one program with its own root file system (or the host's), a fresh
+            .IR /proc ,
+            and a private, empty
+            .IR /tmp ,
+            by means of user, mount and pid namespaces. It needs no privilege, no daemon and no
+            set-user-ID helper, and when the program ends nothing is left.
+            .PP
+            Options end at
+            .B \\-\\-
+            or at the first word that is not an option. An option with one argument may also be
+            written as
+            .IR \\-\\-option=VALUE .
+            .BI @ FILE
+            among the options stands for the lines of
+            .IR FILE ,
+            one argument a line, without quoting. File-system options apply in the order given.
+            .PP
+            Without
+            .B \\-\\-rootfs
+            the root is the host's. With it, the root is read-only,
+            .I /tmp /var/tmp /dev/shm /run
+            and the home directory are private and empty,
+            .I /dev
+            holds the usual nodes,
+            .I /sys
+            is the host's, read-only, and so are
+            .I /etc/resolv.conf
+            and
+            .IR /etc/hosts .
+            Without a command, the shell is started.
+            .SH OPTIONS
+
+            """
+        for section in Section.allCases where section != .hidden {
+            let options = OptionTable.options.filter { $0.section == section }
+            if options.isEmpty { continue }
+            page += ".SS \(escape(section.title))\n"
+            for option in options {
+                page += ".TP\n.B \(escape(Help.synopsis(option)))\n\(escape(option.help.text))\n"
+            }
+        }
+        return page + """
+            .SH EXIT STATUS
+            .TP
+            .I N
+            the command's own
+            .TP
+            .RI 128+ N
+            signal
+            .I N
+            ended the command
+            .TP
+            124
+            the time limit was reached
+            .TP
+            125
+            nsrun itself failed: usage, set-up
+            .TP
+            126
+            the command was found but cannot be run
+            .TP
+            127
+            the command was not found
+            .SH FILES
+            .TP
+            .I $XDG_DATA_HOME/nsrun/rootfs
+            the rootfs store; by default
+            .I ~/.local/share/nsrun/rootfs
+            .SH SEE ALSO
+            .BR bwrap (1),
+            .BR unshare (1),
+            .BR namespaces (7),
+            .BR user_namespaces (7)
+
+            """
+    }
+
+    private static func escape(_ text: String) -> String {
+        var result = ""
+        for character in text.unicodeScalars {
+            switch character {
+            case "\\": result += "\\e"
+            case "-": result += "\\-"
+            case "'" where result.isEmpty: result += "\\(aq"
+            case "." where result.isEmpty: result += "\\&."
+            default: result.unicodeScalars.append(character)
+            }
+        }
+        return result
+    }
+}

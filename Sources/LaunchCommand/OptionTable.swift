@@ -1,0 +1,237 @@
+/// One option of the command line, as data. Help, the manual page and the shells' completions are made
+/// from the same table that the parser looks options up in.
+struct Option {
+    let name: StaticString
+    /// The names of its arguments, separated by blanks; `[=...]` for one that may be left out.
+    let arguments: StaticString
+    let id: OptionID
+    let section: Section
+    let help: StaticString
+
+    init(
+        _ name: StaticString, _ arguments: StaticString, _ id: OptionID, _ section: Section,
+        _ help: StaticString
+    ) {
+        self.name = name
+        self.arguments = arguments
+        self.id = id
+        self.section = section
+        self.help = help
+    }
+
+    /// How many arguments follow it.
+    var arity: Int {
+        if arguments.utf8CodeUnitCount == 0 || isOptionalValue { return 0 }
+        var count = 1
+        for index in 0..<arguments.utf8CodeUnitCount
+        where arguments.utf8Start[index] == UInt8(ascii: " ") {
+            count += 1
+        }
+        return count
+    }
+
+    /// Its value may be given only as `--option=VALUE`, or not at all.
+    var isOptionalValue: Bool {
+        arguments.utf8CodeUnitCount > 0 && arguments.utf8Start[0] == UInt8(ascii: "[")
+    }
+}
+
+/// The headings under which help shows the options, in order.
+enum Section: CaseIterable {
+    case general, root, mounts, namespaces, identity, environment, process, limits, report, hidden
+
+    var title: String {
+        switch self {
+        case .general: "General"
+        case .root: "The root file system"
+        case .mounts: "Mounts and files, in the order given"
+        case .namespaces: "Namespaces"
+        case .identity: "Identity and privileges"
+        case .environment: "Environment"
+        case .process: "The process"
+        case .limits: "Limits"
+        case .report: "Reports and synchronization"
+        case .hidden: ""
+        }
+    }
+}
+
+/// What an option means to the request builder.
+enum OptionID {
+    case help, version, arguments, preset, explain, doctor, verbose, quiet, generate, debug
+    case rootfs, writable, ephemeral, overlayDirectory, home, currentDirectory, hostRoot
+    case bind, bindTry, devBind, devBindTry, roBind, roBindTry
+    case tmpfs, proc, dev, mqueue, directory, file, bindData, roBindData, symlink, chmod
+    case perms, size, remountReadOnly
+    case unshareUser, unshareUserTry, unshareIPC, unsharePID, unshareNetwork, unshareUTS
+    case unshareCgroup, unshareCgroupTry, unshareAll, shareNetwork, sharePID, network
+    case uid, gid, hostname, capAdd, capDrop
+    case setenv, unsetenv, clearenv, cleanEnvironment, environmentFile
+    case chdir, argument0, newSession, dieWithParent, asPidOne, timeout, killAfter, rlimit
+}
+
+enum OptionTable {
+    static let options: [Option] = [
+        Option("--help", "", .help, .general, "Print this help."),
+        Option("--version", "", .version, .general, "Print the version."),
+        Option(
+            "--args", "FD", .arguments, .general,
+            "Read further arguments, separated by NUL bytes, from the descriptor FD."),
+        Option(
+            "--preset", "NAME", .preset, .general,
+            "A named set of options: host (as without --rootfs) or rootfs."),
+        Option(
+            "--explain", "[=json]", .explain, .general,
+            "Run nothing; print the steps of the launch and what the command would see."),
+        Option(
+            "--doctor", "", .doctor, .general,
+            "Try what this host allows; name the remedy for what it does not."),
+        Option(
+            "--verbose", "", .verbose, .general,
+            "Print each step with its time on standard error."),
+        Option("--quiet", "", .quiet, .general, "Print no warnings."),
+        Option(
+            "--generate", "KIND", .generate, .hidden,
+            "Print the manual page or a completion: man, bash, zsh, fish."),
+        Option("--debug-opt", "NAME", .debug, .hidden, "Exercise the paths for older kernels."),
+
+        Option(
+            "--rootfs", "R", .rootfs, .root,
+            "The root is R: a directory, or a name in the rootfs store. It is read-only."),
+        Option("--writable", "", .writable, .root, "The rootfs itself is writable: changes stay."),
+        Option(
+            "--ephemeral", "", .ephemeral, .root,
+            "The root is writable, in memory: changes vanish."),
+        Option(
+            "--overlay-dir", "DIR", .overlayDirectory, .root,
+            "The root is writable: changes are kept in DIR, the rootfs stays untouched."),
+        Option("--home", "", .home, .root, "Bind $HOME at the same path."),
+        Option(
+            "--cwd", "", .currentDirectory, .root,
+            "Bind the current directory at the same path, and start there."),
+        Option("--host-root", "", .hostRoot, .root, "Show the host's / read-only at /run/host."),
+
+        Option("--bind", "SRC DEST", .bind, .mounts, "Bind the host path SRC on DEST."),
+        Option("--bind-try", "SRC DEST", .bindTry, .mounts, "The same; nothing if SRC is missing."),
+        Option(
+            "--dev-bind", "SRC DEST", .devBind, .mounts,
+            "Bind SRC on DEST; its device nodes can be used."),
+        Option(
+            "--dev-bind-try", "SRC DEST", .devBindTry, .mounts,
+            "The same; nothing if SRC is missing."),
+        Option("--ro-bind", "SRC DEST", .roBind, .mounts, "Bind SRC read-only on DEST."),
+        Option(
+            "--ro-bind-try", "SRC DEST", .roBindTry, .mounts,
+            "The same; nothing if SRC is missing."),
+        Option(
+            "--remount-ro", "DEST", .remountReadOnly, .mounts,
+            "Make the mount DEST read-only, not what is mounted below it."),
+        Option("--proc", "DEST", .proc, .mounts, "Mount a fresh proc on DEST."),
+        Option("--dev", "DEST", .dev, .mounts, "Mount a small new /dev on DEST."),
+        Option("--tmpfs", "DEST", .tmpfs, .mounts, "Mount an empty tmpfs on DEST."),
+        Option("--mqueue", "DEST", .mqueue, .mounts, "Mount a new message queue file system."),
+        Option("--dir", "DEST", .directory, .mounts, "Make the directory DEST."),
+        Option(
+            "--file", "FD DEST", .file, .mounts,
+            "Copy what the descriptor FD gives to the file DEST."),
+        Option(
+            "--bind-data", "FD DEST", .bindData, .mounts,
+            "Copy what FD gives to a file in memory, bound on DEST."),
+        Option(
+            "--ro-bind-data", "FD DEST", .roBindData, .mounts,
+            "The same, read-only."),
+        Option(
+            "--symlink", "TEXT DEST", .symlink, .mounts, "Make DEST a symbolic link to TEXT."),
+        Option(
+            "--chmod", "MODE PATH", .chmod, .mounts, "Change the mode (octal) of PATH."),
+        Option(
+            "--perms", "MODE", .perms, .mounts,
+            "The mode (octal) of what the next option makes."),
+        Option(
+            "--size", "BYTES", .size, .mounts, "The size of the next --tmpfs."),
+
+        Option(
+            "--share-pid", "", .sharePID, .namespaces,
+            "No pid namespace: the command replaces nsrun in place and sees the host's /proc."),
+        Option(
+            "--network", "host|none", .network, .namespaces,
+            "The host's network, or one of its own with nothing but lo."),
+        Option(
+            "--unshare-user", "", .unshareUser, .namespaces,
+            "A new user namespace (there is one already, unless run as bwrap)."),
+        Option(
+            "--unshare-user-try", "", .unshareUserTry, .namespaces,
+            "The same where possible, else none."),
+        Option("--unshare-ipc", "", .unshareIPC, .namespaces, "A new ipc namespace."),
+        Option("--unshare-pid", "", .unsharePID, .namespaces, "A new pid namespace."),
+        Option("--unshare-net", "", .unshareNetwork, .namespaces, "A new network namespace."),
+        Option("--unshare-uts", "", .unshareUTS, .namespaces, "A new uts namespace."),
+        Option("--unshare-cgroup", "", .unshareCgroup, .namespaces, "A new cgroup namespace."),
+        Option(
+            "--unshare-cgroup-try", "", .unshareCgroupTry, .namespaces,
+            "The same where possible, else none."),
+        Option("--unshare-all", "", .unshareAll, .namespaces, "All of the above."),
+        Option(
+            "--share-net", "", .shareNetwork, .namespaces,
+            "Keep the host's network in spite of --unshare-all."),
+        Option("--hostname", "NAME", .hostname, .namespaces, "The host name inside."),
+
+        Option("--uid", "N", .uid, .identity, "The user id inside."),
+        Option("--gid", "N", .gid, .identity, "The group id inside."),
+        Option(
+            "--cap-add", "CAP", .capAdd, .identity,
+            "Give the command a capability inside, or ALL."),
+        Option(
+            "--cap-drop", "CAP", .capDrop, .identity, "Take a capability from it, or ALL."),
+
+        Option(
+            "--setenv", "NAME VALUE", .setenv, .environment, "Set an environment variable."),
+        Option("--unsetenv", "NAME", .unsetenv, .environment, "Unset one."),
+        Option("--clearenv", "", .clearenv, .environment, "Unset all of them, but PWD."),
+        Option(
+            "--clean-env", "", .cleanEnvironment, .environment,
+            "Start from HOME, PATH, TERM, LANG and USER only."),
+        Option(
+            "--env-file", "FILE", .environmentFile, .environment,
+            "Set what FILE says, a line NAME=VALUE each; # begins a comment."),
+
+        Option("--chdir", "DIR", .chdir, .process, "Start in DIR."),
+        Option(
+            "--argv0", "NAME", .argument0, .process,
+            "The command's own name, instead of its path."),
+        Option(
+            "--new-session", "", .newSession, .process,
+            "A session of its own, without a controlling terminal."),
+        Option(
+            "--die-with-parent", "", .dieWithParent, .process,
+            "Kill the command when nsrun, or what started it, ends."),
+        Option("--as-pid-1", "", .asPidOne, .process, "The command itself is pid 1."),
+
+        Option(
+            "--timeout", "DURATION", .timeout, .limits,
+            "Send TERM after this time (30, 1.5m, 2h, 500ms); the exit status is 124."),
+        Option(
+            "--kill-after", "DURATION", .killAfter, .limits, "Send KILL this much later."),
+        Option(
+            "--rlimit", "NAME=SOFT[:HARD]", .rlimit, .limits,
+            "A resource limit: nofile, nproc, as, cpu, core, fsize, ...; or unlimited."),
+    ]
+
+    static func find(_ name: ArraySlice<UInt8>) -> Option? {
+        for option in options where matches(option.name, name) { return option }
+        return nil
+    }
+
+    private static func matches(_ name: StaticString, _ text: ArraySlice<UInt8>) -> Bool {
+        let count = name.utf8CodeUnitCount
+        guard text.count == count else { return false }
+        for index in 0..<count where text[text.startIndex + index] != name.utf8Start[index] {
+            return false
+        }
+        return true
+    }
+}
+
+extension StaticString {
+    var text: String { withUTF8Buffer { String(decoding: $0, as: UTF8.self) } }
+}

@@ -1,0 +1,137 @@
+import NamespaceKit
+
+/// One option as it was given.
+struct ParsedOption {
+    let option: Option
+    let values: [ByteString]
+
+    var id: OptionID { option.id }
+
+    /// The option as it was typed, for messages.
+    var origin: ByteString { ByteString(stringLiteral: option.name) }
+}
+
+/// What the command line says, in its own order and not yet judged.
+struct ParsedCommandLine {
+    var options: [ParsedOption] = []
+    var command: [ByteString] = []
+}
+
+/// Splits a command line into options and the command.
+///
+/// Options end at `--` or at the first word that is not an option. `@FILE` among them is replaced by
+/// FILE's lines, one argument a line, without quoting; `--args FD` by the NUL-separated arguments
+/// that the descriptor gives.
+struct Parser {
+    private var result = ParsedCommandLine()
+    /// What is still to be read, last first.
+    private var pending: [ByteString]
+    private var expansions = 0
+
+    static func parse(_ arguments: [ByteString]) throws(UsageError) -> ParsedCommandLine {
+        var parser = Parser(arguments)
+        try parser.run()
+        return parser.result
+    }
+
+    private init(_ arguments: [ByteString]) {
+        pending = arguments.reversed()
+        result.options.reserveCapacity(pending.count / 2)
+    }
+
+    private mutating func run() throws(UsageError) {
+        while let word = pending.popLast() {
+            if word.first == UInt8(ascii: "@"), word.count > 1 {
+                try push(ArgumentFile.read(word.slice(from: 1)))
+                continue
+            }
+            guard word.first == UInt8(ascii: "-"), word.count > 1 else {
+                result.command = [word] + pending.reversed()
+                return
+            }
+            if word == "--" {
+                result.command = pending.reversed()
+                return
+            }
+            try parse(word)
+        }
+    }
+
+    /// A file that names itself would go on for ever.
+    private mutating func push(_ words: [ByteString]) throws(UsageError) {
+        expansions += 1
+        if expansions > 100 { throw UsageError("argument files are nested too deeply") }
+        pending.append(contentsOf: words.reversed())
+    }
+
+    private mutating func parse(_ word: ByteString) throws(UsageError) {
+        if let option = OptionTable.find(word.bytes[...]) {
+            let arity = option.arity
+            guard pending.count >= arity else {
+                throw UsageError(
+                    "\(word.text) needs \(arity == 1 ? "a value" : "\(arity) values")",
+                    remedy: "\(word.text) \(option.arguments.text)")
+            }
+            var values: [ByteString] = []
+            for _ in 0..<arity { values.append(pending.removeLast()) }
+            return try take(ParsedOption(option: option, values: values))
+        }
+        guard let sign = word.firstIndex(of: UInt8(ascii: "=")),
+            let option = OptionTable.find(word.bytes[..<sign]), option.arity <= 1
+        else { throw Suggestion.unknown(word) }
+        guard option.arity == 1 || option.isOptionalValue else {
+            throw UsageError("\(option.name.text) takes no value")
+        }
+        try take(ParsedOption(option: option, values: [word.slice(from: sign + 1)]))
+    }
+
+    private mutating func take(_ parsed: ParsedOption) throws(UsageError) {
+        if parsed.id == .arguments {
+            try push(ArgumentFile.read(descriptor: Value.descriptor(parsed, 0)))
+        } else {
+            result.options.append(parsed)
+        }
+    }
+}
+
+/// A command line that makes no sense.
+struct UsageError: Error {
+    var message: String
+    var remedy: String?
+
+    init(_ message: String, remedy: String? = nil) {
+        self.message = message
+        self.remedy = remedy
+    }
+}
+
+/// The nearest known option to one that is not known.
+enum Suggestion {
+    static func unknown(_ word: ByteString) -> UsageError {
+        let name = word.firstIndex(of: UInt8(ascii: "=")).map { word.slice(from: 0, to: $0) } ?? word
+        var best: (distance: Int, name: String)?
+        for option in OptionTable.options where option.section != .hidden {
+            let distance = editDistance(name.bytes, Array(option.name.text.utf8))
+            if distance < best?.distance ?? Int.max { best = (distance, option.name.text) }
+        }
+        let near = best.flatMap { $0.distance <= max(2, name.count / 3) ? $0.name : nil }
+        return UsageError(
+            "unknown option \(name.text)",
+            remedy: near.map { "did you mean \($0)?" } ?? "nsrun --help lists the options")
+    }
+
+    /// The number of bytes to insert, delete or change (Levenshtein).
+    static func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
+        var row = Array(0...b.count)
+        for (i, left) in a.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, right) in b.enumerated() {
+                let above = row[j + 1]
+                row[j + 1] = min(above + 1, row[j] + 1, diagonal + (left == right ? 0 : 1))
+                diagonal = above
+            }
+        }
+        return row[b.count]
+    }
+}

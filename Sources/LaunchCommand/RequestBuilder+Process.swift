@@ -1,0 +1,66 @@
+import NamespaceKit
+
+/// The options about namespaces, identity, environment and the process itself.
+extension RequestBuilder {
+    mutating func applyNamespace(_ parsed: ParsedOption) throws(UsageError) {
+        switch parsed.id {
+        case .unshareUser: result.request.namespaces.new.insert(.user)
+        case .unshareUserTry: result.request.namespaces.optional.insert(.user)
+        case .unshareIPC: result.request.namespaces.new.insert(.ipc)
+        case .unsharePID: result.request.namespaces.new.insert(.pid)
+        case .unshareNetwork: result.request.namespaces.new.insert(.network)
+        case .unshareUTS: result.request.namespaces.new.insert(.uts)
+        case .unshareCgroup: result.request.namespaces.new.insert(.cgroup)
+        case .unshareCgroupTry: result.request.namespaces.optional.insert(.cgroup)
+        case .unshareAll:
+            result.request.namespaces.new.formUnion([.user, .ipc, .pid, .network, .uts])
+            result.request.namespaces.optional.insert(.cgroup)
+        case .shareNetwork: result.request.namespaces.new.remove(.network)
+        case .sharePID: result.request.namespaces.new.remove(.pid)
+        case .network: try applyNetwork(parsed.values[0])
+        case .hostname: result.request.hostname = parsed.values[0]
+        case .uid: result.request.identity.user = try Value.id(parsed)
+        case .gid: result.request.identity.group = try Value.id(parsed)
+        case .capAdd:
+            result.request.capabilities.append(
+                parsed.values[0] == "ALL" ? .addAll : .add(try Value.capability(parsed)))
+        case .capDrop:
+            result.request.capabilities.append(
+                parsed.values[0] == "ALL" ? .dropAll : .drop(try Value.capability(parsed)))
+        default: break
+        }
+    }
+
+    private mutating func applyNetwork(_ name: ByteString) throws(UsageError) {
+        switch name {
+        case "host": result.request.namespaces.new.remove(.network)
+        case "none": result.request.namespaces.new.insert(.network)
+        default:
+            throw UsageError("--network: unknown kind \"\(name.text)\"", remedy: "host or none")
+        }
+    }
+
+    mutating func applyProcess(_ parsed: ParsedOption) throws(UsageError) {
+        let values = parsed.values
+        switch parsed.id {
+        case .setenv:
+            result.request.environment.changes.append(.set(name: values[0], value: values[1]))
+        case .unsetenv: result.request.environment.changes.append(.unset(name: values[0]))
+        case .clearenv: result.request.environment.changes.append(.clear)
+        case .cleanEnvironment: result.request.environment.start = .clean
+        case .environmentFile:
+            result.request.environment.changes += try EnvironmentFile.read(values[0])
+        case .chdir:
+            if values[0].isEmpty { throw UsageError("--chdir: the path is empty") }
+            result.request.workingDirectory = values[0]
+        case .argument0: result.request.argument0 = values[0]
+        case .newSession: result.request.lifecycle.newSession = true
+        case .dieWithParent: result.request.lifecycle.diesWithParent = true
+        case .asPidOne: result.request.lifecycle.commandIsPidOne = true
+        case .timeout: result.request.lifecycle.timeout = try Value.duration(parsed)
+        case .killAfter: result.request.lifecycle.killAfter = try Value.duration(parsed)
+        case .rlimit: result.request.limits.append(try Value.limit(parsed))
+        default: break
+        }
+    }
+}

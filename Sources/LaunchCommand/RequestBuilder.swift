@@ -1,0 +1,143 @@
+import NamespaceKit
+
+/// What nsrun is asked to do.
+struct Invocation {
+    enum Action: Equatable {
+        case launch
+        case help, version, doctor
+        case explain(json: Bool)
+        case generate(ByteString)
+    }
+
+    var action: Action = .launch
+    var request = LaunchRequest()
+    var isVerbose = false
+    var isQuiet = false
+}
+
+/// Turns parsed options into a request, in their order.
+struct RequestBuilder {
+    var result = Invocation()
+    /// `--perms` and `--size` wait for the option that they modify.
+    var perms: UInt32?
+    var size: UInt64?
+
+    static func build(_ line: ParsedCommandLine) throws(UsageError) -> Invocation {
+        var builder = RequestBuilder()
+        for parsed in line.options { try builder.apply(parsed) }
+        try builder.finish()
+        builder.result.request.command = line.command
+        return builder.result
+    }
+
+    private mutating func apply(_ parsed: ParsedOption) throws(UsageError) {
+        if perms != nil || size != nil { try checkModifiers(parsed) }
+        switch parsed.option.section {
+        case .general, .hidden, .report: try applyGeneral(parsed)
+        case .root: try applyRoot(parsed)
+        case .mounts: try applyMount(parsed)
+        case .namespaces, .identity: try applyNamespace(parsed)
+        case .environment, .process, .limits: try applyProcess(parsed)
+        }
+    }
+
+    private func checkModifiers(_ parsed: ParsedOption) throws(UsageError) {
+        switch parsed.id {
+        case .tmpfs, .perms, .size: return
+        case .directory, .file, .bindData, .roBindData: if size == nil { return }
+        default: break
+        }
+        throw UsageError(
+            size != nil
+                ? "--size must be followed by --tmpfs"
+                : "--perms must be followed by an option that makes a file or directory",
+            remedy: "it changes what the very next option makes")
+    }
+
+    private mutating func finish() throws(UsageError) {
+        if size != nil { throw UsageError("--size must be followed by --tmpfs") }
+        if perms != nil {
+            throw UsageError(
+                "--perms must be followed by an option that makes a file or directory")
+        }
+        let request = result.request
+        if request.layer == .writable, request.view == .host {
+            throw UsageError(
+                "--writable needs --rootfs", remedy: "the host's files are as writable as ever")
+        }
+        if request.lifecycle.killAfter != nil, request.lifecycle.timeout == nil {
+            throw UsageError("--kill-after needs --timeout")
+        }
+    }
+
+    // MARK: General
+
+    private mutating func applyGeneral(_ parsed: ParsedOption) throws(UsageError) {
+        switch parsed.id {
+        case .help: result.action = .help
+        case .version: result.action = .version
+        case .doctor: result.action = .doctor
+        case .verbose: result.isVerbose = true
+        case .quiet: result.isQuiet = true
+        case .generate: result.action = .generate(parsed.values[0])
+        case .explain:
+            if let format = parsed.values.first, format != "json" {
+                throw UsageError(
+                    "--explain: unknown format \"\(format.text)\"", remedy: "--explain=json")
+            }
+            result.action = .explain(json: !parsed.values.isEmpty)
+        case .preset: try applyPreset(parsed.values[0])
+        case .debug: try applyDebug(parsed.values[0])
+        default: break
+        }
+    }
+
+    private mutating func applyPreset(_ name: ByteString) throws(UsageError) {
+        switch name {
+        case "host": result.request.view = .host
+        case "rootfs": break  // --rootfs itself says which
+        default:
+            throw UsageError("unknown preset \"\(name.text)\"", remedy: "one of host, rootfs")
+        }
+    }
+
+    private mutating func applyDebug(_ name: ByteString) throws(UsageError) {
+        switch name {
+        case "force-classic-mounts": result.request.avoided.insert(.mountAPI)
+        case "force-attached-mounts": result.request.avoided.insert(.detachedMounts)
+        case "force-openat-fallback": result.request.avoided.insert(.openat2)
+        case "force-mount-setattr-fallback": result.request.avoided.insert(.mountAPI)
+        default: throw UsageError("--debug-opt: unknown name \"\(name.text)\"")
+        }
+    }
+
+    // MARK: The root
+
+    private mutating func applyRoot(_ parsed: ParsedOption) throws(UsageError) {
+        switch parsed.id {
+        case .rootfs:
+            if parsed.values[0].isEmpty { throw UsageError("--rootfs: the path is empty") }
+            result.request.view = .rootfs(RootfsStore.locate(parsed.values[0]))
+        case .writable: try setLayer(.writable, parsed)
+        case .ephemeral: try setLayer(.memory, parsed)
+        case .overlayDirectory:
+            if parsed.values[0].isEmpty { throw UsageError("--overlay-dir: the path is empty") }
+            try setLayer(.directory(parsed.values[0]), parsed)
+        case .home: result.request.bindsHome = true
+        case .currentDirectory: result.request.bindsCurrentDirectory = true
+        case .hostRoot: result.request.showsHostRoot = true
+        default: break
+        }
+    }
+
+    private mutating func setLayer(
+        _ layer: LaunchRequest.Layer, _ parsed: ParsedOption
+    ) throws(UsageError) {
+        guard result.request.layer == .readOnly || result.request.layer == layer else {
+            throw UsageError(
+                "\(parsed.origin.text) contradicts an earlier option",
+                remedy: "one of --writable, --ephemeral and --overlay-dir")
+        }
+        result.request.layer = layer
+    }
+}

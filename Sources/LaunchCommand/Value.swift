@@ -1,0 +1,141 @@
+import NamespaceKit
+
+/// The values of options, read from text.
+enum Value {
+    static func descriptor(_ parsed: ParsedOption, _ index: Int) throws(UsageError) -> Int32 {
+        let text = parsed.values[index]
+        guard let number = text.number(), number < 1 << 20 else {
+            throw UsageError("\(parsed.origin.text): \"\(text.text)\" is no file descriptor")
+        }
+        guard HostFile.isOpen(Int32(number)) else {
+            throw UsageError(
+                "\(parsed.origin.text): descriptor \(number) is not open",
+                remedy: "open it in the shell, as in: nsrun ... \(number)<FILE")
+        }
+        return Int32(number)
+    }
+
+    static func id(_ parsed: ParsedOption) throws(UsageError) -> UInt32 {
+        guard let number = parsed.values[0].number(), number < UInt64(UInt32.max) else {
+            throw UsageError(
+                "\(parsed.origin.text): \"\(parsed.values[0].text)\" is no id",
+                remedy: "give a number from 0 to 4294967294")
+        }
+        return UInt32(number)
+    }
+
+    static func mode(_ parsed: ParsedOption) throws(UsageError) -> UInt32 {
+        guard let number = parsed.values[0].number(base: 8), number <= 0o7777 else {
+            throw UsageError(
+                "\(parsed.origin.text): \"\(parsed.values[0].text)\" is no octal mode",
+                remedy: "as in 0755")
+        }
+        return UInt32(number)
+    }
+
+    /// A size in bytes, as it is or with K, M, G or T behind it (powers of 1024).
+    static func size(_ parsed: ParsedOption) throws(UsageError) -> UInt64 {
+        if let size = bytes(parsed.values[0]), size > 0, size <= UInt64.max >> 1 { return size }
+        throw UsageError(
+            "\(parsed.origin.text): \"\(parsed.values[0].text)\" is no size",
+            remedy: "give bytes, as in 65536, or 64K, 10M, 1G")
+    }
+
+    static func bytes(_ text: ByteString) -> UInt64? {
+        guard let last = text.bytes.last else { return nil }
+        let shift: UInt64
+        switch last {
+        case UInt8(ascii: "k"), UInt8(ascii: "K"): shift = 10
+        case UInt8(ascii: "m"), UInt8(ascii: "M"): shift = 20
+        case UInt8(ascii: "g"), UInt8(ascii: "G"): shift = 30
+        case UInt8(ascii: "t"), UInt8(ascii: "T"): shift = 40
+        default: return text.number()
+        }
+        guard let number = text.slice(from: 0, to: text.count - 1).number() else { return nil }
+        let (value, overflow) = number.multipliedReportingOverflow(by: 1 << shift)
+        return overflow ? nil : value
+    }
+
+    /// A duration in nanoseconds, as timeout(1) reads it: seconds, or with ms, s, m, h or d.
+    static func duration(_ parsed: ParsedOption) throws(UsageError) -> Int64 {
+        if let nanoseconds = nanoseconds(parsed.values[0]) { return nanoseconds }
+        throw UsageError(
+            "\(parsed.origin.text): \"\(parsed.values[0].text)\" is no duration",
+            remedy: "give seconds, as in 30 or 0.5, or 500ms, 2m, 1h, 1d")
+    }
+
+    static func nanoseconds(_ text: ByteString) -> Int64? {
+        let units: [(StaticString, Int64)] = [
+            ("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000),
+            ("h", 3_600_000_000_000), ("d", 86_400_000_000_000),
+        ]
+        var number = text
+        var unit: Int64 = 1_000_000_000
+        for (suffix, value) in units {
+            let count = suffix.utf8CodeUnitCount
+            if text.count > count, text.slice(from: text.count - count) == ByteString(stringLiteral: suffix) {
+                number = text.slice(from: 0, to: text.count - count)
+                unit = value
+                break
+            }
+        }
+        let parts = number.split(on: UInt8(ascii: "."))
+        guard parts.count <= 2, !number.isEmpty, !(parts.count == 2 && number.count == 1) else {
+            return nil
+        }
+        guard let whole = parts[0].isEmpty ? 0 : parts[0].number(), whole < 1 << 32 else {
+            return nil
+        }
+        let (base, overflow) = Int64(whole).multipliedReportingOverflow(by: unit)
+        if overflow { return nil }
+        var fraction: Int64 = 0
+        if parts.count == 2, !parts[1].isEmpty {
+            let digits = parts[1].slice(from: 0, to: min(parts[1].count, 9))
+            guard parts[1].number() != nil || parts[1].count > 18, let value = digits.number() else {
+                return nil
+            }
+            var scale: Int64 = 1
+            for _ in 0..<digits.count { scale *= 10 }
+            fraction = unit / scale * Int64(value) + unit % scale * Int64(value) / scale
+        }
+        let (sum, over) = base.addingReportingOverflow(fraction)
+        return over ? nil : sum
+    }
+
+    /// `NAME=SOFT[:HARD]`; one number stands for both.
+    static func limit(_ parsed: ParsedOption) throws(UsageError) -> ResourceLimit {
+        let text = parsed.values[0]
+        let failure = UsageError(
+            "\(parsed.origin.text): \"\(text.text)\" is no limit",
+            remedy: "as in nofile=1024, as=2G:4G or core=unlimited")
+        guard let sign = text.firstIndex(of: UInt8(ascii: "=")) else { throw failure }
+        let name = text.slice(from: 0, to: sign)
+        guard let resource = ResourceLimit.resource(named: name) else {
+            var known = ""
+            for (name, _) in ResourceLimit.resources {
+                if !known.isEmpty { known += ", " }
+                known += name.text
+            }
+            throw UsageError(
+                "\(parsed.origin.text): unknown limit \"\(name.text)\"", remedy: "one of \(known)")
+        }
+        let parts = text.slice(from: sign + 1).split(on: UInt8(ascii: ":"))
+        guard parts.count <= 2, let soft = limitValue(parts[0]),
+            let hard = limitValue(parts[parts.count - 1]), soft <= hard
+        else { throw failure }
+        return ResourceLimit(resource: resource, soft: soft, hard: hard)
+    }
+
+    private static func limitValue(_ text: ByteString) -> UInt64? {
+        text == "unlimited" ? ResourceLimit.unlimited : bytes(text)
+    }
+
+    static func capability(_ parsed: ParsedOption) throws(UsageError) -> Int32 {
+        guard let number = CapabilityChange.named(parsed.values[0]) else {
+            throw UsageError(
+                "\(parsed.origin.text): unknown capability \"\(parsed.values[0].text)\"",
+                remedy: "as in CAP_NET_ADMIN or net_admin; capabilities(7) lists them")
+        }
+        return number
+    }
+}

@@ -1,0 +1,265 @@
+import CNamespace
+import Glibc
+
+/// Turns the executor's record of a failure into an error: from the step the operation, from errno and
+/// the facts of the host the likely cause and the remedy. Nowhere else is a launch failure worded.
+struct Diagnosis {
+    let plan: LaunchPlan
+    let facts: HostFacts
+    let words = Vocabulary.current
+
+    /// What the executor reported.
+    struct Record {
+        var step: Int
+        var code: Int32
+        var call: UInt32
+        var text: [UInt8]
+    }
+
+    func explain(_ record: Record) -> LaunchError {
+        guard record.step >= 0, record.step < plan.steps.count else {
+            return LaunchError(.setup, "cannot set up the run: \(reason(record.code))")
+        }
+        let step = plan.steps[record.step]
+        let call = nsrun_call(rawValue: record.call)
+        if call == NSRUN_CALL_FORK {
+            return error("cannot start the command", record.code, limitRemedy)
+        }
+        switch step.action {
+        case .unshare(let set): return namespaces(set, record.code)
+        case .write(_, let file): return idMap(file, record.code)
+        case .fileSystem(.proc, let target): return proc(target, record)
+        case .execute(let candidates): return program(candidates, record)
+        case .changeDirectory(let candidates): return directory(candidates, record.code)
+        case .overlay(let overlay) where call == NSRUN_CALL_STEP:
+            return self.overlay(overlay, record.code)
+        case .bind(let bind) where bind.target == "/" && bind.directoryOnly:
+            return rootfs(bind.sourceText, record)
+        case .overlay(let overlay) where call == NSRUN_CALL_SOURCE && overlay.target == "/":
+            return rootfs(overlay.lower.first?.text ?? "", record)
+        default: break
+        }
+        if let place = destination(step, record, call) { return place }
+        if record.code == EPERM, isFirstMount(record.step) { return mountsRefused(step) }
+        return error("cannot \(step.plainDescription)", record.code, hint(step, record.code, call))
+    }
+
+    /// A refusal by clone(2) itself, before the first step.
+    func explainClone(_ code: Int32) -> LaunchError { namespaces(plan.namespaces, code) }
+
+    func error(_ message: String, _ code: Int32, _ remedy: String? = nil) -> LaunchError {
+        LaunchError(.setup, "\(message): \(reason(code))", remedy: remedy, code: code)
+    }
+
+    // MARK: Namespaces
+
+    private let limitRemedy = "raise the limit on processes (ulimit -u)"
+
+    private func namespaces(_ set: NamespaceSet, _ code: Int32) -> LaunchError {
+        let what = "cannot create a user namespace"
+        switch code {
+        case ENOSPC:
+            return LaunchError(
+                .setup, "\(what): the limit of this machine or of an outer namespace is reached",
+                remedy: "ask the administrator for sysctl user.max_user_namespaces=65536",
+                code: code)
+        case EUSERS:
+            return LaunchError(
+                .setup, "\(what): 32 levels of them are nested already", code: code)
+        case EPERM:
+            let (cause, remedy) = HostRefusal.find().words
+            return LaunchError(.setup, "\(what): \(cause)", remedy: remedy, code: code)
+        case EINVAL:
+            return LaunchError(
+                .setup, "cannot create \(set.list) namespaces: this kernel lacks one of them",
+                remedy: "\(words.doctor) tells which", code: code)
+        case EAGAIN: return error("cannot start a process", code, limitRemedy)
+        default: return error(what, code)
+        }
+    }
+
+    private func idMap(_ file: ByteString, _ code: Int32) -> LaunchError {
+        if code == EROFS || code == ENOENT || code == EACCES {
+            return LaunchError(
+                .setup, "cannot write \(file.text): \(reason(code))",
+                remedy: "the outer /proc must be mounted, and writable; a container that mounts it "
+                    + "read-only must be started without that", code: code)
+        }
+        let (cause, remedy) = HostRefusal.find().words
+        return LaunchError(
+            .setup, "cannot write \(file.text): the kernel refuses the id map (\(cause))",
+            remedy: remedy, code: code)
+    }
+
+    /// Ubuntu's AppArmor lets the namespace be made and refuses the first mount in it.
+    private func isFirstMount(_ index: Int) -> Bool {
+        for step in plan.steps[..<index] {
+            switch step.action {
+            case .bind, .tmpfs, .overlay, .emptyRoot, .fileSystem: return false
+            default: continue
+            }
+        }
+        return true
+    }
+
+    private func mountsRefused(_ step: Step) -> LaunchError {
+        let (cause, remedy) = HostRefusal.find().words
+        return LaunchError(
+            .setup, "cannot \(step.plainDescription): mounting is refused (\(cause))",
+            remedy: remedy, code: EPERM)
+    }
+
+    private func proc(_ target: ByteString, _ record: Record) -> LaunchError {
+        if record.code == EPERM, record.call == NSRUN_CALL_STEP.rawValue {
+            return LaunchError(
+                .setup,
+                "cannot mount a fresh proc on \(target.text): parts of the outer /proc are masked, "
+                    + "as container engines do",
+                remedy: "\(words.shareProcesses), which keeps the outer /proc, or start the "
+                    + "container with an unmasked /proc", code: EPERM)
+        }
+        let step = Step(action: .fileSystem(.proc, target: target))
+        return destination(step, record, nsrun_call(rawValue: record.call))
+            ?? error("cannot \(step.description)", record.code)
+    }
+
+    // MARK: Roots and places
+
+    private func rootfs(_ path: String, _ record: Record) -> LaunchError {
+        let what = "cannot use the rootfs \(path)"
+        switch record.code {
+        case ENOENT:
+            return error(what, ENOENT, "give the directory that holds its usr, bin and etc")
+        case ENOTDIR: return error(what, ENOTDIR, "give a directory")
+        case EACCES:
+            return error(what, EACCES, "every directory on the way must be searchable by you")
+        case EPERM:
+            let (cause, remedy) = HostRefusal.find().words
+            return LaunchError(
+                .setup, "\(what): mounting is refused (\(cause))", remedy: remedy, code: EPERM)
+        default: return error(what, record.code)
+        }
+    }
+
+    private func destination(_ step: Step, _ record: Record, _ call: nsrun_call) -> LaunchError? {
+        let what = "cannot \(step.plainDescription)"
+        let name = step.target?.text ?? "the destination"
+        switch call {
+        case NSRUN_CALL_TYPE:
+            let wrong =
+                record.code == EISDIR
+                ? "\(name) is a directory in the new root, but a file is wanted"
+                : "\(name) is not a directory in the new root, but a directory is wanted"
+            return LaunchError(
+                .setup, "\(what): \(wrong)",
+                remedy: "a directory goes onto a directory, a file onto a file", code: record.code)
+        case NSRUN_CALL_LINK:
+            return LaunchError(
+                .setup, "\(what): \(name) is a symbolic link",
+                remedy: "name the place that it points to", code: record.code)
+        case NSRUN_CALL_SPARED:
+            return LaunchError(
+                .setup,
+                "\(what): no such directory on the host, where nsrun makes none",
+                remedy: "create it, or \(words.memoryLayer)", code: record.code)
+        case NSRUN_CALL_CREATE, NSRUN_CALL_MIRROR:
+            let cause: String =
+                switch record.code {
+                case EROFS: "no such directory in the rootfs, which is read-only"
+                case ENOTDIR: "a part of \(name) is not a directory"
+                default: "it cannot be made there: \(reason(record.code))"
+                }
+            return LaunchError(
+                .setup, "\(what): \(cause)",
+                remedy: "\(words.memoryLayer), or create the directory in the rootfs",
+                code: record.code)
+        case NSRUN_CALL_DESTINATION:
+            let cause: String =
+                switch record.code {
+                case ENOTDIR: "a part of \(name) is not a directory"
+                case ENOENT: "\(name) does not exist in the new root"
+                default: "\(name): \(reason(record.code))"
+                }
+            return LaunchError(.setup, "\(what): \(cause)", code: record.code)
+        case NSRUN_CALL_SOURCE:
+            guard case .bind(let bind) = step.action else { return nil }
+            let plain = "cannot \(step.plainDescription)"
+            if record.code == ENOENT {
+                return LaunchError(
+                    .setup, "\(plain): \(bind.sourceText) does not exist on the host",
+                    remedy: "create it, or use the -try form, which passes over what is missing",
+                    code: ENOENT)
+            }
+            return error("\(plain): cannot open \(bind.sourceText)", record.code)
+        default: return nil
+        }
+    }
+
+    private func overlay(_ overlay: Step.Overlay, _ code: Int32) -> LaunchError {
+        let what = "cannot \(overlay.description)"
+        if facts.kernel < KernelRelease(major: 5, minor: 11) {
+            return LaunchError(
+                .setup, "\(what): overlays without root need Linux 5.11 (this is "
+                    + "\(facts.kernel.major).\(facts.kernel.minor))",
+                remedy: "work on a copy of the rootfs that is writable", code: code)
+        }
+        let remedy: String =
+            switch code {
+            case ENODEV: "ask the administrator to load the overlay module (modprobe overlay)"
+            case EINVAL:
+                "the file system that keeps the changes must be a plain local one (ext4, xfs, "
+                    + "btrfs, tmpfs), not NFS or another overlay"
+            case EBUSY: "another run uses the same layer; give each run its own"
+            case EPERM, EACCES: "the directories must belong to you"
+            default: "\(words.memoryLayer) keeps the changes in memory"
+            }
+        return error(what, code, remedy)
+    }
+
+    private func hint(_ step: Step, _ code: Int32, _ call: nsrun_call) -> String? {
+        switch step.action {
+        case .setIDs, .dropGroups:
+            "this id is not mapped in the run's user namespace"
+        case .limit: "a hard limit can be lowered, but raised only by root"
+        case .hostname: code == EPERM ? "a uts namespace is needed: \(words.unshare)uts" : nil
+        case .remountReadOnly(let target) where code == EINVAL:
+            "\(target.text) is not a mount point"
+        case .hostDirectory: "give a directory in which you may write"
+        default: nil
+        }
+    }
+
+    private func directory(_ candidates: [ByteString], _ code: Int32) -> LaunchError {
+        let name = candidates.last ?? "/"
+        let isOwn = plan.sparesHost && name == facts.currentDirectory
+        return error(
+            "cannot start in \(name.text)", code,
+            isOwn && code == ENOENT
+                ? "the run's own /tmp hides it: \(words.bindCurrentDirectory), or "
+                    + words.workingDirectory
+                : "\(words.workingDirectory) to a directory that exists inside")
+    }
+
+    private func program(_ candidates: [ByteString], _ record: Record) -> LaunchError {
+        ProgramDiagnosis(
+            name: candidates.count == 1 ? candidates[0] : candidates[0].lastComponent,
+            candidates: candidates, machine: facts.machine, isRootfs: !plan.sparesHost
+        ).explain(record)
+    }
+}
+
+extension Step {
+    /// Where in the new root the step works.
+    var target: ByteString? {
+        switch action {
+        case .bind(let bind): bind.target
+        case .overlay(let overlay): overlay.target
+        case .tmpfs(let target, _, _, _), .fileSystem(_, let target), .file(_, let target, _),
+            .bindData(_, let target, _, _), .prepend(_, let target), .symlink(_, let target),
+            .directory(let target, _), .changeMode(let target, _), .remountReadOnly(let target),
+            .lockFile(let target):
+            target
+        default: nil
+        }
+    }
+}

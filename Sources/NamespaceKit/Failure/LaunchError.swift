@@ -1,0 +1,120 @@
+/// Why a launch did not happen: one line that names the operation, its object and the cause, and one
+/// with the remedy where there is one.
+public struct LaunchError: Error, Sendable, Equatable {
+    public enum Kind: Sendable, Equatable {
+        /// The request makes no sense; nothing has been touched.
+        case usage
+        /// The world could not be set up.
+        case setup
+        /// The program was found but could not be run.
+        case notExecutable
+        /// The program was not found.
+        case notFound
+    }
+
+    public var kind: Kind
+    public var message: String
+    public var remedy: String?
+    /// The `errno` behind it, 0 where no system call failed.
+    public var code: Int32 = 0
+
+    public init(_ kind: Kind, _ message: String, remedy: String? = nil, code: Int32 = 0) {
+        self.kind = kind
+        self.message = message
+        self.remedy = remedy
+        self.code = code
+    }
+
+    /// The exit status that says it to a shell: 125, 126 or 127.
+    public var exitStatus: Int32 {
+        switch kind {
+        case .usage, .setup: 125
+        case .notExecutable: 126
+        case .notFound: 127
+        }
+    }
+}
+
+/// What the planner refuses.
+extension LaunchError {
+    static func nulByte(in what: String, _ text: ByteString) -> LaunchError {
+        LaunchError(.usage, "\(what) \"\(text.text)\" contains a NUL byte")
+    }
+
+    static let emptyCommand = LaunchError(
+        .usage, "cannot run the command: its name is empty",
+        remedy: "name a program, or leave the command out for a shell")
+
+    static func emptyPath(of what: String) -> LaunchError {
+        LaunchError(.usage, "\(what): the path is empty")
+    }
+
+    static func needsNamespace(_ what: String, _ namespace: NamespaceSet) -> LaunchError {
+        let name = namespace.list
+        return LaunchError(
+            .usage, "\(what) needs a \(name) namespace of its own",
+            remedy: "add \(Vocabulary.current.unshare)\(name)")
+    }
+
+    static func badVariable(_ name: ByteString) -> LaunchError {
+        LaunchError(
+            .usage, "cannot set the environment variable \"\(name.text)\"",
+            remedy: "a name is not empty and has no =, newline or NUL byte; a value has no NUL byte")
+    }
+
+    static func badHostname(_ name: ByteString) -> LaunchError {
+        LaunchError(
+            .usage, "cannot set the host name \"\(name.text)\"",
+            remedy: "1 to 64 printable characters without spaces and slashes")
+    }
+
+    static let layerWithoutView = LaunchError(
+        .usage, "a layer needs the host or a rootfs below it")
+}
+
+/// How remedies name what the user can change. The library names its own properties; the command
+/// line puts its options here, so that wording stays in one place and spelling in another.
+public struct Vocabulary: Sendable {
+    public var unshare = "namespaces.new: ."
+    public var shareProcesses = "remove .pid from namespaces.new"
+    public var bindHostProc = "bind /proc onto /proc with .devices"
+    public var memoryLayer = "set layer to .memory"
+    public var directoryLayer = "set layer to .directory"
+    public var workingDirectory = "set workingDirectory"
+    public var bindCurrentDirectory = "set bindsCurrentDirectory"
+    public var mapUser = "identity.user"
+    public var classicMounts = "avoided: .mountAPI"
+    public var doctor = "Doctor.examine()"
+
+    public init() {}
+
+    /// The options of nsrun.
+    public static let commandLine: Vocabulary = {
+        var words = Vocabulary()
+        words.unshare = "--unshare-"
+        words.shareProcesses = "--share-pid"
+        words.bindHostProc = "--dev-bind /proc /proc"
+        words.memoryLayer = "add --ephemeral"
+        words.directoryLayer = "add --overlay-dir DIR"
+        words.workingDirectory = "set --chdir"
+        words.bindCurrentDirectory = "add --cwd"
+        words.mapUser = "--uid"
+        words.doctor = "nsrun --doctor"
+        return words
+    }()
+
+    /// Set once, before the first launch.
+    nonisolated(unsafe) public static var current = Vocabulary()
+}
+
+extension NamespaceSet {
+    /// The members' names, such as `user, mount, pid`.
+    var list: String {
+        var names = ""
+        for (member, name) in NamespaceSet.names where contains(member) {
+            if !names.isEmpty { names += ", " }
+            names += name
+        }
+        return names
+    }
+}

@@ -1,0 +1,117 @@
+import CNamespace
+import Glibc
+
+/// Says why a program would not start, from execve's errno and the beginning of its file.
+struct ProgramDiagnosis {
+    let name: ByteString
+    let candidates: [ByteString]
+    /// As uname(2) names the host's machine.
+    let machine: ByteString
+    let isRootfs: Bool
+
+    private var place: String { isRootfs ? "in the rootfs" : "on this machine" }
+
+    func explain(_ record: Diagnosis.Record) -> LaunchError {
+        let code = record.code
+        guard let end = record.text.firstIndex(of: 0) else { return notFound() }
+        let path = ByteString(bytes: Array(record.text[..<end]))
+        let head = ProgramHead(bytes: Array(record.text[(end + 1)...]))
+        let what = "cannot run \(path.text)"
+        if record.call == NSRUN_CALL_INTERPRETER.rawValue {
+            return LaunchError(
+                .notFound, "\(what): \(missing(head))", remedy: remedy(head), code: code)
+        }
+        switch (code, head.kind) {
+        case (ENOEXEC, .elf(let elf)) where elf.machineName != machine.text:
+            return LaunchError(
+                .notExecutable,
+                "\(what): it is built for \(elf.machineName), and this machine is \(machine.text)",
+                remedy: "use a rootfs for \(machine.text), or register an emulator such as "
+                    + "qemu-user", code: code)
+        case (ENOEXEC, _):
+            return LaunchError(
+                .notExecutable,
+                "\(what): it is neither a program of this machine nor a script with a #! line",
+                remedy: "start a script without #! through its interpreter, as in: sh \(path.text)",
+                code: code)
+        case (EACCES, _):
+            return LaunchError(
+                .notExecutable, "\(what): permission denied",
+                remedy: "it must be an ordinary file with execute permission (chmod +x)",
+                code: code)
+        default:
+            return LaunchError(.notExecutable, "\(what): \(reason(code))", code: code)
+        }
+    }
+
+    private func notFound() -> LaunchError {
+        if candidates.count == 1 {
+            return LaunchError(
+                .notFound, "cannot run \(name.text): no such file \(place)",
+                remedy: isRootfs ? "paths of the command are looked up inside the rootfs" : nil,
+                code: ENOENT)
+        }
+        var directories = ""
+        for candidate in candidates {
+            guard let slash = candidate.bytes.lastIndex(of: UInt8(ascii: "/")) else { continue }
+            if !directories.isEmpty { directories += ":" }
+            directories += candidate.slice(from: 0, to: max(slash, 1)).text
+        }
+        return LaunchError(
+            .notFound, "cannot run \(name.text): not found \(place)",
+            remedy: "looked in \(directories)", code: ENOENT)
+    }
+
+    private func missing(_ head: ProgramHead) -> String {
+        switch head.kind {
+        case .elf(let elf):
+            if let loader = elf.interpreter {
+                return "its ELF interpreter \(loader.text) is missing \(place)"
+            }
+            return "its ELF interpreter is missing \(place)"
+        case .script(let interpreter):
+            if interpreter.bytes.last == UInt8(ascii: "\r") {
+                return "its #! line ends with a carriage return (\(interpreter.text))"
+            }
+            return "the interpreter \(interpreter.text) of its #! line is missing \(place)"
+        case .other: return "something that it needs is missing \(place)"
+        }
+    }
+
+    private func remedy(_ head: ProgramHead) -> String? {
+        switch head.kind {
+        case .elf:
+            isRootfs
+                ? "the rootfs must hold the C library that the program was built for"
+                : "install the C library that it was built for, or run it in a rootfs that has it"
+        case .script(let interpreter):
+            interpreter.bytes.last == UInt8(ascii: "\r")
+                ? "save the script with Unix line ends" : "install it, or change the #! line"
+        case .other: nil
+        }
+    }
+}
+
+/// What the first bytes of a program's file tell.
+struct ProgramHead: Equatable {
+    enum Kind: Equatable {
+        case elf(ELFHead)
+        case script(interpreter: ByteString)
+        case other
+    }
+
+    let kind: Kind
+
+    init(bytes: [UInt8]) {
+        if let elf = ELFHead(bytes: bytes) {
+            kind = .elf(elf)
+        } else if bytes.starts(with: [UInt8(ascii: "#"), UInt8(ascii: "!")]) {
+            let line = bytes[2...].prefix { $0 != UInt8(ascii: "\n") }
+            let blank: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+            let word = line.drop(while: blank).prefix { !blank($0) }
+            kind = .script(interpreter: ByteString(bytes: Array(word)))
+        } else {
+            kind = .other
+        }
+    }
+}

@@ -1,0 +1,146 @@
+/// A step in the words of its user, for messages and for the printed plan.
+extension Step {
+    /// What it does, as an infinitive: `bind-mount /a onto /b`.
+    var description: String {
+        switch action {
+        case .unshare(let set): "enter new \(set.list) namespaces"
+        case .enterNamespace(let descriptor, let set):
+            "enter the \(set.list) namespace of descriptor \(descriptor)"
+        case .write(let text, let file): "write \"\(text.trimmed)\" to \(file.text)"
+        case .await(let descriptor): "wait for descriptor \(descriptor)"
+        case .requestIDMaps: "have the id maps written by newuidmap and newgidmap"
+        case .dieWithParent: "die with the parent"
+        case .isolateMounts: "keep mounts from reaching the host"
+        case .hostname(let name): "set the host name to \(name.text)"
+        case .raiseLoopback: "bring the loopback interface up"
+        case .dropGroups: "drop supplementary groups"
+        case .setIDs(let user, let group): "become user \(user), group \(group)"
+        case .hostRoot: "start from the host's root"
+        case .emptyRoot: "start from an empty root"
+        case .hostDirectory(let path): "make the directory \(path.text) on the host"
+        case .bind(let bind): bind.description
+        case .tmpfs(let target, let mode, let size, _):
+            "mount a tmpfs on \(target.text) (\(octal(mode))\(size.map { ", \($0) bytes" } ?? ""))"
+        case .fileSystem(let kind, let target): "mount a fresh \(kind.name) on \(target.text)"
+        case .overlay(let overlay): overlay.description
+        case .file(let content, let target, let mode):
+            "make the file \(target.text) from \(content.description) (\(octal(mode)))"
+        case .bindData(let content, let target, let mode, let readOnly):
+            "bind \(content.description) onto \(target.text) (\(octal(mode))\(readOnly ? ", read-only" : ""))"
+        case .prepend(let text, let target):
+            "show \(target.text) with the line \"\(text.trimmed)\" before its own"
+        case .symlink(let text, let target): "make the symlink \(target.text) -> \(text.text)"
+        case .directory(let target, let mode):
+            "make the directory \(target.text) (\(octal(mode)))"
+        case .changeMode(let target, let mode):
+            "change the mode of \(target.text) to \(octal(mode))"
+        case .remountReadOnly(let target): "make the mount \(target.text) read-only"
+        case .lockFile(let target): "lock the file \(target.text)"
+        case .enterRoot: "enter the new root"
+        case .newSession: "start a new session"
+        case .changeDirectory(let candidates): "change directory to \(list(candidates))"
+        case .limit(let limit): limit.description
+        case .noNewPrivileges: "allow no new privileges"
+        case .capabilities(let sets): sets.description
+        case .filter: "install a seccomp filter"
+        case .execute(let candidates): "run \(list(candidates))"
+        }
+    }
+
+    /// The same without its details.
+    var plainDescription: String {
+        switch action {
+        case .bind(let bind): "bind-mount \(bind.sourceText) onto \(bind.target.text)"
+        case .tmpfs(let target, _, _, _): "mount a tmpfs on \(target.text)"
+        case .file(_, let target, _): "make the file \(target.text)"
+        case .bindData(_, let target, _, _): "bind a file in memory onto \(target.text)"
+        case .prepend(_, let target): "show your entry in \(target.text)"
+        case .directory(let target, _): "make the directory \(target.text)"
+        case .limit(let limit): "set the limit \(limit.name)"
+        default: description
+        }
+    }
+
+    private func list(_ candidates: [ByteString]) -> String {
+        var text = ""
+        for candidate in candidates {
+            if !text.isEmpty { text += ", else " }
+            text += candidate.text
+        }
+        return text
+    }
+
+    private func octal(_ mode: UInt32) -> String { "mode 0" + String(mode, radix: 8) }
+}
+
+extension Step.Bind {
+    var sourceText: String {
+        switch source {
+        case .path(let path): path.text
+        case .descriptor(let number): "descriptor \(number)"
+        }
+    }
+
+    var description: String {
+        var notes: [String] = []
+        if options.contains(.readOnly) { notes.append("read-only") }
+        if options.contains(.devices) { notes.append("devices") }
+        if options.contains(.optional) { notes.append("if it exists") }
+        if options.contains(.onlyIfPresent) { notes.append("if the target exists") }
+        let note = notes.isEmpty ? "" : " (" + notes.joined(separator: ", ") + ")"
+        return "bind-mount \(sourceText) onto \(target.text)\(note)"
+    }
+}
+
+extension Step.Overlay {
+    var description: String {
+        var layers = ""
+        for path in lower {
+            if !layers.isEmpty { layers += ", " }
+            layers += path.text
+        }
+        return switch upper {
+        case .none: "mount a read-only overlay of \(layers) on \(target.text)"
+        case .memory: "mount an overlay of \(layers) on \(target.text), changes in memory"
+        case .directories(let upper, _):
+            "mount an overlay of \(layers) on \(target.text), changes in \(upper.text)"
+        }
+    }
+}
+
+extension Step.CapabilitySets {
+    var description: String {
+        if held == 0 { return "drop all capabilities" }
+        return "keep the capabilities 0x\(String(held, radix: 16)), drop all others"
+    }
+}
+
+extension ResourceLimit {
+    var name: String {
+        for (name, number) in ResourceLimit.resources where number == resource { return name.text }
+        return "\(resource)"
+    }
+
+    var description: String {
+        func value(_ number: UInt64) -> String {
+            number == ResourceLimit.unlimited ? "unlimited" : "\(number)"
+        }
+        return "limit \(name) to \(value(soft)), at most \(value(hard))"
+    }
+}
+
+extension FileSystemOperation.Content {
+    var description: String {
+        switch self {
+        case .descriptor(let number): "descriptor \(number)"
+        case .bytes(let bytes): "\(bytes.count) bytes"
+        }
+    }
+}
+
+extension ByteString {
+    /// Without the newline at its end.
+    var trimmed: String {
+        bytes.last == UInt8(ascii: "\n") ? slice(from: 0, to: count - 1).text : text
+    }
+}

@@ -1,0 +1,88 @@
+/// Finds out what this host allows by trying it: each probe is a real launch of a small plan.
+public enum Doctor {
+    /// What one probe found.
+    public struct Finding: Sendable, Equatable {
+        public var what: String
+        public var works: Bool
+        /// Without it nsrun does not run at all.
+        public var isEssential: Bool
+        public var detail: String
+        public var remedy: String?
+
+        /// A line, and an indented one with the remedy where it does not work.
+        public var text: String {
+            var text = (works ? "ok      " : isEssential ? "MISSING " : "missing ") + what
+            if !detail.isEmpty { text += ": " + detail }
+            text += "\n"
+            if let remedy, !works { text += "          " + remedy + "\n" }
+            return text
+        }
+    }
+
+    /// Tries everything, in a child each.
+    public static func examine() -> [Finding] {
+        let facts = HostFacts.read(for: LaunchRequest())
+        var findings = [
+            Finding(
+                what: "kernel", works: true, isEssential: false,
+                detail: "Linux \(facts.kernel.major).\(facts.kernel.minor), \(facts.machine.text)")
+        ]
+        findings.append(probe("user, mount and pid namespaces", essential: true) { _ in })
+        findings.append(
+            probe("run in place (--share-pid)", essential: false) {
+                $0.namespaces.new.remove(.pid)
+            })
+        findings.append(
+            probe("network namespace (--network none)", essential: false) {
+                $0.namespaces.new.insert(.network)
+            })
+        findings.append(
+            probe("ipc, uts and cgroup namespaces", essential: false) {
+                $0.namespaces.new.formUnion([.ipc, .uts, .cgroup])
+            })
+        findings.append(
+            probe("message queues (--mqueue)", essential: false) {
+                $0.namespaces.new.insert(.ipc)
+                $0.operations = [.init(.mqueue(target: "/tmp/mqueue"))]
+            })
+        findings.append(
+            probe("overlay in memory (--ephemeral)", essential: false) {
+                $0.operations = [
+                    .init(.overlay(target: "/tmp/overlay", lower: ["/usr"], upper: .memory))
+                ]
+            })
+        findings.append(
+            probe("own devices (--dev)", essential: false) {
+                $0.operations = [.init(.dev(target: "/tmp/dev"))]
+            })
+        findings.append(interface("mount calls by descriptor (Linux 5.12)", facts.hasMountAPI))
+        findings.append(interface("openat2 (Linux 5.6)", facts.hasOpenat2))
+        findings.append(
+            interface("detached root (Linux 6.15)", facts.hasDetachedMounts))
+        return findings
+    }
+
+    private static func interface(_ what: String, _ works: Bool) -> Finding {
+        Finding(
+            what: what, works: works, isEssential: false,
+            detail: works ? "" : "nsrun does without, a little slower")
+    }
+
+    private static func probe(
+        _ what: String, essential: Bool, _ change: (inout LaunchRequest) -> Void
+    ) -> Finding {
+        var request = LaunchRequest(command: ["/bin/sh", "-c", "exit 0"])
+        request.workingDirectory = "/"
+        change(&request)
+        var finding = Finding(what: what, works: false, isEssential: essential, detail: "")
+        do throws(LaunchError) {
+            let status = try Launcher().launch(request).wait()
+            finding.works = status == .exited(0)
+            if !finding.works { finding.detail = "the probe ended with \(status.shellStatus)" }
+        } catch {
+            finding.detail = error.message
+            finding.remedy = error.remedy
+        }
+        return finding
+    }
+}

@@ -1,0 +1,114 @@
+import CNamespace
+import Glibc
+
+extension HostFacts {
+    /// Asks the host what a launch of this request needs to know, and no more.
+    public static func read(for request: LaunchRequest) -> HostFacts {
+        var facts = HostFacts()
+        facts.userID = getuid()
+        facts.groupID = getgid()
+        let features = nsrun_features()
+        facts.hasMountAPI = features & NSRUN_FEATURE_MOUNT_API.rawValue != 0
+        facts.hasOpenat2 = features & NSRUN_FEATURE_OPENAT2.rawValue != 0
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 130) { buffer in
+            let release = buffer.baseAddress!
+            let machine = release + 65
+            if nsrun_uname(release, machine) == 0 {
+                let text = ByteString(cString: release)
+                facts.kernel = KernelRelease(parsing: text) ?? KernelRelease(major: 0, minor: 0)
+                facts.machine = ByteString(cString: machine)
+            }
+        }
+        facts.currentDirectory = readCurrentDirectory()
+        facts.environment = readEnvironment()
+        if case .rootfs = request.view {
+            facts.account = readAccount(user: facts.userID, group: facts.groupID)
+            facts.terminal = readTerminal()
+        }
+        if request.view == .host, request.layer != .readOnly {
+            if let text = readFile("/proc/self/mountinfo", limit: 1 << 22) {
+                facts.mountPoints = MountPoint.parse(text)
+            }
+        }
+        return facts
+    }
+
+    private static func readCurrentDirectory() -> ByteString {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
+            guard getcwd(buffer.baseAddress!, buffer.count) != nil else { return "/" }
+            return ByteString(cString: buffer.baseAddress!)
+        }
+    }
+
+    private static func readEnvironment() -> [ByteString] {
+        var entries: [ByteString] = []
+        var next = environ
+        while let entry = next.pointee {
+            entries.append(ByteString(cString: entry))
+            next += 1
+        }
+        return entries
+    }
+
+    private static func readTerminal() -> ByteString? {
+        guard nsrun_is_terminal(1) == 1 else { return nil }
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+            let length = nsrun_terminal_name(1, buffer.baseAddress!, buffer.count)
+            return length > 0 ? ByteString(cString: buffer.baseAddress!) : nil
+        }
+    }
+
+    /// The first bytes of a file, nil where it cannot be read.
+    static func readFile(_ path: ByteString, limit: Int) -> [UInt8]? {
+        withCString(path) { readFile($0, limit: limit) }
+    }
+
+    private static func readFile(_ path: UnsafePointer<CChar>, limit: Int) -> [UInt8]? {
+        // Most files are small; a larger one is read again with room enough.
+        var capacity = 8192
+        while true {
+            var length = -1
+            let bytes = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+                length = buffer.withMemoryRebound(to: CChar.self) {
+                    nsrun_read_file(path, $0.baseAddress!, capacity)
+                }
+                count = max(0, length)
+            }
+            if length < 0 { return nil }
+            if length < capacity || capacity >= limit { return bytes }
+            capacity *= 8
+        }
+    }
+
+    /// The caller's account: from the files, else from the name service by way of getent(1), for a
+    /// static program has no name service of its own. Where nobody knows, the environment tells.
+    static func readAccount(user: UInt32, group: UInt32) -> Account? {
+        var fields = AccountFile(text: readFile("/etc/passwd", limit: 1 << 24) ?? [])
+            .fields(number: user)
+        if fields == nil { fields = askNameService("passwd", user) }
+        guard let fields, fields.count >= 7 else { return nil }
+        var groupFields = AccountFile(text: readFile("/etc/group", limit: 1 << 24) ?? [])
+            .fields(number: group)
+        if groupFields == nil { groupFields = askNameService("group", group) }
+        return Account(
+            name: fields[0], home: fields[5], shell: fields[6],
+            groupName: groupFields?.first ?? fields[0])
+    }
+
+    private static func askNameService(_ database: ByteString, _ number: UInt32) -> [ByteString]? {
+        let answer = HostTool.run("/usr/bin/getent", [database, ByteString(String(number))])
+        guard let answer, answer.succeeded else { return nil }
+        return AccountFile(text: answer.output).fields(number: number)
+    }
+}
+
+/// Calls with the bytes as a C string.
+func withCString<Result>(
+    _ text: ByteString, _ body: (UnsafePointer<CChar>) -> Result
+) -> Result {
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: text.count + 1) { buffer in
+        for index in 0..<text.count { buffer[index] = CChar(bitPattern: text.bytes[index]) }
+        buffer[text.count] = 0
+        return body(UnsafePointer(buffer.baseAddress!))
+    }
+}

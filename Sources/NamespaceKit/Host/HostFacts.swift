@@ -1,0 +1,120 @@
+import CNamespace
+
+/// Everything the planner may know of the host, read once. Tests build one by hand.
+public struct HostFacts: Sendable, Equatable {
+    public var userID: UInt32 = 1000
+    public var groupID: UInt32 = 1000
+    public var kernel = KernelRelease(major: 6, minor: 18)
+    /// The machine as uname(2) names it, such as `x86_64`.
+    public var machine: ByteString = "x86_64"
+    /// The kernel has open_tree, fsopen, move_mount and mount_setattr (5.12).
+    public var hasMountAPI = true
+    /// The kernel has openat2(2) (5.6).
+    public var hasOpenat2 = true
+    public var currentDirectory: ByteString = "/"
+    /// The caller's environment, entries of `NAME=value`.
+    public var environment: [ByteString] = []
+    /// The caller's entry in the user database, where one was found.
+    public var account: Account?
+    /// The terminal at standard output, where there is one.
+    public var terminal: ByteString?
+    /// Mount points of the host, for layers over the host view. Empty when not needed.
+    public var mountPoints: [MountPoint] = []
+
+    public init() {}
+
+    /// The value of an environment variable of the caller.
+    public func variable(_ name: StaticString) -> ByteString? {
+        let length = name.utf8CodeUnitCount
+        for entry in environment where entry.count > length && entry.hasPrefix(name) {
+            if entry.bytes[length] == UInt8(ascii: "=") { return entry.slice(from: length + 1) }
+        }
+        return nil
+    }
+
+    /// The caller's home directory: `$HOME`, else the user database's.
+    public var home: ByteString? {
+        if let home = variable("HOME"), home.isAbsolute { return home }
+        if let home = account?.home, home.isAbsolute { return home }
+        return nil
+    }
+
+    /// Whether mounts can be put onto a tree that is mounted nowhere yet.
+    public var hasDetachedMounts: Bool { hasMountAPI && kernel >= KernelRelease(major: 6, minor: 15) }
+}
+
+/// The first two numbers of a kernel's release.
+public struct KernelRelease: Sendable, Equatable, Comparable {
+    public var major: Int
+    public var minor: Int
+
+    public init(major: Int, minor: Int) {
+        self.major = major
+        self.minor = minor
+    }
+
+    /// Reads `6.18.44-fc`; nil where it does not begin with two numbers.
+    public init?(parsing release: ByteString) {
+        var numbers: [Int] = []
+        var current: Int?
+        for byte in release.bytes {
+            if byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9"), (current ?? 0) < 100_000 {
+                current = (current ?? 0) * 10 + Int(byte - UInt8(ascii: "0"))
+            } else {
+                guard let number = current else { return nil }
+                numbers.append(number)
+                current = nil
+                if byte != UInt8(ascii: ".") || numbers.count == 2 { break }
+            }
+        }
+        if let number = current { numbers.append(number) }
+        guard numbers.count >= 2 else { return nil }
+        self.init(major: numbers[0], minor: numbers[1])
+    }
+
+    public static func < (left: KernelRelease, right: KernelRelease) -> Bool {
+        (left.major, left.minor) < (right.major, right.minor)
+    }
+}
+
+/// A mount of the host (proc_pid_mountinfo(5)).
+public struct MountPoint: Sendable, Equatable {
+    public var path: ByteString
+    public var type: ByteString
+
+    public init(path: ByteString, type: ByteString) {
+        self.path = path
+        self.type = type
+    }
+
+    /// Reads the text of `/proc/self/mountinfo`; lines that make no sense are passed over.
+    public static func parse(_ text: [UInt8]) -> [MountPoint] {
+        var mounts: [MountPoint] = []
+        for line in ByteString(bytes: text).split(on: UInt8(ascii: "\n")) {
+            let fields = line.split(on: UInt8(ascii: " "))
+            guard fields.count >= 10, let dash = fields[6...].firstIndex(of: "-"),
+                dash + 1 < fields.count
+            else { continue }
+            mounts.append(MountPoint(path: unescape(fields[4]), type: fields[dash + 1]))
+        }
+        return mounts
+    }
+
+    /// Undoes the octal escapes of mountinfo.
+    private static func unescape(_ field: ByteString) -> ByteString {
+        var result: [UInt8] = []
+        var index = 0
+        while index < field.count {
+            if field.bytes[index] == UInt8(ascii: "\\"), index + 3 < field.count,
+                let code = field.slice(from: index + 1, to: index + 4).number(base: 8), code < 256
+            {
+                result.append(UInt8(code))
+                index += 4
+            } else {
+                result.append(field.bytes[index])
+                index += 1
+            }
+        }
+        return ByteString(bytes: result)
+    }
+}

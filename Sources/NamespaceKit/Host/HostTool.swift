@@ -1,0 +1,34 @@
+import CNamespace
+import Glibc
+
+/// A small program of the host, run to its end: getent(1), newuidmap(1).
+enum HostTool {
+    struct Answer {
+        var output: [UInt8]
+        /// As wait(2) gives it.
+        var status: Int32
+        var succeeded: Bool { status == 0 }
+    }
+
+    /// Nil where the program could not be started at all.
+    static func run(
+        _ path: ByteString, _ arguments: [ByteString], errorsToo: Bool = false
+    ) -> Answer? {
+        var vector = CStringArray()
+        vector.append(path)
+        for argument in arguments { vector.append(argument) }
+        defer { vector.free() }
+        let capacity = 65536
+        var length = 0
+        var status: Int32 = 0
+        let output = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+            status = buffer.withMemoryRebound(to: CChar.self) { text in
+                nsrun_capture(
+                    vector.pointers[0]!, vector.terminated(), environ, text.baseAddress!, capacity,
+                    &length, errorsToo)
+            }
+            count = length
+        }
+        return status < 0 ? nil : Answer(output: output, status: status)
+    }
+}

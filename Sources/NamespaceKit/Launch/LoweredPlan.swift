@@ -1,0 +1,276 @@
+import CNamespace
+
+/// A plan as the executor reads it: one flat C structure and the memory behind it. Everything is
+/// allocated here, before the clone; the executor allocates nothing.
+struct LoweredPlan {
+    private(set) var plan = nsrun_plan()
+    private var strings = CStringArray()
+    private var lists: [UnsafeMutablePointer<UnsafePointer<CChar>?>] = []
+    private var blocks: [UnsafeMutableRawPointer] = []
+    private let steps: UnsafeMutablePointer<nsrun_step>
+    private var arguments = CStringArray()
+    private var environment = CStringArray()
+
+    init(_ source: LaunchPlan, signalMask: UInt64) throws(LaunchError) {
+        let count = source.steps.count
+        steps = .allocate(capacity: count)
+        for index in 0..<count { (steps + index).initialize(to: nsrun_step()) }
+        lowerCommand(source)
+        for index in 0..<count {
+            try lower(source.steps[index].action, into: &steps[index])
+        }
+        plan.steps = UnsafePointer(steps)
+        plan.count = count
+        plan.command_start = source.commandStart
+        plan.clone_flags = source.namespaces.cloneFlags
+        plan.shape =
+            (source.shape == .childWithInit ? NSRUN_SHAPE_INIT : NSRUN_SHAPE_COMMAND).rawValue
+        plan.flags = flags(source)
+        plan.signal_mask = signalMask
+    }
+
+    func free() {
+        var copy = self
+        copy.strings.free()
+        copy.arguments.free()
+        copy.environment.free()
+        for index in 0..<plan.count where steps[index].op == NSRUN_OP_CAPABILITIES.rawValue {
+            nsrun_capabilities_release(
+                UnsafeMutableRawPointer(mutating: steps[index].data)!
+                    .assumingMemoryBound(to: nsrun_capabilities.self))
+        }
+        steps.deallocate()
+        for list in lists { list.deallocate() }
+        for block in blocks { block.deallocate() }
+    }
+
+    private func flags(_ source: LaunchPlan) -> UInt32 {
+        var flags: UInt32 = 0
+        func add(_ flag: some BinaryInteger, _ condition: Bool) {
+            if condition { flags |= UInt32(flag) }
+        }
+        add(NSRUN_CLASSIC_MOUNTS, source.mounting == .classic)
+        add(NSRUN_DETACHED_ROOT, source.mounting == .detached)
+        add(NSRUN_NO_OPENAT2, !source.usesOpenat2)
+        add(NSRUN_SPARE_HOST, source.sparesHost)
+        add(NSRUN_MIRROR, source.mirrors)
+        add(NSRUN_LINGER, source.lifecycle.lingers)
+        add(NSRUN_OWN_SESSION, source.lifecycle.newSession)
+        add(NSRUN_TRACE, source.tracesSteps)
+        return flags
+    }
+
+    private mutating func lowerCommand(_ source: LaunchPlan) {
+        if source.arguments.isEmpty { arguments.appendNull() }
+        for argument in source.arguments { arguments.append(argument) }
+        for entry in source.environment where !entry.hasPrefix("PWD=") {
+            environment.append(entry)
+        }
+        environment.append("PWD=/")  // CHDIR puts the directory that it found
+        let vector = environment.terminated()
+        plan.arguments = UnsafePointer(arguments.terminated())
+        plan.environment = vector
+        plan.pwd_slot = vector + (environment.pointers.count - 1)
+
+        // A directory is copied into memory at most once for each step that looks for a place.
+        let room = source.steps.count * 4 + 64
+        plan.scratch_fds = .allocate(capacity: room)
+        plan.scratch_capacity = room
+        let closed = UnsafeMutablePointer<Int32>.allocate(
+            capacity: source.closedDescriptors.count + 1)
+        for (index, number) in source.closedDescriptors.enumerated() { closed[index] = number }
+        closed[source.closedDescriptors.count] = -1
+        plan.close_fds = UnsafePointer(closed)
+        blocks.append(UnsafeMutableRawPointer(plan.scratch_fds))
+        blocks.append(UnsafeMutableRawPointer(closed))
+    }
+
+    private mutating func keep(_ text: ByteString) -> UnsafePointer<CChar> {
+        strings.append(text)
+        return UnsafePointer(strings.pointers.last!!)
+    }
+
+    private mutating func keep(list: [ByteString]) -> UnsafePointer<UnsafePointer<CChar>?> {
+        let made = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: list.count + 1)
+        for index in 0..<list.count { made[index] = keep(list[index]) }
+        made[list.count] = nil
+        lists.append(made)
+        return UnsafePointer(made)
+    }
+
+    private mutating func keep(bytes: [UInt8], in step: inout nsrun_step) {
+        let block = UnsafeMutableRawPointer.allocate(byteCount: max(bytes.count, 1), alignment: 8)
+        bytes.withUnsafeBytes { block.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(block), byteCount: bytes.count) }
+        blocks.append(block)
+        step.data = UnsafePointer(block.assumingMemoryBound(to: CChar.self))
+        step.length = bytes.count
+    }
+
+    private mutating func keep(_ content: FileSystemOperation.Content, in step: inout nsrun_step) {
+        switch content {
+        case .descriptor(let number): step.fd = number
+        case .bytes(let bytes): keep(bytes: bytes, in: &step)
+        }
+    }
+
+    // MARK: Steps
+
+    private mutating func lower(
+        _ action: Step.Action, into step: inout nsrun_step
+    ) throws(LaunchError) {
+        step.fd = -1
+        switch action {
+        case .unshare(let namespaces):
+            set(&step, NSRUN_OP_UNSHARE, value: namespaces.cloneFlags)
+        case .enterNamespace(let descriptor, let namespaces):
+            set(&step, NSRUN_OP_SETNS, value: namespaces.cloneFlags)
+            step.fd = descriptor
+        case .write(let text, let file):
+            set(&step, NSRUN_OP_WRITE, target: file)
+            step.data = keep(text)
+        case .await(let descriptor):
+            set(&step, NSRUN_OP_AWAIT)
+            step.fd = descriptor
+        case .requestIDMaps: set(&step, NSRUN_OP_REQUEST_MAPS)
+        case .dieWithParent: set(&step, NSRUN_OP_DEATH_SIGNAL)
+        case .isolateMounts: set(&step, NSRUN_OP_PROPAGATION, value: nsrun_ms_slave)
+        case .hostname(let name):
+            set(&step, NSRUN_OP_HOSTNAME)
+            step.data = keep(name)
+        case .raiseLoopback: set(&step, NSRUN_OP_LOOPBACK)
+        case .dropGroups: set(&step, NSRUN_OP_SETGROUPS)
+        case .setIDs(let user, let group):
+            set(&step, NSRUN_OP_IDS, value: UInt64(user))
+            step.value2 = UInt64(group)
+        case .newSession: set(&step, NSRUN_OP_SESSION)
+        case .changeDirectory(let candidates):
+            set(&step, NSRUN_OP_CHDIR)
+            step.list = keep(list: candidates)
+            step.list2 = keep(list: candidates.map { "PWD=" + $0 })
+        case .limit(let limit):
+            set(&step, NSRUN_OP_RLIMIT, value: limit.soft)
+            step.fd = limit.resource
+            step.value2 = limit.hard
+        case .noNewPrivileges: set(&step, NSRUN_OP_NO_NEW_PRIVS)
+        case .capabilities(let sets): try lower(sets, into: &step)
+        case .filter(let program):
+            set(&step, NSRUN_OP_SECCOMP)
+            keep(bytes: program, in: &step)
+        case .execute(let candidates):
+            set(&step, NSRUN_OP_EXEC)
+            step.list = keep(list: candidates)
+        default: lowerFileSystem(action, into: &step)
+        }
+    }
+
+    private mutating func lowerFileSystem(_ action: Step.Action, into step: inout nsrun_step) {
+        switch action {
+        case .hostRoot: set(&step, NSRUN_OP_ROOT_HOST)
+        case .emptyRoot: set(&step, NSRUN_OP_ROOT_TMPFS)
+        case .hostDirectory(let path): set(&step, NSRUN_OP_HOST_DIRECTORY, target: path)
+        case .bind(let bind): lower(bind, into: &step)
+        case .tmpfs(let target, let mode, let size, let replacesLink):
+            set(&step, NSRUN_OP_TMPFS, target: target, mode: mode, value: size ?? 0)
+            if replacesLink { step.flags |= UInt32(NSRUN_REPLACE_LINK) }
+        case .fileSystem(let kind, let target):
+            let op =
+                switch kind {
+                case .proc: NSRUN_OP_PROC
+                case .devpts: NSRUN_OP_DEVPTS
+                case .mqueue: NSRUN_OP_MQUEUE
+                }
+            set(&step, op, target: target)
+            step.flags |= UInt32(NSRUN_REPLACE_LINK)
+        case .overlay(let overlay): lower(overlay, into: &step)
+        case .file(let content, let target, let mode):
+            set(&step, NSRUN_OP_FILE, target: target, mode: mode)
+            keep(content, in: &step)
+        case .bindData(let content, let target, let mode, let readOnly):
+            set(&step, NSRUN_OP_BIND_DATA, target: target, mode: mode)
+            if readOnly { step.flags |= UInt32(NSRUN_READ_ONLY) }
+            keep(content, in: &step)
+        case .prepend(let text, let target):
+            set(&step, NSRUN_OP_PREPEND, target: target)
+            step.flags |= UInt32(NSRUN_READ_ONLY)
+            keep(bytes: text.bytes, in: &step)
+        case .symlink(let text, let target):
+            set(&step, NSRUN_OP_SYMLINK, target: target)
+            step.source = keep(text)
+        case .directory(let target, let mode):
+            set(&step, NSRUN_OP_DIRECTORY, target: target, mode: mode)
+        case .changeMode(let target, let mode):
+            set(&step, NSRUN_OP_CHMOD, target: target, mode: mode)
+        case .remountReadOnly(let target): set(&step, NSRUN_OP_REMOUNT_RO, target: target)
+        case .lockFile(let target): set(&step, NSRUN_OP_LOCK_FILE, target: target)
+        default: set(&step, NSRUN_OP_ENTER)
+        }
+    }
+
+    private mutating func set(
+        _ step: inout nsrun_step, _ op: nsrun_op, target: ByteString? = nil, mode: UInt32 = 0,
+        value: UInt64 = 0
+    ) {
+        step.op = op.rawValue
+        step.mode = mode
+        step.value = value
+        if let target { step.target = keep(target) }
+    }
+
+    private mutating func lower(_ bind: Step.Bind, into step: inout nsrun_step) {
+        set(&step, NSRUN_OP_BIND, target: bind.target)
+        switch bind.source {
+        case .path(let path): step.source = keep(path)
+        case .descriptor(let number): step.fd = number
+        }
+        var flags = UInt32(NSRUN_RECURSIVE)
+        if bind.options.contains(.readOnly) { flags |= UInt32(NSRUN_READ_ONLY) }
+        if bind.options.contains(.devices) { flags |= UInt32(NSRUN_DEVICES) }
+        if bind.options.contains(.optional) { flags |= UInt32(NSRUN_TRY) }
+        if bind.options.contains(.onlyIfPresent) { flags |= UInt32(NSRUN_MUST_EXIST) }
+        if bind.options.contains(.replaceLink) { flags |= UInt32(NSRUN_REPLACE_LINK) }
+        if bind.directoryOnly { flags |= UInt32(NSRUN_DIRECTORY_ONLY) }
+        step.flags = flags
+    }
+
+    private mutating func lower(_ overlay: Step.Overlay, into step: inout nsrun_step) {
+        set(&step, NSRUN_OP_OVERLAY, target: overlay.target)
+        step.list = keep(list: overlay.lower)
+        switch overlay.upper {
+        case .none: step.flags |= UInt32(NSRUN_READ_ONLY)
+        case .memory: step.flags |= UInt32(NSRUN_VOLATILE)
+        case .directories(let upper, let work):
+            step.source = keep(upper)
+            step.data = keep(work)
+        }
+    }
+
+    private mutating func lower(
+        _ sets: Step.CapabilitySets, into step: inout nsrun_step
+    ) throws(LaunchError) {
+        set(&step, NSRUN_OP_CAPABILITIES)
+        let prepared = UnsafeMutablePointer<nsrun_capabilities>.allocate(capacity: 1)
+        prepared.initialize(to: nsrun_capabilities())
+        blocks.append(UnsafeMutableRawPointer(prepared))
+        let error = nsrun_capabilities_prepare(prepared, sets.held, sets.ambient, sets.bounding)
+        guard error == 0 else {
+            throw LaunchError(.setup, "cannot prepare the capabilities: \(reason(-error))")
+        }
+        step.data = UnsafePointer(
+            UnsafeRawPointer(prepared).assumingMemoryBound(to: CChar.self))
+        step.length = MemoryLayout<nsrun_capabilities>.size
+    }
+}
+
+extension NamespaceSet {
+    var cloneFlags: UInt64 {
+        var flags: UInt64 = 0
+        if contains(.user) { flags |= nsrun_clone_newuser }
+        if contains(.mount) { flags |= nsrun_clone_newns }
+        if contains(.pid) { flags |= nsrun_clone_newpid }
+        if contains(.network) { flags |= nsrun_clone_newnet }
+        if contains(.ipc) { flags |= nsrun_clone_newipc }
+        if contains(.uts) { flags |= nsrun_clone_newuts }
+        if contains(.cgroup) { flags |= nsrun_clone_newcgroup }
+        return flags
+    }
+}

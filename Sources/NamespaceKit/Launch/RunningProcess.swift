@@ -1,0 +1,152 @@
+import CNamespace
+import Glibc
+
+/// How a command ended.
+public enum ExitStatus: Sendable, Equatable {
+    case exited(Int32)
+    case signaled(Int32)
+
+    /// The status as a shell gives it: 128 and the signal's number where one ended it.
+    public var shellStatus: Int32 {
+        switch self {
+        case .exited(let code): code
+        case .signaled(let number): 128 + number
+        }
+    }
+
+    /// Reads a status of wait(2).
+    init(waitStatus: Int32) {
+        let number = waitStatus & 0x7f
+        self = number == 0 ? .exited(waitStatus >> 8 & 0xff) : .signaled(number)
+    }
+}
+
+/// A run that has been started.
+///
+/// One thread at a time waits for it; signals may be sent from any.
+public final class RunningProcess {
+    /// The child's pid: of pid 1 of the run's namespace, or of the command itself.
+    public let pid: Int32
+    let plan: LaunchPlan
+    private let diagnosis: Diagnosis
+    private var status: Int32
+    /// Where the executor waits for an answer.
+    let replyDescriptor: Int32
+    /// What the executor told last.
+    private var ended: ExitStatus?
+
+    init(pid: Int32, plan: LaunchPlan, diagnosis: Diagnosis, status: Int32, reply: Int32) {
+        self.pid = pid
+        self.plan = plan
+        self.diagnosis = diagnosis
+        self.status = status
+        replyDescriptor = reply
+    }
+
+    deinit {
+        closeStatus()
+        closeDescriptor(replyDescriptor)
+    }
+
+    /// What the run says of itself on its status pipe.
+    enum Event {
+        case started(pid: Int32)
+        case stopped(signal: Int32)
+        case step(index: Int, nanoseconds: Int32)
+        case ended(ExitStatus)
+        case closed
+    }
+
+    /// A descriptor that becomes readable when there is an event, -1 after the last.
+    var eventDescriptor: Int32 { status }
+
+    private var shape: UInt32 {
+        (plan.shape == .childWithInit ? NSRUN_SHAPE_INIT : NSRUN_SHAPE_COMMAND).rawValue
+    }
+
+    /// Reads the next event; blocks until there is one. A failed set-up is thrown, and reaped.
+    func nextEvent() throws(LaunchError) -> Event {
+        let report = UnsafeMutablePointer<nsrun_report>.allocate(capacity: 1)
+        defer { report.deallocate() }
+        report.initialize(to: nsrun_report())
+        let head = MemoryLayout<nsrun_report>.offset(of: \nsrun_report.text)!
+        var length = readAll(into: report, from: 0, count: head)
+        if length == head {
+            let text = min(Int(report.pointee.length), Int(NSRUN_REPORT_TEXT))
+            length += readAll(into: report, from: head, count: text)
+        }
+        guard length >= head else {
+            closeStatus()
+            return .closed
+        }
+        switch nsrun_report_kind(rawValue: report.pointee.kind) {
+        case NSRUN_REPORT_FAILED:
+            closeStatus()
+            _ = try? reap(block: true)
+            throw diagnosis.explain(Diagnosis.Record(report))
+        case NSRUN_REPORT_STARTED: return .started(pid: report.pointee.value)
+        case NSRUN_REPORT_STEP:
+            return .step(index: Int(report.pointee.step), nanoseconds: report.pointee.value)
+        case NSRUN_REPORT_STOPPED: return .stopped(signal: report.pointee.value)
+        case NSRUN_REPORT_ENDED:
+            let status = ExitStatus(waitStatus: report.pointee.value)
+            ended = status
+            return .ended(status)
+        default: return try nextEvent()
+        }
+    }
+
+    private func readAll(
+        into report: UnsafeMutablePointer<nsrun_report>, from start: Int, count: Int
+    ) -> Int {
+        let base = UnsafeMutableRawPointer(report) + start
+        return max(
+            0, nsrun_read_all(status, base.assumingMemoryBound(to: CChar.self), count))
+    }
+
+    private func closeStatus() {
+        if status >= 0 { closeDescriptor(status) }
+        status = -1
+    }
+
+    /// Waits until the command runs; throws what kept it from running.
+    func awaitStart() throws(LaunchError) {
+        // Without a pid 1 the pipe simply closes when execve(2) succeeds.
+        while case .step = try nextEvent() {}
+    }
+
+    /// Waits for the end of the run: the command has ended, and with a pid namespace everything that
+    /// it left behind has been killed.
+    public func wait() throws(LaunchError) -> ExitStatus {
+        while status >= 0 {
+            if case .closed = try nextEvent() { break }
+        }
+        let own = try reap(block: true) ?? .exited(0)
+        return ended ?? own
+    }
+
+    /// The child's own status; nil while it runs and `block` is false.
+    func reap(block: Bool) throws(LaunchError) -> ExitStatus? {
+        var waitStatus: Int32 = 0
+        var usage = rusage()
+        let error = nsrun_wait(pid, block, &waitStatus, &usage)
+        if error == -EAGAIN { return nil }
+        guard error == 0 else {
+            throw LaunchError(.setup, "cannot wait for the command: \(reason(-error))")
+        }
+        return ExitStatus(waitStatus: waitStatus)
+    }
+
+    /// Sends a signal to the command (kill(2)).
+    public func signal(_ number: Int32) throws(LaunchError) {
+        let error = nsrun_forward(pid, shape, number)
+        if error != 0 {
+            throw LaunchError(.setup, "cannot send signal \(number): \(reason(-error))")
+        }
+    }
+
+    /// Ends the run at once: the command and everything it started, where it has a pid namespace.
+    public func kill() { _ = Glibc.kill(pid, SIGKILL) }
+}
+
+func closeDescriptor(_ number: Int32) { _ = close(number) }

@@ -1,0 +1,151 @@
+import CNamespace
+import Glibc
+
+/// What stays outside of a run: hands signals on, keeps the time limit, and knows the exit status.
+///
+/// For a program of its own only, for it blocks all signals and closes all other descriptors.
+public struct Supervisor {
+    /// The exit status of a run that reached its time limit, as timeout(1).
+    public static let timeoutStatus: Int32 = 124
+
+    private let process: RunningProcess
+    private let signals: Int32
+    private let group = getpgrp()
+    private let ownsTerminal: Bool
+    private var deadline: Int64?
+    private var killAt: Int64?
+    private var timedOut = false
+
+    /// Runs a plan to its end. Returns the exit status for the shell.
+    public static func run(_ plan: LaunchPlan, facts: HostFacts) throws(LaunchError) -> Int32 {
+        if plan.lifecycle.diesWithParent { try dieWithParent() }
+        var previous: UInt64 = 0
+        _ = nsrun_block_all_signals(&previous)
+        let process = try Launcher().begin(plan, facts: facts, signalMask: previous)
+        var supervisor = Supervisor(process)
+        return try supervisor.watch()
+    }
+
+    /// The parent's death is ours. A parent that went before we asked is noticed by its changed pid.
+    private static func dieWithParent() throws(LaunchError) {
+        let parent = getppid()
+        let error = nsrun_die_with_parent()
+        if error != 0 {
+            throw LaunchError(.setup, "cannot tie the run to its parent: \(reason(-error))")
+        }
+        if getppid() != parent { exit(128 + SIGKILL) }
+    }
+
+    private init(_ process: RunningProcess) {
+        self.process = process
+        signals = nsrun_signal_descriptor()
+        ownsTerminal = nsrun_terminal_group(0) == group
+        let lifecycle = process.plan.lifecycle
+        if let timeout = lifecycle.timeout {
+            deadline = nsrun_now() + timeout
+        }
+        // A descriptor that the command closes must be closed, so none is held on to here.
+        withUnsafeTemporaryAllocation(of: Int32.self, capacity: 3) { keep in
+            keep[0] = signals
+            keep[1] = process.eventDescriptor
+            keep[2] = process.replyDescriptor
+            nsrun_close_others(keep.baseAddress!, 3)
+        }
+    }
+
+    private mutating func watch() throws(LaunchError) -> Int32 {
+        var result: ExitStatus?
+        loop: while true {
+            let ready = nsrun_poll2(signals, process.eventDescriptor, remaining)
+            keepTime()
+            if ready & 1 != 0, let ended = try handleSignals() {
+                result = ended
+                break
+            }
+            if ready & 2 != 0 {
+                switch try process.nextEvent() {
+                case .stopped(let number): stop(number)
+                case .ended(let status):
+                    result = status
+                    break loop
+                case .closed:
+                    if process.plan.shape == .childWithInit { break loop }
+                case .step(let index, let nanoseconds): trace(index, nanoseconds)
+                case .started: break
+                }
+            }
+        }
+        if !process.plan.lifecycle.lingers {
+            // The kernel has killed what the command left behind when its pid 1 is gone.
+            let own = try? process.reap(block: true)
+            if result == nil { result = own }
+        }
+        if ownsTerminal { nsrun_reclaim_terminal(0, group) }
+        if timedOut { return Supervisor.timeoutStatus }
+        return (result ?? .signaled(SIGKILL)).shellStatus
+    }
+
+    private func trace(_ index: Int, _ nanoseconds: Int32) {
+        guard index < process.plan.steps.count else { return }
+        let time = String(nanoseconds / 1000)
+        let indent = String(repeating: " ", count: max(0, 6 - time.utf8.count))
+        HostProcess.printError(
+            "nsrun: \(indent)\(time) µs  \(process.plan.steps[index].description)\n")
+    }
+
+    // MARK: Time
+
+    private var remaining: Int64 {
+        guard let deadline else { return -1 }
+        return max(0, deadline - nsrun_now())
+    }
+
+    private mutating func keepTime() {
+        guard let deadline, nsrun_now() >= deadline else { return }
+        if timedOut {
+            process.kill()
+            self.deadline = nil
+            return
+        }
+        timedOut = true
+        try? process.signal(SIGTERM)
+        try? process.signal(SIGCONT)  // a stopped command could not end
+        self.deadline = process.plan.lifecycle.killAfter.map { nsrun_now() + $0 }
+    }
+
+    // MARK: Signals
+
+    /// Hands on what has come; the status where our child has ended without a pid 1 to tell.
+    private func handleSignals() throws(LaunchError) -> ExitStatus? {
+        var fromKernel = false
+        var sender: pid_t = 0
+        while true {
+            let number = nsrun_read_signal(signals, &fromKernel, &sender)
+            if number <= 0 { return nil }
+            switch number {
+            case SIGCHLD:
+                if process.plan.shape != .childWithInit, let ended = try process.reap(block: false)
+                {
+                    return ended
+                }
+            case SIGTSTP, SIGTTIN, SIGTTOU:
+                if !reachedGroup(fromKernel) { try? process.signal(number) }
+                _ = nsrun_stop_self()
+            default:
+                // The terminal sends to the whole group, and the command is of it.
+                if !reachedGroup(fromKernel) { try? process.signal(number) }
+            }
+        }
+    }
+
+    private func reachedGroup(_ fromKernel: Bool) -> Bool {
+        fromKernel && !process.plan.lifecycle.newSession
+    }
+
+    /// The command stopped by itself: so do we, for the shell to notice, and both go on together.
+    private func stop(_ number: Int32) {
+        guard number == SIGSTOP else { return }
+        _ = nsrun_stop_self()
+        try? process.signal(SIGCONT)
+    }
+}

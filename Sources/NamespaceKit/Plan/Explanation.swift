@@ -1,0 +1,166 @@
+/// A plan in print: numbered steps, and a tree of what the command would see.
+public struct Explanation {
+    private let plan: LaunchPlan
+
+    public init(_ plan: LaunchPlan) { self.plan = plan }
+
+    /// The steps in order. Those of the command's own process follow pid 1's.
+    public var text: String {
+        var text = "Steps:\n"
+        var number = 0
+        func line(_ description: String, _ origin: ByteString?) {
+            number += 1
+            let count = String(number)
+            text += String(repeating: " ", count: max(0, 4 - count.utf8.count)) + count
+            text += "  " + description
+            if let origin { text += "  [\(origin.text)]" }
+            text += "\n"
+        }
+        if plan.shape != .inPlace {
+            line("clone a child in new \(plan.namespaces.list) namespaces", nil)
+        }
+        for (index, step) in plan.steps.enumerated() {
+            if index == plan.commandStart, plan.shape == .childWithInit {
+                line("start the command's process; pid 1 stays to reap and to forward signals", nil)
+            }
+            line(step.description, step.origin)
+        }
+        text += "\nThe command would see:\n"
+        for mount in MountTree(plan).sorted {
+            let depth = mount.path == "/" ? 0 : mount.path.split(on: UInt8(ascii: "/")).count - 1
+            text += "  " + String(repeating: "  ", count: depth) + mount.path.text
+            text += "  \(mount.source)  \(mount.access.rawValue)\n"
+        }
+        return text
+    }
+
+    public var json: String {
+        var json = "{\n  \"shape\": \"\(shapeName)\",\n  \"namespaces\": ["
+        var separator = ""
+        for (member, name) in NamespaceSet.names where allNamespaces.contains(member) {
+            json += separator + "\"\(name)\""
+            separator = ", "
+        }
+        json += "],\n  \"steps\": ["
+        separator = "\n"
+        for step in plan.steps {
+            json += separator + "    {\"step\": " + quote(step.description)
+            if let origin = step.origin { json += ", \"option\": " + quote(origin.text) }
+            json += "}"
+            separator = ",\n"
+        }
+        json += "\n  ],\n  \"commandStart\": \(plan.commandStart),\n  \"mounts\": ["
+        separator = "\n"
+        for mount in MountTree(plan).sorted {
+            json += separator + "    {\"path\": " + quote(mount.path.text)
+            json += ", \"source\": " + quote(mount.source)
+            json += ", \"access\": \"\(mount.access.rawValue)\"}"
+            separator = ",\n"
+        }
+        json += "\n  ],\n  \"environment\": ["
+        separator = "\n"
+        for entry in plan.environment {
+            json += separator + "    " + quote(entry.text)
+            separator = ",\n"
+        }
+        return json + "\n  ]\n}\n"
+    }
+
+    private var shapeName: String {
+        switch plan.shape {
+        case .inPlace: "in place"
+        case .child: "child"
+        case .childWithInit: "child with init"
+        }
+    }
+
+    private var allNamespaces: NamespaceSet {
+        var all = plan.namespaces
+        for step in plan.steps {
+            if case .unshare(let set) = step.action { all.formUnion(set) }
+        }
+        return all
+    }
+
+    /// A JSON string. `ByteString.text` has escaped control characters already.
+    private func quote(_ text: String) -> String {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": quoted += "\\\""
+            case "\\": quoted += "\\\\"
+            case "\n": quoted += "\\n"
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        return quoted + "\""
+    }
+}
+
+/// The mount points that a plan makes, as the command would find them.
+struct MountTree {
+    enum Access: String {
+        case readOnly = "ro"
+        case writable = "rw"
+        /// In memory and nobody else's.
+        case isPrivate = "private"
+    }
+
+    struct Mount {
+        let path: ByteString
+        let source: String
+        let access: Access
+    }
+
+    private(set) var mounts: [Mount] = []
+
+    init(_ plan: LaunchPlan) {
+        for step in plan.steps {
+            switch step.action {
+            case .hostRoot: put("/", "the host's root", .writable)
+            case .emptyRoot: put("/", "tmpfs", .isPrivate)
+            case .bind(let bind):
+                put(
+                    bind.target, bind.sourceText,
+                    bind.options.contains(.readOnly) ? .readOnly : .writable)
+            case .tmpfs(let target, _, _, _): put(target, "tmpfs", .isPrivate)
+            case .fileSystem(let kind, let target): put(target, kind.name, .isPrivate)
+            case .overlay(let overlay): put(overlay)
+            case .bindData(let content, let target, _, let readOnly):
+                put(target, content.description, readOnly ? .readOnly : .isPrivate)
+            case .prepend(_, let target): put(target, "the rootfs's, with your entry", .readOnly)
+            case .remountReadOnly(let target):
+                if let index = mounts.firstIndex(where: { $0.path == target }) {
+                    mounts[index] = Mount(
+                        path: target, source: mounts[index].source, access: .readOnly)
+                }
+            default: break
+            }
+        }
+    }
+
+    private mutating func put(_ overlay: Step.Overlay) {
+        var source = "overlay of " + (overlay.lower.first?.text ?? "")
+        if case .directories(let upper, _) = overlay.upper { source += " and \(upper.text)" }
+        let access: Access =
+            switch overlay.upper {
+            case .none: .readOnly
+            case .memory: .isPrivate
+            case .directories: .writable
+            }
+        put(overlay.target, source, access)
+    }
+
+    /// A later mount hides what was at that place and below.
+    private mutating func put(_ path: ByteString, _ source: String, _ access: Access) {
+        var top = path.bytes
+        while top.count > 1, top.last == UInt8(ascii: "/") { top.removeLast() }
+        let name = ByteString(bytes: top)
+        mounts.removeAll { $0.path == name || name == "/" || $0.path.bytes.starts(with: top + [47]) }
+        mounts.append(Mount(path: name, source: source, access: access))
+    }
+
+    var sorted: [Mount] {
+        mounts.sorted { $0.path.bytes.lexicographicallyPrecedes($1.path.bytes) }
+    }
+}

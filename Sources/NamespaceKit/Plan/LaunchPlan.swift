@@ -1,0 +1,47 @@
+/// What a launch will do: a flat array of steps and the arrangement of processes around them.
+///
+/// Everything is a value here. `--explain` prints it, tests compare it, the executor runs it.
+public struct LaunchPlan: Sendable, Equatable {
+    /// How the processes of a launch are arranged.
+    public enum Shape: Sendable, Equatable {
+        /// The calling process itself becomes the command.
+        case inPlace
+        /// A child becomes the command.
+        case child
+        /// A child stays as pid 1, and the command is its child.
+        case childWithInit
+    }
+
+    /// Which mount calls are used.
+    public enum Mounting: Sendable, Equatable {
+        /// The root is put together detached and attached in one step (Linux 6.15).
+        case detached
+        /// By descriptors, in a root that is attached first (Linux 5.12).
+        case attached
+        /// mount(2).
+        case classic
+    }
+
+    public var shape: Shape
+    /// Made new by the clone.
+    public var namespaces: NamespaceSet
+    public var mounting: Mounting
+    public var usesOpenat2: Bool
+    /// Mount points are never made in a directory of the host.
+    public var sparesHost: Bool
+    /// What cannot be written is copied into memory where a mount point is missing.
+    public var mirrors: Bool
+
+    public var steps: [Step] = []
+    /// The first step that the command's own process runs.
+    public var commandStart = 0
+
+    /// `argv`; empty where the path that is found stands for itself.
+    public var arguments: [ByteString] = []
+    public var environment: [ByteString] = []
+    /// Descriptors of the request that are not the command's.
+    public var closedDescriptors: [Int32] = []
+    public var lifecycle: Lifecycle
+    /// Each step is reported with the time that it took.
+    public var tracesSteps = false
+}

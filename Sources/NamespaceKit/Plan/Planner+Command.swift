@@ -1,0 +1,133 @@
+/// The steps of the command's own process: environment, working directory, privileges, program.
+extension Planner {
+    /// Host variables that would misdirect the programs of a foreign root.
+    private static let misleading: [StaticString] = [
+        "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "LOCPATH", "GCONV_PATH", "TMPDIR",
+    ]
+    private static let kept: [StaticString] = ["HOME", "PATH", "TERM", "LANG", "USER"]
+    private static let standardPath: ByteString =
+        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    mutating func planCommand() {
+        planEnvironment()
+        // Pid 1 gives up what the command must not have, too, and the command inherits that.
+        if plan.shape == .childWithInit { planPrivileges() }
+        plan.commandStart = plan.steps.count
+        if request.lifecycle.newSession { add(.newSession) }
+        planWorkingDirectory()
+        for limit in request.limits { add(.limit(limit), "--rlimit") }
+        if plan.shape != .childWithInit { planPrivileges() }
+        for filter in request.filters { add(.filter(filter)) }
+        planProgram()
+    }
+
+    private var isRootInside: Bool { (request.identity.user ?? facts.userID) == 0 }
+
+    private mutating func planPrivileges() {
+        let all = Capabilities.all
+        var wanted: UInt64 = request.identity.user == 0 ? all : 0
+        for change in request.capabilities {
+            switch change {
+            case .add(let number): wanted |= 1 << UInt64(number)
+            case .drop(let number): wanted &= ~(1 << UInt64(number))
+            case .addAll: wanted = all
+            case .dropAll: wanted = 0
+            }
+        }
+        // Root gets its capabilities back from execve(2); anybody else keeps them as ambient ones.
+        let ambient = isRootInside ? 0 : wanted
+        add(.noNewPrivileges)
+        add(.capabilities(.init(held: wanted, ambient: ambient, bounding: wanted)))
+    }
+
+    // MARK: Environment
+
+    private mutating func planEnvironment() {
+        var entries: [ByteString] = []
+        switch request.environment.start {
+        case .inherited:
+            entries = facts.environment
+            if case .rootfs = request.view {
+                entries.removeAll { entry in Planner.misleading.contains { isNamed(entry, $0) } }
+            }
+        case .clean:
+            entries = facts.environment.filter { entry in
+                Planner.kept.contains { isNamed(entry, $0) }
+            }
+        case .empty: break
+        }
+        for change in request.environment.changes {
+            switch change {
+            case .set(let name, let value):
+                entries.removeAll { isNamed($0, name) }
+                entries.append(name + "=" + value)
+            case .unset(let name): entries.removeAll { isNamed($0, name) }
+            case .clear: entries.removeAll()
+            }
+        }
+        plan.environment = entries
+    }
+
+    private func isNamed(_ entry: ByteString, _ name: StaticString) -> Bool {
+        let length = name.utf8CodeUnitCount
+        return entry.count > length && entry.bytes[length] == UInt8(ascii: "=")
+            && entry.hasPrefix(name)
+    }
+
+    private func isNamed(_ entry: ByteString, _ name: ByteString) -> Bool {
+        entry.count > name.count && entry.bytes[name.count] == UInt8(ascii: "=")
+            && entry.bytes.starts(with: name.bytes)
+    }
+
+    /// The value of a variable as the command will see it.
+    private func variable(_ name: StaticString) -> ByteString? {
+        for entry in plan.environment where isNamed(entry, name) {
+            return entry.slice(from: name.utf8CodeUnitCount + 1)
+        }
+        return nil
+    }
+
+    // MARK: Working directory
+
+    private mutating func planWorkingDirectory() {
+        if let directory = request.workingDirectory {
+            add(.changeDirectory([directory]), "--chdir")
+            return
+        }
+        let here = facts.currentDirectory
+        if request.view == .host || request.bindsCurrentDirectory {
+            // Another directory than the caller's own would be a surprise that deletes files.
+            add(.changeDirectory([here]))
+            return
+        }
+        var candidates = [here]
+        if let home = variable("HOME"), home.isAbsolute { candidates.append(home) }
+        if candidates.last != "/" { candidates.append("/") }
+        add(.changeDirectory(candidates))
+    }
+
+    // MARK: Program
+
+    private mutating func planProgram() {
+        var candidates: [ByteString] = []
+        plan.arguments = request.command
+        if let name = request.command.first {
+            if let argument0 = request.argument0 { plan.arguments[0] = argument0 }
+            if name.contains(UInt8(ascii: "/")) {
+                candidates = [name]
+            } else {
+                for directory in (variable("PATH") ?? Planner.standardPath).split(
+                    on: UInt8(ascii: ":"))
+                {
+                    candidates.append(directory.isEmpty ? name : directory.appending(path: name))
+                }
+            }
+        } else {
+            // No command: the caller's shell where the root has it, else one that every root has.
+            if let shell = variable("SHELL"), shell.isAbsolute { candidates.append(shell) }
+            candidates.append("/bin/bash")
+            candidates.append("/bin/sh")
+        }
+        add(.execute(candidates))
+    }
+}

@@ -1,0 +1,209 @@
+/// Turns a request and the facts of the host into a plan. Pure: it makes no system call.
+public struct Planner {
+    /// What becomes of the calling process.
+    public enum Role: Sendable {
+        /// It may become the command itself, where nothing has to stay behind.
+        case replaceable
+        /// It stays, and the command is its child.
+        case parent
+    }
+
+    let request: LaunchRequest
+    let facts: HostFacts
+    let role: Role
+    var plan: LaunchPlan
+
+    public static func plan(
+        _ request: LaunchRequest, on facts: HostFacts, as role: Role = .parent
+    ) throws(LaunchError) -> LaunchPlan {
+        var planner = Planner(request, facts, role)
+        try planner.check()
+        planner.planNamespaces()
+        planner.planRoot()
+        try planner.planOperations()
+        planner.add(.enterRoot)
+        planner.planCommand()
+        return planner.plan
+    }
+
+    private init(_ request: LaunchRequest, _ facts: HostFacts, _ role: Role) {
+        self.request = request
+        self.facts = facts
+        self.role = role
+        let mounting: LaunchPlan.Mounting =
+            if !facts.hasMountAPI || request.avoided.contains(.mountAPI) {
+                .classic
+            } else if facts.hasDetachedMounts, !request.avoided.contains(.detachedMounts),
+                !request.changesMounts
+            {
+                .detached
+            } else {
+                .attached
+            }
+        plan = LaunchPlan(
+            shape: .child, namespaces: [], mounting: mounting,
+            usesOpenat2: facts.hasOpenat2 && !request.avoided.contains(.openat2),
+            sparesHost: request.view == .host && request.layer == .readOnly,
+            mirrors: request.view != .empty, lifecycle: request.lifecycle)
+        plan.steps.reserveCapacity(48 + request.operations.count)
+    }
+
+    mutating func add(_ action: Step.Action, _ origin: ByteString? = nil) {
+        plan.steps.append(Step(action: action, origin: origin))
+    }
+
+    /// Refuses what cannot work before anything has been touched.
+    private func check() throws(LaunchError) {
+        for argument in request.command where argument.contains(0) {
+            throw .nulByte(in: "argument", argument)
+        }
+        if let first = request.command.first, first.isEmpty { throw .emptyCommand }
+        if case .rootfs(let path) = request.view, path.isEmpty { throw .emptyPath(of: "rootfs") }
+        if request.lifecycle.commandIsPidOne, !request.namespaces.new.contains(.pid) {
+            throw .needsNamespace("the command as pid 1", .pid)
+        }
+        for change in request.environment.changes {
+            if case .set(let name, let value) = change {
+                if name.isEmpty || name.contains(UInt8(ascii: "=")) || name.contains(0)
+                    || name.contains(UInt8(ascii: "\n")) || value.contains(0)
+                {
+                    throw .badVariable(name)
+                }
+            }
+        }
+        if let hostname = request.hostname {
+            let bad = hostname.bytes.contains { $0 < 0x21 || $0 == 0x7f || $0 == UInt8(ascii: "/") }
+            if bad || hostname.isEmpty || hostname.count > 64 { throw .badHostname(hostname) }
+        }
+        if request.view == .empty, request.layer != .readOnly { throw .layerWithoutView }
+    }
+
+    // MARK: Namespaces and identity
+
+    private mutating func planNamespaces() {
+        var namespaces = request.namespaces.new.union(.mount)
+        namespaces.formUnion(request.namespaces.optional)
+        if request.hostname != nil { namespaces.insert(.uts) }
+        let hasInit = namespaces.contains(.pid) && !request.lifecycle.commandIsPidOne
+        let isWatched =
+            request.lifecycle.timeout != nil || namespaces.contains(.pid) || role == .parent
+        if isWatched {
+            plan.shape = hasInit ? .childWithInit : .child
+            plan.namespaces = namespaces
+        } else {
+            plan.shape = .inPlace
+            add(.unshare(namespaces))
+        }
+        if request.lifecycle.diesWithParent { add(.dieWithParent) }
+        if namespaces.contains(.user) {
+            let user = request.identity.user ?? facts.userID
+            let group = request.identity.group ?? facts.groupID
+            add(.write(text: "deny", file: "/proc/self/setgroups"))
+            add(.write(text: idMap(group, facts.groupID), file: "/proc/self/gid_map"))
+            add(.write(text: idMap(user, facts.userID), file: "/proc/self/uid_map"))
+        } else {
+            // In a new user namespace the kernel does this by itself.
+            add(.isolateMounts)
+        }
+        if let hostname = request.hostname { add(.hostname(hostname)) }
+        if namespaces.contains(.network) { add(.raiseLoopback) }
+    }
+
+    private func idMap(_ inside: UInt32, _ outside: UInt32) -> ByteString {
+        ByteString("\(inside) \(outside) 1\n")
+    }
+
+    // MARK: Operations
+
+    private mutating func planOperations() throws(LaunchError) {
+        if request.bindsHome, let home = facts.home {
+            add(.bind(.init(source: .path(home), target: home, options: [])), "--home")
+        }
+        if request.bindsCurrentDirectory {
+            let here = facts.currentDirectory
+            add(.bind(.init(source: .path(here), target: here, options: [])), "--cwd")
+        }
+        if request.showsHostRoot {
+            add(
+                .bind(.init(source: .path("/"), target: "/run/host", options: .readOnly)),
+                "--host-root")
+        }
+        for operation in request.operations { try plan(operation) }
+    }
+
+    private mutating func plan(_ operation: FileSystemOperation) throws(LaunchError) {
+        let origin = operation.origin
+        switch operation.action {
+        case .bind(let source, let target, let options):
+            try checkPath(target, origin)
+            if case .path(let path) = source { try checkPath(path, origin) }
+            if case .descriptor(let number) = source { plan.closedDescriptors.append(number) }
+            add(.bind(.init(source: source, target: target, options: options)), origin)
+        case .tmpfs(let target, let mode, let size):
+            try checkPath(target, origin)
+            add(.tmpfs(target: target, mode: mode, size: size, replacesLink: false), origin)
+        case .proc(let target):
+            try checkPath(target, origin)
+            if request.namespaces.new.contains(.pid) {
+                add(.fileSystem(.proc, target: target), origin)
+            } else {
+                add(.bind(.init(source: .path("/proc"), target: target, options: [])), origin)
+            }
+        case .dev(let target):
+            try checkPath(target, origin)
+            planDevices(at: target, origin: origin)
+        case .mqueue(let target):
+            try checkPath(target, origin)
+            let namespaces = request.namespaces.new.union(request.namespaces.optional)
+            guard namespaces.contains(.ipc) else { throw .needsNamespace("mqueue", .ipc) }
+            add(.fileSystem(.mqueue, target: target), origin)
+        case .overlay(let target, let lower, let upper):
+            try checkPath(target, origin)
+            for path in lower { try checkPath(path, origin) }
+            add(.overlay(.init(target: target, lower: lower, upper: upper)), origin)
+        case .directory(let target, let mode):
+            try checkPath(target, origin)
+            add(.directory(target: target, mode: mode), origin)
+        case .file(let content, let target, let mode):
+            try checkPath(target, origin)
+            noteDescriptor(content)
+            add(.file(content, target: target, mode: mode), origin)
+        case .bindData(let content, let target, let mode, let readOnly):
+            try checkPath(target, origin)
+            noteDescriptor(content)
+            add(.bindData(content, target: target, mode: mode, readOnly: readOnly), origin)
+        case .symlink(let text, let target):
+            try checkPath(target, origin)
+            try checkPath(text, origin)
+            add(.symlink(text: text, target: target), origin)
+        case .changeMode(let target, let mode):
+            try checkPath(target, origin)
+            add(.changeMode(target: target, mode: mode), origin)
+        case .remountReadOnly(let target):
+            try checkPath(target, origin)
+            add(.remountReadOnly(target: target), origin)
+        case .lockFile(let target):
+            try checkPath(target, origin)
+            add(.lockFile(target: target), origin)
+        }
+    }
+
+    private func checkPath(_ path: ByteString, _ origin: ByteString?) throws(LaunchError) {
+        if path.isEmpty { throw .emptyPath(of: origin?.text ?? "operation") }
+        if path.contains(0) { throw .nulByte(in: "path", path) }
+    }
+
+    private mutating func noteDescriptor(_ content: FileSystemOperation.Content) {
+        if case .descriptor(let number) = content { plan.closedDescriptors.append(number) }
+    }
+}
+
+extension LaunchRequest {
+    /// Attributes of a mount inside a tree can be changed only once the tree is attached.
+    fileprivate var changesMounts: Bool {
+        for operation in operations {
+            if case .remountReadOnly = operation.action { return true }
+        }
+        return false
+    }
+}

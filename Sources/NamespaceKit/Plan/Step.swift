@@ -1,0 +1,84 @@
+/// One step of a plan: about one system call, with everything it needs already resolved.
+public struct Step: Sendable, Equatable {
+    public var action: Action
+    /// The option that asked for it, or nothing where the view did.
+    public var origin: ByteString?
+
+    public enum Action: Sendable, Equatable {
+        // Namespaces and identity
+        case unshare(NamespaceSet)
+        case enterNamespace(descriptor: Int32, NamespaceSet)
+        case write(text: ByteString, file: ByteString)
+        case await(descriptor: Int32)
+        case requestIDMaps
+        case dieWithParent
+        case isolateMounts
+        case hostname(ByteString)
+        case raiseLoopback
+        case dropGroups
+        case setIDs(user: UInt32, group: UInt32)
+
+        // The root
+        case hostRoot
+        case emptyRoot
+        case hostDirectory(ByteString)
+        case bind(Bind)
+        case tmpfs(target: ByteString, mode: UInt32, size: UInt64?, replacesLink: Bool)
+        case fileSystem(KernelFileSystem, target: ByteString)
+        case overlay(Overlay)
+        case file(FileSystemOperation.Content, target: ByteString, mode: UInt32)
+        case bindData(FileSystemOperation.Content, target: ByteString, mode: UInt32, readOnly: Bool)
+        /// The file of the root with a text before its own, bound read-only.
+        case prepend(text: ByteString, target: ByteString)
+        case symlink(text: ByteString, target: ByteString)
+        case directory(target: ByteString, mode: UInt32)
+        case changeMode(target: ByteString, mode: UInt32)
+        case remountReadOnly(target: ByteString)
+        case lockFile(target: ByteString)
+        case enterRoot
+
+        // The command
+        case newSession
+        case changeDirectory([ByteString])
+        case limit(ResourceLimit)
+        case noNewPrivileges
+        case capabilities(CapabilitySets)
+        case filter([UInt8])
+        case execute([ByteString])
+    }
+
+    /// A file system that the kernel makes up.
+    public enum KernelFileSystem: Sendable, Equatable {
+        case proc, devpts, mqueue
+
+        var name: String {
+            switch self {
+            case .proc: "proc"
+            case .devpts: "devpts"
+            case .mqueue: "mqueue"
+            }
+        }
+    }
+
+    public struct Bind: Sendable, Equatable {
+        public var source: FileSystemOperation.Source
+        public var target: ByteString
+        public var options: BindOptions
+        /// The source must be a directory.
+        public var directoryOnly = false
+    }
+
+    public struct Overlay: Sendable, Equatable {
+        public var target: ByteString
+        /// Uppermost first.
+        public var lower: [ByteString]
+        public var upper: FileSystemOperation.OverlayUpper
+    }
+
+    /// What the final drop leaves: a bit for each capability.
+    public struct CapabilitySets: Sendable, Equatable {
+        public var held: UInt64
+        public var ambient: UInt64
+        public var bounding: UInt64
+    }
+}

@@ -1,0 +1,194 @@
+/// What the user asked for: nothing resolved, no host looked at.
+///
+///     var request = LaunchRequest(command: ["sh", "-c", "cat /etc/os-release"])
+///     request.view = .rootfs("/srv/bookworm")
+///     let process = try Launcher().launch(request)
+///     let status = try process.wait()
+public struct LaunchRequest: Sendable, Equatable {
+    /// What the root starts from.
+    public enum View: Sendable, Equatable {
+        /// The host's own root with a fresh `/proc` and private `/tmp`, `/var/tmp` and `/dev/shm`.
+        case host
+        /// A directory that holds a root file system.
+        case rootfs(ByteString)
+        /// Nothing at all (bubblewrap).
+        case empty
+    }
+
+    /// What becomes of changes to the root.
+    public enum Layer: Sendable, Equatable {
+        case readOnly
+        /// Changes go to the rootfs itself.
+        case writable
+        /// Changes go to memory and vanish.
+        case memory
+        /// Changes are kept in `upper` below this directory; `work` is the overlay's own.
+        case directory(ByteString)
+    }
+
+    public var view: View = .host
+    public var layer: Layer = .readOnly
+    public var operations: [FileSystemOperation] = []
+    /// Binds the caller's home directory at its own path instead of an empty one.
+    public var bindsHome = false
+    /// Binds the current directory at its own path and starts there.
+    public var bindsCurrentDirectory = false
+    /// Shows the host's root, read-only, at `/run/host`.
+    public var showsHostRoot = false
+
+    public var namespaces = NamespaceRequest()
+    public var identity = Identity()
+    public var hostname: ByteString?
+
+    public var environment = EnvironmentRequest()
+    /// The program and its arguments; empty for the shell.
+    public var command: [ByteString]
+    /// What the program sees as its own name instead of `command[0]`.
+    public var argument0: ByteString?
+    public var workingDirectory: ByteString?
+
+    public var lifecycle = Lifecycle()
+    public var limits: [ResourceLimit] = []
+    /// In order; later ones win.
+    public var capabilities: [CapabilityChange] = []
+    /// Programs for seccomp(2), each a sequence of `struct sock_filter`.
+    public var filters: [[UInt8]] = []
+
+    /// Kernel interfaces to do without, for older kernels and for tests.
+    public var avoided: AvoidedInterfaces = []
+
+    public init(command: [ByteString] = []) { self.command = command }
+}
+
+/// The namespaces of a run. See namespaces(7).
+public struct NamespaceSet: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    public static let user = NamespaceSet(rawValue: 1 << 0)
+    public static let mount = NamespaceSet(rawValue: 1 << 1)
+    public static let pid = NamespaceSet(rawValue: 1 << 2)
+    public static let network = NamespaceSet(rawValue: 1 << 3)
+    public static let ipc = NamespaceSet(rawValue: 1 << 4)
+    public static let uts = NamespaceSet(rawValue: 1 << 5)
+    public static let cgroup = NamespaceSet(rawValue: 1 << 6)
+
+    /// The members and their names as the kernel's manual pages spell them.
+    static let names: [(NamespaceSet, String)] = [
+        (.user, "user"), (.mount, "mount"), (.pid, "pid"), (.network, "net"), (.ipc, "ipc"),
+        (.uts, "uts"), (.cgroup, "cgroup"),
+    ]
+}
+
+/// Which namespaces are made new.
+public struct NamespaceRequest: Sendable, Equatable {
+    public var new: NamespaceSet = [.user, .mount, .pid]
+    /// Made new where that works, done without where it does not.
+    public var optional: NamespaceSet = []
+
+    public init() {}
+}
+
+/// Who the command is, inside.
+public struct Identity: Sendable, Equatable {
+    /// The user id inside; nil for the caller's own.
+    public var user: UInt32?
+    public var group: UInt32?
+
+    public init(user: UInt32? = nil, group: UInt32? = nil) {
+        self.user = user
+        self.group = group
+    }
+}
+
+/// The environment of the command: a start, then changes in order.
+public struct EnvironmentRequest: Sendable, Equatable {
+    public enum Start: Sendable, Equatable {
+        case inherited
+        /// HOME, PATH, TERM, LANG and USER only.
+        case clean
+        case empty
+    }
+
+    public enum Change: Sendable, Equatable {
+        case set(name: ByteString, value: ByteString)
+        case unset(name: ByteString)
+        /// Forgets everything so far.
+        case clear
+    }
+
+    public var start: Start = .inherited
+    public var changes: [Change] = []
+
+    public init() {}
+}
+
+/// How the run begins and ends.
+public struct Lifecycle: Sendable, Equatable {
+    /// TERM goes to the command after this many nanoseconds.
+    public var timeout: Int64?
+    /// KILL goes to it this many nanoseconds later.
+    public var killAfter: Int64?
+    /// The command is killed when the launcher or the launcher's parent ends.
+    public var diesWithParent = false
+    /// The command gets a session of its own, without a controlling terminal (setsid(2)).
+    public var newSession = false
+    /// The command itself is pid 1 of its pid namespace.
+    public var commandIsPidOne = false
+    /// The run ends when its last process does, not when the command does (bubblewrap).
+    public var lingers = false
+
+    public init() {}
+}
+
+/// A limit of setrlimit(2).
+public struct ResourceLimit: Sendable, Equatable {
+    /// `RLIMIT_*`.
+    public var resource: Int32
+    public var soft: UInt64
+    public var hard: UInt64
+
+    public static let unlimited = UInt64.max
+
+    public init(resource: Int32, soft: UInt64, hard: UInt64) {
+        self.resource = resource
+        self.soft = soft
+        self.hard = hard
+    }
+
+    /// The limits by the names of setrlimit(2), in lower case and without `RLIMIT_`.
+    public static func resource(named name: ByteString) -> Int32? {
+        for (known, number) in resources where known == name { return number }
+        return nil
+    }
+
+    public static let resources: [(ByteString, Int32)] = [
+        ("cpu", 0), ("fsize", 1), ("data", 2), ("stack", 3), ("core", 4), ("rss", 5),
+        ("nproc", 6), ("nofile", 7), ("memlock", 8), ("as", 9), ("locks", 10),
+        ("sigpending", 11), ("msgqueue", 12), ("nice", 13), ("rtprio", 14), ("rttime", 15),
+    ]
+}
+
+/// A capability (capabilities(7)) given to the command or taken from it.
+public enum CapabilityChange: Sendable, Equatable {
+    case add(Int32)
+    case drop(Int32)
+    case addAll
+    case dropAll
+
+    /// The number of a capability by its name, with or without `cap_`, in any case (libcap).
+    public static func named(_ name: ByteString) -> Int32? { Capabilities.number(named: name) }
+}
+
+/// Kernel interfaces that a launch does without even where the kernel has them.
+public struct AvoidedInterfaces: OptionSet, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// open_tree, fsopen, move_mount and mount_setattr: mount(2) is used instead.
+    public static let mountAPI = AvoidedInterfaces(rawValue: 1 << 0)
+    /// openat2(2): paths are resolved component by component.
+    public static let openat2 = AvoidedInterfaces(rawValue: 1 << 1)
+    /// Mounting onto a detached tree: the root is attached before it is filled.
+    public static let detachedMounts = AvoidedInterfaces(rawValue: 1 << 2)
+}

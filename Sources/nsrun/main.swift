@@ -1,0 +1,4 @@
+import Glibc
+import LaunchCommand
+
+exit(LaunchTool.run())
