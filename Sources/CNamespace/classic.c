@@ -167,6 +167,7 @@ static int settle(struct nsrun_world *w, struct nsrun_place *place) {
     if (place->fd >= 0)
         close(place->fd);
     place->fd = fd;
+    nsrun_forget_parent(w);
     if (place->is_root) {
         if (w->root >= 0)
             close(w->root);

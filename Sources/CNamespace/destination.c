@@ -62,11 +62,7 @@ static int create(struct nsrun_world *w, struct nsrun_place *place, const char *
             }
             error = -EACCES;
         } else if (kind == NSRUN_KIND_FILE) {
-            int fd = openat(place->fd, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode);
-            if (fd >= 0)
-                close(fd);
-            else
-                error = -errno;
+            error = mknodat(place->fd, name, S_IFREG | mode, 0) == 0 ? 0 : -errno;
         } else if (mkdirat(place->fd, name, mode) != 0) {
             error = -errno;
         }
@@ -195,40 +191,88 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
 
 static bool names_root(const char *path) { return path[strspn(path, "/.")] == 0; }
 
+void nsrun_forget_parent(struct nsrun_world *w) {
+    if (w->parent >= 0)
+        close(w->parent);
+    w->parent = -1;
+}
+
+/// Splits a path before its last component. Returns that component, or NULL where there is none that
+/// a directory could hold.
+static const char *split(const char *path, char parent[PATH_MAX], char name[NAME_MAX + 1]) {
+    size_t end = strlen(path);
+    while (end > 0 && path[end - 1] == '/')
+        end--;
+    size_t start = end;
+    while (start > 0 && path[start - 1] != '/')
+        start--;
+    if (end == start || end - start > NAME_MAX || start >= PATH_MAX)
+        return NULL;
+    memcpy(name, path + start, end - start);
+    name[end - start] = 0;
+    memcpy(parent, path, start);
+    parent[start] = 0;
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ? NULL : name;
+}
+
+/// Opens the directory that holds the last component, if it is there. The last one is remembered: most
+/// destinations lie next to each other.
+static int open_parent(struct nsrun_world *w, const char *parent) {
+    if (w->parent >= 0 && strcmp(w->parent_path, parent) == 0)
+        return w->parent;
+    int fd = nsrun_openat2(w->root, names_root(parent) ? "." : parent, O_PATH | O_DIRECTORY,
+                           RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    if (fd < 0) {
+        if (fd == -ENOSYS)
+            w->no_openat2 = true;
+        return fd;
+    }
+    nsrun_forget_parent(w);
+    w->parent = fd;
+    strcpy(w->parent_path, parent);
+    return fd;
+}
+
+/// The usual case in few calls: the parent is there, and the last component is no symlink.
+/// -EAGAIN where the walk must decide.
+static int find_quickly(struct nsrun_world *w, const char *path, enum nsrun_kind kind,
+                        unsigned flags, mode_t mode, struct nsrun_place *place) {
+    char parent[PATH_MAX], name[NAME_MAX + 1];
+    // The classic calls need the canonical path, which only the walk finds.
+    if ((w->plan->flags & NSRUN_CLASSIC_MOUNTS) || w->no_openat2 || split(path, parent, name) == NULL)
+        return -EAGAIN;
+    int directory = open_parent(w, parent);
+    if (directory < 0)
+        return -EAGAIN;
+    int fd = openat(directory, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 && errno == ENOENT && !(flags & NSRUN_MUST_EXIST)
+        && (!(w->plan->flags & NSRUN_SPARE_HOST) || nsrun_is_own(w, directory))) {
+        int made = kind == NSRUN_KIND_FILE ? mknodat(directory, name, S_IFREG | mode, 0)
+                                           : mkdirat(directory, name, mode);
+        if (made != 0)
+            return -EAGAIN;
+        fd = openat(directory, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    }
+    if (fd < 0)
+        return -EAGAIN;
+    *place = (struct nsrun_place){.fd = fd};
+    return 0;
+}
+
 int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, unsigned flags,
                mode_t mode, struct nsrun_place *place) {
     w->call = NSRUN_CALL_DESTINATION;
-    int error = -ENOSYS;
-    // The classic calls need the canonical path, which only the walk finds.
-    if (!(w->plan->flags & NSRUN_CLASSIC_MOUNTS) && !w->no_openat2 && !names_root(path)) {
-        const bool keep_link = flags & (NSRUN_REFUSE_LINK | NSRUN_REPLACE_LINK);
-        place->fd = nsrun_openat2(w->root, path, O_PATH | (keep_link ? O_NOFOLLOW : 0),
-                                  RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-        place->is_root = false;
-        place->path[0] = 0;
-        error = place->fd < 0 ? place->fd : 0;
-        if (error == -ENOSYS)
-            w->no_openat2 = true;
-    }
     struct stat status;
+    int error = find_quickly(w, path, kind, flags, mode, place);
     if (error == 0) {
-        if (fstat(place->fd, &status) != 0)
-            error = -errno;
-        else if (S_ISLNK(status.st_mode)) {
+        error = fstat(place->fd, &status) == 0 ? 0 : -errno;
+        if (error == 0 && S_ISLNK(status.st_mode)) {
             close(place->fd);
-            error = -ENOENT;   // the walk knows what to do with it
-        } else if (status.st_ino != 0) {
-            // A symlink such as `x -> /` leads to the root itself, which is placed differently.
-            struct stat root;
-            if (fstat(w->root, &root) == 0 && root.st_dev == status.st_dev
-                && root.st_ino == status.st_ino) {
-                close(place->fd);
-                error = -ENOENT;
-            }
+            error = -EAGAIN;
         }
     }
-    if (error == -ENOENT || error == -ENOSYS || error == -ELOOP || error == -EXDEV
-        || error == -EAGAIN) {
+    if (error == -EAGAIN) {
+        nsrun_forget_parent(w);
         error = walk(w, path, kind, flags, mode, place);
         if (error < 0)
             return error;
@@ -247,50 +291,33 @@ int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, un
     return 0;
 }
 
-int nsrun_find_parent(struct nsrun_world *w, const char *path, char name[NAME_MAX + 1]) {
-    char parent[PATH_MAX];
-    size_t end = strlen(path);
-    while (end > 0 && path[end - 1] == '/')
-        end--;
-    size_t start = end;
-    while (start > 0 && path[start - 1] != '/')
-        start--;
-    if (end == start || end - start > NAME_MAX || start >= sizeof parent) {
-        w->call = NSRUN_CALL_DESTINATION;
-        return end == start ? -EEXIST : -ENAMETOOLONG;
-    }
-    memcpy(name, path + start, end - start);
-    name[end - start] = 0;
-    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-        w->call = NSRUN_CALL_DESTINATION;
-        return -EINVAL;
-    }
-    memcpy(parent, path, start);
-    parent[start] = 0;
+int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker *make) {
+    char parent[PATH_MAX], name[NAME_MAX + 1];
+    w->call = NSRUN_CALL_DESTINATION;
+    if (split(step->target, parent, name) == NULL)
+        return -EEXIST;
     struct nsrun_place place;
-    int error = nsrun_find(w, start > 0 ? parent : "/", NSRUN_KIND_DIRECTORY, 0, 0755, &place);
+    int error = nsrun_find(w, names_root(parent) ? "/" : parent, NSRUN_KIND_DIRECTORY, 0, 0755,
+                           &place);
     if (error < 0)
         return error;
-    // Something is to be made in there: see to it now that it can be written.
+    place.is_root = names_root(parent);
     struct stat status;
-    if (fstatat(place.fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0
-        && (w->plan->flags & NSRUN_MIRROR)) {
-        const bool spare = (w->plan->flags & NSRUN_SPARE_HOST) && !nsrun_is_own(w, place.fd);
-        const bool writable = faccessat(place.fd, ".", W_OK, AT_EACCESS) == 0;
-        if (spare && writable) {
-            close(place.fd);
-            w->call = NSRUN_CALL_SPARED;
-            return -ENOENT;
-        }
-        if (!writable) {
-            if (place.path[0] == 0 && !place.is_root)
-                place.is_root = names_root(parent);
-            error = nsrun_mirror(w, &place, NULL);
-            if (error < 0) {
-                w->call = NSRUN_CALL_MIRROR;
-                return error;
-            }
-        }
+    const unsigned policy = w->plan->flags;
+    const bool spare = (policy & NSRUN_SPARE_HOST) && !nsrun_is_own(w, place.fd)
+                       && fstatat(place.fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0;
+    error = -EACCES;
+    if (!spare)
+        error = make(w, place.fd, name, step);
+    else if (faccessat(place.fd, ".", W_OK, AT_EACCESS) == 0)
+        error = -ENOENT, w->call = NSRUN_CALL_SPARED;
+    if ((policy & NSRUN_MIRROR) && (error == -EROFS || error == -EACCES || error == -EPERM)) {
+        error = nsrun_mirror(w, &place, NULL);
+        w->call = NSRUN_CALL_MIRROR;
+        if (error == 0)
+            error = make(w, place.fd, name, step);
     }
-    return place.fd;
+    if (place.fd >= 0)
+        close(place.fd);
+    return error;
 }

@@ -19,6 +19,7 @@ void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, i
         .base = -1,
         .scratch = -1,
         .scratch_mount = -1,
+        .parent = -1,
         .status_fd = status_fd,
         .reply_fd = reply_fd,
         .report = report,
@@ -35,6 +36,10 @@ void nsrun_send(int fd, const struct nsrun_report *report) {
     while (write(fd, report, size) < 0 && errno == EINTR) {
     }
 }
+
+size_t nsrun_report_head(void) { return offsetof(struct nsrun_report, text); }
+
+const char *nsrun_report_text(const struct nsrun_report *report) { return report->text; }
 
 /// Blocks until the descriptor has a byte or has ended.
 static int await(int fd) {
@@ -122,6 +127,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return nsrun_filesystem(w, step, "binfmt_misc", none, strict);
     case NSRUN_OP_OVERLAY:
         return nsrun_overlay(w, step);
+    case NSRUN_OP_COMPLETE:
+        return nsrun_complete(w, step);
     case NSRUN_OP_FILE:
         return nsrun_file(w, step);
     case NSRUN_OP_BIND_DATA:

@@ -9,19 +9,6 @@
 /// The most that is read of a file of the root, and of one that is copied into memory.
 enum { LARGEST_ACCOUNT_FILE = 4 << 20 };
 
-int nsrun_write_all(int fd, const char *data, size_t length) {
-    while (length > 0) {
-        ssize_t count = write(fd, data, length);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return -errno;
-        data += count;
-        length -= (size_t)count;
-    }
-    return 0;
-}
-
 /// Copies until the end of `from`, or `limit` bytes where it is not negative.
 static int copy_all(int from, int to, off_t limit) {
     char buffer[16384];
@@ -69,6 +56,7 @@ int nsrun_scratch(struct nsrun_world *w) {
         if (error < 0)
             return error;
         w->scratch = error;
+        nsrun_remember_made(w, w->scratch);
         if (!w->attached || w->plan->flags & NSRUN_DETACHED_ROOT)
             return 0;
         // Older kernels clone only from mounts that are attached; ENTER takes it away again.
@@ -142,45 +130,42 @@ int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {
     return bind_scratch(w, name, step);
 }
 
-/// Opens the directory that something is to be made in; `name` is what it is to be called.
-static int open_parent(struct nsrun_world *w, const struct nsrun_step *step,
-                       char name[NAME_MAX + 1]) {
-    int parent = nsrun_find_parent(w, step->target, name);
-    if (parent >= 0)
-        w->call = NSRUN_CALL_CREATE;
-    return parent;
-}
-
-int nsrun_file(struct nsrun_world *w, const struct nsrun_step *step) {
-    char name[NAME_MAX + 1];
-    int parent = open_parent(w, step, name);
-    if (parent < 0)
-        return parent;
+static int make_file(struct nsrun_world *w, int parent, const char *name,
+                     const struct nsrun_step *step) {
+    w->call = NSRUN_CALL_CREATE;
     int file = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW,
                       step->mode);
     if (file < 0 && errno == EEXIST)   // as bubblewrap: what is there is written, but no symlink
         file = openat(parent, name, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    int error = file < 0 ? -errno : fill(w, file, step);
-    if (file >= 0)
-        close(file);
-    close(parent);
+    if (file < 0)
+        return -errno;
+    int error = fill(w, file, step);
+    close(file);
     return error;
 }
 
-int nsrun_symlink(struct nsrun_world *w, const struct nsrun_step *step) {
-    char name[NAME_MAX + 1], text[PATH_MAX];
-    int parent = open_parent(w, step, name);
-    if (parent < 0)
-        return parent;
-    int error = symlinkat(step->source, parent, name) == 0 ? 0 : -errno;
+static int make_symlink(struct nsrun_world *w, int parent, const char *name,
+                        const struct nsrun_step *step) {
+    w->call = NSRUN_CALL_CREATE;
+    if (symlinkat(step->source, parent, name) == 0)
+        return 0;
+    int error = -errno;
+    char text[PATH_MAX];
     if (error == -EEXIST) {   // the same link again is no conflict
         ssize_t size = readlinkat(parent, name, text, sizeof text);
         if (size >= 0 && (size_t)size == strlen(step->source)
             && memcmp(text, step->source, (size_t)size) == 0)
-            error = 0;
+            return 0;
     }
-    close(parent);
     return error;
+}
+
+int nsrun_file(struct nsrun_world *w, const struct nsrun_step *step) {
+    return nsrun_make(w, step, make_file);
+}
+
+int nsrun_symlink(struct nsrun_world *w, const struct nsrun_step *step) {
+    return nsrun_make(w, step, make_symlink);
 }
 
 int nsrun_directory(struct nsrun_world *w, const struct nsrun_step *step) {

@@ -191,6 +191,33 @@ int nsrun_open_for_reading(const char *path) {
 
 int nsrun_is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 
+int nsrun_write_all(int fd, const char *data, size_t length) {
+    while (length > 0) {
+        ssize_t count = write(fd, data, length);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return -errno;
+        data += count;
+        length -= (size_t)count;
+    }
+    return 0;
+}
+
+int nsrun_kill(pid_t pid, int signal) { return kill(pid, signal) == 0 ? 0 : -errno; }
+
+static char **arguments;
+
+/// glibc hands every constructor what it hands main().
+__attribute__((constructor)) static void keep_arguments(int count, char **vector) {
+    (void)count;
+    arguments = vector;
+}
+
+char **nsrun_arguments(void) { return arguments; }
+
+char **nsrun_environment(void) { return environ; }
+
 int nsrun_is_terminal(int fd) { return isatty(fd); }
 
 pid_t nsrun_terminal_group(int fd) { return tcgetpgrp(fd); }

@@ -24,7 +24,7 @@ int nsrun_write_text(const char *path, const char *data) {
 
 uint64_t nsrun_capability_all(void) {
     uint64_t all = 0;
-    for (int cap = 0; cap <= CAP_LAST_CAP || CAP_IS_SUPPORTED(cap); cap++)
+    for (int cap = 0; cap < cap_max_bits(); cap++)
         all |= 1ull << cap;
     return all;
 }
@@ -45,7 +45,7 @@ uint64_t nsrun_capabilities_held(void) {
     cap_t sets = cap_get_proc();
     if (sets == NULL)
         return 0;
-    for (cap_value_t cap = 0; cap < 64 && CAP_IS_SUPPORTED(cap); cap++) {
+    for (cap_value_t cap = 0; cap < cap_max_bits(); cap++) {
         cap_flag_value_t set;
         if (cap_get_flag(sets, cap, CAP_PERMITTED, &set) == 0 && set == CAP_SET)
             held |= 1ull << cap;
@@ -72,7 +72,8 @@ int nsrun_capabilities_prepare(struct nsrun_capabilities *result, uint64_t held,
             return error;
         }
     }
-    *result = (struct nsrun_capabilities){.sets = sets, .bounding = bounding, .ambient = ambient};
+    *result = (struct nsrun_capabilities){.sets = sets, .bounding = bounding, .ambient = ambient,
+                                          .count = cap_max_bits()};
     return 0;
 }
 
@@ -82,13 +83,13 @@ void nsrun_capabilities_release(struct nsrun_capabilities *capabilities) {
 
 int nsrun_drop_capabilities(const struct nsrun_capabilities *capabilities) {
     // The bounding set goes first: dropping from it takes CAP_SETPCAP, which the next call may drop.
-    for (cap_value_t cap = 0; cap < 64 && cap_get_bound(cap) >= 0; cap++)
+    for (cap_value_t cap = 0; cap < capabilities->count; cap++)
         if (!(capabilities->bounding >> cap & 1) && cap_drop_bound(cap) != 0 && errno != EPERM)
             return -errno;
     // cap_set_proc() on sets made beforehand is one capset(2): it allocates nothing.
     if (cap_set_proc((cap_t)capabilities->sets) != 0)
         return -errno;
-    for (cap_value_t cap = 0; cap < 64; cap++)
+    for (cap_value_t cap = 0; capabilities->ambient >> cap != 0; cap++)
         if (capabilities->ambient >> cap & 1 && cap_set_ambient(cap, CAP_SET) != 0)
             return -errno;
     return 0;

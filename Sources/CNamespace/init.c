@@ -114,7 +114,8 @@ void nsrun_init(struct nsrun_world *w) {
     }
     if (w->report->kind == NSRUN_REPORT_FAILED)   // told by the command itself
         _exit(125);
-    tell(&one, NSRUN_REPORT_STARTED, one.command);
+    if (w->plan->flags & NSRUN_ANNOUNCE)   // each record wakes the launcher, so none is sent unasked
+        tell(&one, NSRUN_REPORT_STARTED, one.command);
     // What the command closes is closed: pid 1 holds on to nothing of the caller's.
     if (w->status_fd > 0)
         nsrun_close_range(0, (unsigned)w->status_fd - 1, 0);

@@ -3,8 +3,6 @@
 // is a symlink. The rootfs itself stays as it is. On leaving set-up the copies become read-only.
 
 #define _GNU_SOURCE
-#include <dirent.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "world.h"
@@ -94,14 +92,10 @@ int nsrun_mirror(struct nsrun_world *w, struct nsrun_place *place, const char *l
             return -errno;
         return 0;
     }
-    char mode[8];
-    snprintf(mode, sizeof mode, "%o", (status.st_mode & 07777) | 0700);
-    const char *const options[] = {"mode", mode, NULL};
     const int from = dup(place->fd);
     if (from < 0)
         return -errno;
-    int error = nsrun_place_filesystem(w, "tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-                                       place);
+    int error = nsrun_place_private(w, (status.st_mode & 07777) | 0700, place);
     if (error == 0)
         error = copy_entries(w, from, place->path, place->fd, leave_out);
     close(from);

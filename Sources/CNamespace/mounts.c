@@ -27,7 +27,7 @@ static uint64_t bind_attributes(unsigned flags) {
 }
 
 /// Puts a detached mount where it belongs; `place->fd` is the mount's root afterwards.
-static int attach(struct nsrun_world *w, int mount, struct nsrun_place *place) {
+static int attach(struct nsrun_world *w, int mount, bool is_file, struct nsrun_place *place) {
     int error = 0;
     if (!place->is_root) {
         error = nsrun_move_mount(mount, place->fd, "", MOVE_MOUNT_T_EMPTY_PATH);
@@ -43,6 +43,8 @@ static int attach(struct nsrun_world *w, int mount, struct nsrun_place *place) {
         close(mount);
         return error;
     }
+    if (!is_file)
+        nsrun_forget_parent(w);
     if (place->is_root) {
         if (w->root >= 0)
             close(w->root);
@@ -88,10 +90,10 @@ int nsrun_place_bind(struct nsrun_world *w, int source_dir, const char *source, 
         close(tree);
         return error;
     }
-    return attach(w, tree, place);
+    return attach(w, tree, false, place);
 }
 
-static void remember_made(struct nsrun_world *w, int fd) {
+void nsrun_remember_made(struct nsrun_world *w, int fd) {
     struct stat status;
     if (w->made_count < sizeof w->made / sizeof w->made[0] && fstat(fd, &status) == 0)
         w->made[w->made_count++] = status.st_dev;
@@ -123,10 +125,10 @@ int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *
         int mount = make_filesystem(type, options, attributes);
         if (mount < 0)
             return mount;
-        error = attach(w, mount, place);
+        error = attach(w, mount, false, place);
     }
     if (error == 0 && strcmp(type, "tmpfs") == 0)
-        remember_made(w, place->fd);
+        nsrun_remember_made(w, place->fd);
     return error;
 }
 
@@ -169,12 +171,14 @@ int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
         close(source);
     } else {
         w->call = NSRUN_CALL_ATTRIBUTES;
-        error = set_bind_attributes(source, step->flags);
+        // A single device node needs no attributes: nothing below it, nothing to execute.
+        if (is_directory || step->flags != (NSRUN_RECURSIVE | NSRUN_DEVICES | NSRUN_TRY))
+            error = set_bind_attributes(source, step->flags);
         if (error < 0) {
             close(source);
         } else {
             w->call = NSRUN_CALL_STEP;
-            error = attach(w, source, &place);
+            error = attach(w, source, !is_directory, &place);
         }
     }
     if (place.fd >= 0)
@@ -193,13 +197,43 @@ int nsrun_filesystem(struct nsrun_world *w, const struct nsrun_step *step, const
     return error;
 }
 
+int nsrun_place_private(struct nsrun_world *w, mode_t mode, struct nsrun_place *place) {
+    char name[16];
+    if (!(w->plan->flags & NSRUN_DETACHED_ROOT) || classic(w)) {
+        snprintf(name, sizeof name, "%o", mode);
+        const char *const options[] = {"mode", name, NULL};
+        return nsrun_place_filesystem(w, "tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                                      place);
+    }
+    // Directories of one tmpfs, each a mount of its own: making and ending a file system costs more
+    // than all the rest of it.
+    int error = nsrun_scratch(w);
+    if (error < 0)
+        return error;
+    snprintf(name, sizeof name, "%u", w->scratch_names++);
+    if (mkdirat(w->scratch, name, mode) != 0)
+        return -errno;
+    int tree = clone_tree(w->scratch, name, 0);
+    return tree < 0 ? tree : attach(w, tree, false, place);
+}
+
 int nsrun_tmpfs(struct nsrun_world *w, const struct nsrun_step *step) {
-    char mode[16], size[32];
-    snprintf(mode, sizeof mode, "%o", step->mode);
-    snprintf(size, sizeof size, "%llu", (unsigned long long)step->value);
-    const char *options[] = {"mode", mode, step->value ? "size" : NULL, size, NULL};
-    unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-    return nsrun_filesystem(w, step, "tmpfs", options, attributes);
+    struct nsrun_place place;
+    int error = nsrun_find(w, step->target, NSRUN_KIND_DIRECTORY, step->flags, 0755, &place);
+    if (error < 0)
+        return error;
+    if (step->value == 0) {
+        error = nsrun_place_private(w, step->mode, &place);
+    } else {
+        char mode[16], size[32];
+        snprintf(mode, sizeof mode, "%o", step->mode);
+        snprintf(size, sizeof size, "%llu", (unsigned long long)step->value);
+        const char *const options[] = {"mode", mode, "size", size, NULL};
+        error = nsrun_place_filesystem(w, "tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                                       &place);
+    }
+    close(place.fd);
+    return error;
 }
 
 int nsrun_remount_read_only(struct nsrun_world *w, const struct nsrun_step *step) {

@@ -17,6 +17,8 @@ struct nsrun_world {
     int scratch;          ///< a tmpfs that holds bound files, -1 before there is one
     int scratch_mount;    ///< the same, for taking it away again in the classic case
     unsigned scratch_names;
+    int parent;           ///< the directory that was looked up last, -1 where none is remembered
+    char parent_path[PATH_MAX];
     size_t copied;        ///< how many of plan->scratch_fds are directories copied into memory
     dev_t made[16];       ///< file systems that this run made: mount points may be created there
     unsigned made_count;
@@ -39,9 +41,16 @@ enum nsrun_kind { NSRUN_KIND_DIRECTORY, NSRUN_KIND_FILE, NSRUN_KIND_ANY };
 // destination.c
 int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, unsigned flags,
                mode_t mode, struct nsrun_place *place);
-/// The directory that holds the last component, made where missing; `name` is that component.
-int nsrun_find_parent(struct nsrun_world *w, const char *path, char name[NAME_MAX + 1]);
+/// Makes something called `name` in a directory of the new root. 0 or a negative errno.
+typedef int nsrun_maker(struct nsrun_world *w, int parent, const char *name,
+                        const struct nsrun_step *step);
+/// Lets `make` make the step's target, in a copy of its directory where that cannot be written.
+int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker *make);
+/// To be called whenever a mount may have changed what a directory's path leads to.
+void nsrun_forget_parent(struct nsrun_world *w);
 int nsrun_reopen(struct nsrun_world *w, const char *path);
+/// Remembers a file system of this run's own: mount points may be made there.
+void nsrun_remember_made(struct nsrun_world *w, int fd);
 bool nsrun_is_own(const struct nsrun_world *w, int fd);
 
 // mirror.c
@@ -54,6 +63,8 @@ int nsrun_place_bind(struct nsrun_world *w, int source_dir, const char *source, 
 /// `options` are key, value pairs ending with NULL; a value of NULL is a flag.
 int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *const *options,
                            unsigned attributes, struct nsrun_place *place);
+/// An empty directory in memory with a mode, placed.
+int nsrun_place_private(struct nsrun_world *w, mode_t mode, struct nsrun_place *place);
 int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_tmpfs(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_filesystem(struct nsrun_world *w, const struct nsrun_step *step, const char *type,
@@ -73,6 +84,7 @@ void nsrun_fd_path(int fd, char path[32]);
 
 // overlay.c
 int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_complete(struct nsrun_world *w, const struct nsrun_step *step);
 
 // files.c
 int nsrun_scratch(struct nsrun_world *w);
@@ -82,7 +94,6 @@ int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_symlink(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_directory(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_chmod(struct nsrun_world *w, const struct nsrun_step *step);
-int nsrun_write_all(int fd, const char *data, size_t length);
 
 // identity.c
 int nsrun_write_text(const char *path, const char *data);

@@ -1,4 +1,4 @@
-import Glibc
+import CNamespace
 import LaunchCommand
 
 exit(LaunchTool.run())

@@ -8,11 +8,16 @@
 // a negative errno on failure; errno itself is looked at only where a system call returns.
 #pragma once
 
+#include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -38,6 +43,7 @@ enum nsrun_op {
     NSRUN_OP_DEVPTS,          ///< target
     NSRUN_OP_MQUEUE,          ///< target
     NSRUN_OP_OVERLAY,         ///< target, list: lower layers (uppermost first), source: upper, data: work
+    NSRUN_OP_COMPLETE,        ///< target: a directory, list: files that it shall have, in a layer in memory
     NSRUN_OP_BINFMT,          ///< target, list: records to register
     NSRUN_OP_FILE,            ///< target, fd or data, mode: an ordinary file made in the root
     NSRUN_OP_BIND_DATA,       ///< target, fd or data, mode, flags: a file in memory, bound
@@ -99,6 +105,7 @@ struct nsrun_capabilities {
     void *sets;          ///< cap_t: the effective, permitted and inheritable sets
     uint64_t bounding;   ///< a bit for each capability that stays in the bounding set
     uint64_t ambient;    ///< a bit for each capability raised in the ambient set
+    int count;           ///< how many capabilities this kernel has
 };
 
 /// How the processes of a launch are arranged.
@@ -115,6 +122,7 @@ enum {
     NSRUN_MIRROR = 1 << 4,            ///< what cannot be created is made in a copy in memory
     NSRUN_LINGER = 1 << 5,            ///< pid 1 stays until the last process of its namespace ends
     NSRUN_OWN_SESSION = 1 << 6,       ///< pid 1 leaves the caller's session, as the command does
+    NSRUN_ANNOUNCE = 1 << 8,          ///< pid 1 reports the start of the command
     NSRUN_TRACE = 1 << 7,             ///< every step is reported with its time
 };
 
@@ -172,6 +180,10 @@ struct nsrun_report {
     uint32_t length;   ///< bytes of text
     char text[NSRUN_REPORT_TEXT];
 };
+
+/// The bytes before the text.
+size_t nsrun_report_head(void);
+const char *nsrun_report_text(const struct nsrun_report *report);
 
 /// Clones the child and lets it run the plan. The caller is never unshared; safe in a program with
 /// threads. `status_fd` is the write end of the status pipe and `reply_fd` the read end of the
@@ -232,6 +244,12 @@ int nsrun_capture(const char *path, char *const argv[], char *const envp[], char
 int nsrun_open_for_reading(const char *path);
 /// 1 if the descriptor is open, else 0.
 int nsrun_is_open(int fd);
+/// Writes all of it, or returns a negative errno.
+int nsrun_write_all(int fd, const char *data, size_t length);
+int nsrun_kill(pid_t pid, int signal);
+/// The arguments and the environment of this process, each ending with NULL.
+char **nsrun_arguments(void);
+char **nsrun_environment(void);
 int nsrun_is_terminal(int fd);
 /// The foreground process group is set to ours again where it was ours before.
 void nsrun_reclaim_terminal(int fd, pid_t group);

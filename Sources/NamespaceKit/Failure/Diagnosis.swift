@@ -1,5 +1,4 @@
 import CNamespace
-import Glibc
 
 /// Turns the executor's record of a failure into an error: from the step the operation, from errno and
 /// the facts of the host the likely cause and the remedy. Nowhere else is a launch failure worded.

@@ -1,4 +1,4 @@
-import Glibc
+import CNamespace
 
 /// The kernel's reasons in words that fit behind a colon.
 func reason(_ code: Int32) -> String {

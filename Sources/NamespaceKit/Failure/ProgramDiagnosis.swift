@@ -1,5 +1,4 @@
 import CNamespace
-import Glibc
 
 /// Says why a program would not start, from execve's errno and the beginning of its file.
 struct ProgramDiagnosis {

@@ -27,6 +27,8 @@ extension Step {
             "make the file \(target.text) from \(content.description) (\(octal(mode)))"
         case .bindData(let content, let target, let mode, let readOnly):
             "bind \(content.description) onto \(target.text) (\(octal(mode))\(readOnly ? ", read-only" : ""))"
+        case .complete(let directory, let files):
+            "see that \(directory.text) has \(list(files, separator: ", "))"
         case .prepend(let text, let target):
             "show \(target.text) with the line \"\(text.trimmed)\" before its own"
         case .symlink(let text, let target): "make the symlink \(target.text) -> \(text.text)"
@@ -61,10 +63,10 @@ extension Step {
         }
     }
 
-    private func list(_ candidates: [ByteString]) -> String {
+    private func list(_ candidates: [ByteString], separator: String = ", else ") -> String {
         var text = ""
         for candidate in candidates {
-            if !text.isEmpty { text += ", else " }
+            if !text.isEmpty { text += separator }
             text += candidate.text
         }
         return text

@@ -1,5 +1,4 @@
 import CNamespace
-import Glibc
 
 extension HostFacts {
     /// Asks the host what a launch of this request needs to know, and no more.
@@ -42,7 +41,7 @@ extension HostFacts {
 
     private static func readEnvironment() -> [ByteString] {
         var entries: [ByteString] = []
-        var next = environ
+        var next = nsrun_environment()!
         while let entry = next.pointee {
             entries.append(ByteString(cString: entry))
             next += 1

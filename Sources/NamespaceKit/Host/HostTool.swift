@@ -1,5 +1,4 @@
 import CNamespace
-import Glibc
 
 /// A small program of the host, run to its end: getent(1), newuidmap(1).
 enum HostTool {
@@ -24,7 +23,7 @@ enum HostTool {
         let output = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
             status = buffer.withMemoryRebound(to: CChar.self) { text in
                 nsrun_capture(
-                    vector.pointers[0]!, vector.terminated(), environ, text.baseAddress!, capacity,
+                    vector.pointers[0]!, vector.terminated(), nsrun_environment(), text.baseAddress!, capacity,
                     &length, errorsToo)
             }
             count = length

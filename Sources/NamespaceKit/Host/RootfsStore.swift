@@ -1,4 +1,4 @@
-import Glibc
+import CNamespace
 
 /// Where root file systems are kept by name: `$XDG_DATA_HOME/nsrun/rootfs`.
 public enum RootfsStore {

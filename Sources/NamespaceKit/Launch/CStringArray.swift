@@ -1,4 +1,4 @@
-import Glibc
+import CNamespace
 
 /// C strings, owned until freed. What the executor reads between clone and exec lives here.
 struct CStringArray {

@@ -18,6 +18,8 @@ public struct Launcher: Sendable {
     public func launch(
         _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64? = nil
     ) throws(LaunchError) -> RunningProcess {
+        var plan = plan
+        plan.announcesStart = true
         let process = try begin(plan, facts: facts, signalMask: signalMask)
         try process.awaitStart()
         return process
@@ -92,6 +94,9 @@ extension Diagnosis.Record {
         code = report.pointee.error
         call = report.pointee.call
         let length = min(Int(report.pointee.length), Int(NSRUN_REPORT_TEXT))
-        text = withUnsafeBytes(of: &report.pointee.text) { Array($0[..<length]) }
+        text = []
+        text.reserveCapacity(length)
+        guard let bytes = nsrun_report_text(report) else { return }
+        for index in 0..<length { text.append(UInt8(bitPattern: bytes[index])) }
     }
 }

@@ -56,6 +56,7 @@ struct LoweredPlan {
         add(NSRUN_MIRROR, source.mirrors)
         add(NSRUN_LINGER, source.lifecycle.lingers)
         add(NSRUN_OWN_SESSION, source.lifecycle.newSession)
+        add(NSRUN_ANNOUNCE, source.announcesStart)
         add(NSRUN_TRACE, source.tracesSteps)
         return flags
     }
@@ -189,6 +190,9 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_BIND_DATA, target: target, mode: mode)
             if readOnly { step.flags |= UInt32(NSRUN_READ_ONLY) }
             keep(content, in: &step)
+        case .complete(let directory, let files):
+            set(&step, NSRUN_OP_COMPLETE, target: directory)
+            step.list = keep(list: files)
         case .prepend(let text, let target):
             set(&step, NSRUN_OP_PREPEND, target: target)
             step.flags |= UInt32(NSRUN_READ_ONLY)

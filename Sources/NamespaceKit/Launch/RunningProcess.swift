@@ -1,5 +1,4 @@
 import CNamespace
-import Glibc
 
 /// How a command ended.
 public enum ExitStatus: Sendable, Equatable {
@@ -69,7 +68,7 @@ public final class RunningProcess {
         let report = UnsafeMutablePointer<nsrun_report>.allocate(capacity: 1)
         defer { report.deallocate() }
         report.initialize(to: nsrun_report())
-        let head = MemoryLayout<nsrun_report>.offset(of: \nsrun_report.text)!
+        let head = nsrun_report_head()
         var length = readAll(into: report, from: 0, count: head)
         if length == head {
             let text = min(Int(report.pointee.length), Int(NSRUN_REPORT_TEXT))
@@ -146,7 +145,7 @@ public final class RunningProcess {
     }
 
     /// Ends the run at once: the command and everything it started, where it has a pid namespace.
-    public func kill() { _ = Glibc.kill(pid, SIGKILL) }
+    public func kill() { _ = nsrun_kill(pid, SIGKILL) }
 }
 
 func closeDescriptor(_ number: Int32) { _ = close(number) }

@@ -1,5 +1,4 @@
 import CNamespace
-import Glibc
 
 /// What stays outside of a run: hands signals on, keeps the time limit, and knows the exit status.
 ///

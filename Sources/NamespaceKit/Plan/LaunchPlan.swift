@@ -42,6 +42,8 @@ public struct LaunchPlan: Sendable, Equatable {
     /// Descriptors of the request that are not the command's.
     public var closedDescriptors: [Int32] = []
     public var lifecycle: Lifecycle
+    /// The launcher waits for the command to start, not only for it to end.
+    public var announcesStart = false
     /// Each step is reported with the time that it took.
     public var tracesSteps = false
 }

@@ -98,6 +98,8 @@ extension Planner {
         if let home = facts.home, home != "/", !request.bindsHome {
             privateDirectory(home, mode: 0o700)
         }
+        // Before anything is bound in there, for the layer would hide it.
+        add(.complete(directory: "/etc", files: ["passwd", "group", "resolv.conf", "hosts"]))
         planAccounts()
         mount("/etc/resolv.conf", "/etc/resolv.conf", [.readOnly, .optional])
         mount("/etc/hosts", "/etc/hosts", [.readOnly, .optional])

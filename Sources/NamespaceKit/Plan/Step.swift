@@ -28,6 +28,8 @@ public struct Step: Sendable, Equatable {
         case overlay(Overlay)
         case file(FileSystemOperation.Content, target: ByteString, mode: UInt32)
         case bindData(FileSystemOperation.Content, target: ByteString, mode: UInt32, readOnly: Bool)
+        /// Files that a directory of the rootfs shall have, made in a layer in memory.
+        case complete(directory: ByteString, files: [ByteString])
         /// The file of the root with a text before its own, bound read-only.
         case prepend(text: ByteString, target: ByteString)
         case symlink(text: ByteString, target: ByteString)
