@@ -130,7 +130,7 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
         place->is_root = place->path[0] == 0;
         int next = openat(place->fd, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
         if (next < 0 && errno == ENOENT && !(flags & NSRUN_MUST_EXIST)) {
-            error = create(w, place, name, last ? kind : NSRUN_KIND_DIRECTORY, last ? mode : 0755);
+            error = create(w, place, name, last ? kind : NSRUN_KIND_DIRECTORY, last ? mode : w->parent_mode);
             if (error < 0)
                 break;
             next = openat(place->fd, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
@@ -152,7 +152,7 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
             error = -ELOOP;
             break;
         }
-        if (last && (flags & NSRUN_REPLACE_LINK)) {
+        if (last && (flags & NSRUN_REPLACE_LINK) && !(flags & NSRUN_REFUSE_LINK)) {
             // The view promises a real directory here: the link gives way in a copy of its parent.
             error = nsrun_mirror(w, place, name);
             if (error < 0) {
@@ -262,6 +262,8 @@ static int find_quickly(struct nsrun_world *w, const char *path, enum nsrun_kind
 int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, unsigned flags,
                mode_t mode, struct nsrun_place *place) {
     w->call = NSRUN_CALL_DESTINATION;
+    if (w->plan->flags & NSRUN_REFUSE_LINKS)
+        flags |= NSRUN_REFUSE_LINK;
     struct stat status;
     int error = find_quickly(w, path, kind, flags, mode, place);
     if (error == 0) {
@@ -297,8 +299,8 @@ int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker
     if (split(step->target, parent, name) == NULL)
         return -EEXIST;
     struct nsrun_place place;
-    int error = nsrun_find(w, names_root(parent) ? "/" : parent, NSRUN_KIND_DIRECTORY, 0, 0755,
-                           &place);
+    int error = nsrun_find(w, names_root(parent) ? "/" : parent, NSRUN_KIND_DIRECTORY, 0,
+                           w->parent_mode, &place);
     if (error < 0)
         return error;
     place.is_root = names_root(parent);

@@ -20,6 +20,8 @@ void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, i
         .scratch = -1,
         .scratch_mount = -1,
         .parent = -1,
+        .proc = -1,
+        .kept_count = plan->kept_count,
         .status_fd = status_fd,
         .reply_fd = reply_fd,
         .report = report,
@@ -69,6 +71,38 @@ static int die_with_parent(struct nsrun_world *w) {
     return 0;
 }
 
+/// One write to a file of the host's /proc, also where the new root has none or another one.
+static int write_once(struct nsrun_world *w, const struct nsrun_step *step) {
+    const char *below = step->target + strlen("/proc/");
+    if (w->proc < 0)
+        w->proc = nsrun_result(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    int fd = w->proc < 0 ? w->proc : nsrun_result(openat(w->proc, below, O_WRONLY | O_CLOEXEC));
+    if (fd < 0)
+        return fd;
+    // An id map takes exactly one write, so a short one is an error rather than a reason to go on.
+    size_t length = strlen(step->data);
+    ssize_t count = write(fd, step->data, length);
+    int error = count < 0 ? -errno : (size_t)count == length ? 0 : -EIO;
+    close(fd);
+    return error;
+}
+
+/// A shared lock that lasts as long as this process: pid 1's where there is one.
+static int lock_file(struct nsrun_world *w, const struct nsrun_step *step) {
+    int fd = open(step->target, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return -errno;
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_SETLK, &lock) != 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    // Pid 1 keeps it open; the command's copy closes at exec, which releases nothing of pid 1's.
+    w->plan->kept_fds[w->kept_count++] = fd;
+    return 0;
+}
+
 static int set_limit(const struct nsrun_step *step) {
     struct rlimit limit = {.rlim_cur = step->value, .rlim_max = step->value2};
     return setrlimit((__rlimit_resource_t)step->fd, &limit) == 0 ? 0 : -errno;
@@ -94,7 +128,7 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
     case NSRUN_OP_SETNS:
         return setns(step->fd, (int)step->value) == 0 ? 0 : -errno;
     case NSRUN_OP_WRITE:
-        return nsrun_write_text(step->target, step->data);
+        return write_once(w, step);
     case NSRUN_OP_AWAIT:
         return await(step->fd);
     case NSRUN_OP_REQUEST_MAPS:
@@ -144,7 +178,7 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
     case NSRUN_OP_REMOUNT_RO:
         return nsrun_remount_read_only(w, step);
     case NSRUN_OP_LOCK_FILE:
-        return -ENOSYS;
+        return lock_file(w, step);
     case NSRUN_OP_ENTER:
         return nsrun_enter(w);
     case NSRUN_OP_CHDIR:
@@ -166,8 +200,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : -errno;
     case NSRUN_OP_CAPABILITIES:
         return nsrun_drop_capabilities((const struct nsrun_capabilities *)(const void *)step->data);
-    case NSRUN_OP_EXEC_LABEL:
-        return nsrun_write_text("/proc/self/attr/exec", step->data);
+    case NSRUN_OP_ASSERT_NO_USERNS:
+        return unshare(CLONE_NEWUSER) == 0 ? -EEXIST : 0;
     case NSRUN_OP_SECCOMP:
         return nsrun_seccomp(step->data, step->length);
     case NSRUN_OP_EXEC:
@@ -187,6 +221,7 @@ static void send_time(struct nsrun_world *w, size_t index, int64_t nanoseconds) 
 int nsrun_walk(struct nsrun_world *w, size_t from, size_t to) {
     for (size_t index = from; index < to; index++) {
         w->call = NSRUN_CALL_STEP;
+        w->parent_mode = w->plan->steps[index].parent_mode;
         const bool trace = w->plan->flags & NSRUN_TRACE;
         const int64_t before = trace ? nsrun_now() : 0;
         int error = run(w, &w->plan->steps[index]);

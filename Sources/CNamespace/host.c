@@ -149,6 +149,11 @@ int64_t nsrun_file_mode(const char *path, bool follow) {
                : -errno;
 }
 
+uint64_t nsrun_inode(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 ? status.st_ino : 0;
+}
+
 ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity) {
     char resolved[PATH_MAX];
     if (realpath(path, resolved) == NULL)

@@ -10,18 +10,6 @@
 
 #include "world.h"
 
-int nsrun_write_text(const char *path, const char *data) {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    // An id map takes exactly one write, so a short one is an error rather than a reason to go on.
-    size_t length = strlen(data);
-    ssize_t count = write(fd, data, length);
-    int error = count < 0 ? -errno : (size_t)count == length ? 0 : -EIO;
-    close(fd);
-    return error;
-}
-
 uint64_t nsrun_capability_all(void) {
     uint64_t all = 0;
     for (int cap = 0; cap < cap_max_bits(); cap++)

@@ -45,6 +45,10 @@ static void tell(struct pid_one *one, uint32_t kind, int value) {
 }
 
 static void end(struct pid_one *one, int status) {
+    // Whether anything lingers: the launcher waits for pid 1 where that is over at once.
+    siginfo_t info;
+    one->world->report->call =
+        waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 && errno == ECHILD;
     tell(one, NSRUN_REPORT_ENDED, status);
     one->ended = true;
     if (!(one->world->plan->flags & NSRUN_LINGER))
@@ -96,6 +100,13 @@ static int command_main(void *argument) {
     _exit(127);
 }
 
+static bool is_kept(const struct nsrun_world *w, int fd) {
+    for (size_t i = 0; i < w->kept_count; i++)
+        if (w->plan->kept_fds[i] == fd)
+            return true;
+    return false;
+}
+
 void nsrun_init(struct nsrun_world *w) {
     // Only one launch runs in this process, which is a copy of the launcher's.
     static char stack[64 * 1024] __attribute__((aligned(64)));
@@ -117,9 +128,11 @@ void nsrun_init(struct nsrun_world *w) {
     if (w->plan->flags & NSRUN_ANNOUNCE)   // each record wakes the launcher, so none is sent unasked
         tell(&one, NSRUN_REPORT_STARTED, one.command);
     // What the command closes is closed: pid 1 holds on to nothing of the caller's.
-    if (w->status_fd > 0)
-        nsrun_close_range(0, (unsigned)w->status_fd - 1, 0);
-    nsrun_close_range((unsigned)w->status_fd + 1, ~0u, 0);
+    for (int fd = 0; fd <= 2; fd++)
+        if (!is_kept(w, fd))
+            close(fd);
+    w->plan->kept_fds[w->kept_count] = w->status_fd;
+    nsrun_close_others(w->plan->kept_fds, w->kept_count + 1);
     const uint64_t all = ~0ull;
     for (;;) {
         reap(&one);

@@ -55,10 +55,10 @@ int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step) {
         execve(path, arguments, plan->environment);
         int error = -errno;
         // As execvp(3): a directory on the PATH that holds nothing or nothing usable is passed over.
+        struct stat status;
+        if (stat(path, &status) != 0)
+            continue;
         if (error == -ENOENT || error == -ENOTDIR) {
-            struct stat status;
-            if (stat(path, &status) != 0)
-                continue;
             culprit = path;   // it is there, so its interpreter is what is missing
             found = error;
             w->call = NSRUN_CALL_INTERPRETER;

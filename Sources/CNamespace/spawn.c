@@ -37,6 +37,10 @@ pid_t nsrun_spawn(const struct nsrun_plan *plan, int status_fd, int reply_fd) {
     return error < 0 ? error : (pid_t)pid;
 }
 
+int nsrun_enter_namespace(int fd, uint64_t type) {
+    return setns(fd, (int)type) == 0 ? 0 : -errno;
+}
+
 void nsrun_run_in_place(const struct nsrun_plan *plan, struct nsrun_report *report) {
     struct nsrun_world world;
     nsrun_world_prepare(&world, plan, -1, -1, report);

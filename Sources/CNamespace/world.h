@@ -23,6 +23,9 @@ struct nsrun_world {
     dev_t made[16];       ///< file systems that this run made: mount points may be created there
     unsigned made_count;
     int status_fd, reply_fd;
+    int proc;             ///< the host's /proc, -1 before it was needed
+    size_t kept_count;    ///< of plan->kept_fds
+    mode_t parent_mode;   ///< of directories made on the way to the step's target
     mode_t old_umask;
     uint32_t call;        ///< enum nsrun_call of the failure
     struct nsrun_report *report;
@@ -96,7 +99,6 @@ int nsrun_directory(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_chmod(struct nsrun_world *w, const struct nsrun_step *step);
 
 // identity.c
-int nsrun_write_text(const char *path, const char *data);
 int nsrun_drop_capabilities(const struct nsrun_capabilities *capabilities);
 int nsrun_seccomp(const void *program, size_t length);
 

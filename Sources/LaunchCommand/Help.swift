@@ -1,8 +1,14 @@
+import NamespaceKit
+
 /// `nsrun --help`, from the option table.
-enum Help {
-    static var text: String {
+struct Help {
+    private let name: String
+
+    init(_ personality: Personality) { name = personality.name.text }
+
+    var text: String {
         var text = """
-            usage: nsrun [OPTION]... [--] COMMAND [ARG]...
+            usage: \(name) [OPTION]... [--] COMMAND [ARG]...
 
             Run COMMAND in a world of its own: an own root file system or the host's, a fresh /proc,
             a private /tmp. Without COMMAND, run a shell. @FILE stands for the lines of FILE.
@@ -23,16 +29,16 @@ enum Help {
         return text
     }
 
-    private static let column = 30
+    private let column = 30
 
-    private static func line(_ option: Option) -> String {
-        var head = "  " + synopsis(option)
+    private func line(_ option: Option) -> String {
+        var head = "  " + Help.synopsis(option)
         if head.utf8.count >= column - 1 {
             head += "\n" + String(repeating: " ", count: column)
         } else {
             head += String(repeating: " ", count: column - head.utf8.count)
         }
-        return head + wrap(option.help.text, indent: column, width: 96) + "\n"
+        return head + Help.wrap(option.help.text, indent: column, width: 96) + "\n"
     }
 
     /// The option and its arguments, as in `--bind SRC DEST`.

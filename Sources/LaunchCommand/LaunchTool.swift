@@ -1,26 +1,39 @@
 import NamespaceKit
 
 /// The command `nsrun`: reads the command line, plans, and launches.
-public enum LaunchTool {
+public struct LaunchTool {
     public static let version = "0.1.0"
+    /// The bubblewrap whose manners the name `bwrap` calls for.
+    static let bubblewrapVersion = "0.13.0"
+
+    private let personality: Personality
+    private var hasLevelPrefix = false
 
     /// Runs the tool with the arguments of this process. Returns the exit status.
     public static func run() -> Int32 {
         let arguments = HostProcess.arguments
         Vocabulary.current = .commandLine
+        var tool = LaunchTool(
+            personality: Personality(argument0: arguments.first ?? "nsrun"))
         do throws(UsageError) {
             let line = try Parser.parse(Array(arguments.dropFirst()))
-            return perform(try RequestBuilder.build(line))
+            tool.hasLevelPrefix = line.options.contains { $0.id == .levelPrefix }
+            return tool.perform(try RequestBuilder.build(line, as: tool.personality))
         } catch {
-            report(error.message, error.remedy)
-            return 125
+            return tool.fail(error.message, error.remedy, 125)
         }
     }
 
-    private static func perform(_ invocation: Invocation) -> Int32 {
+    private func perform(_ invocation: Invocation) -> Int32 {
         switch invocation.action {
-        case .help: HostProcess.print(Help.text)
-        case .version: HostProcess.print("nsrun \(version)\n")
+        case .help: HostProcess.print(Help(personality).text)
+        case .version:
+            HostProcess.print(
+                personality.isBubblewrap
+                    ? "bubblewrap \(LaunchTool.bubblewrapVersion)\n" : "nsrun \(LaunchTool.version)\n")
+        case .kernel:
+            let kernel = HostFacts.read(for: LaunchRequest()).kernel
+            HostProcess.print("\(kernel.major).\(kernel.minor)\n")
         case .doctor: return doctor()
         case .generate(let kind): return generate(kind)
         case .launch, .explain: return launch(invocation)
@@ -28,25 +41,34 @@ public enum LaunchTool {
         return 0
     }
 
-    private static func launch(_ invocation: Invocation) -> Int32 {
+    private func launch(_ invocation: Invocation) -> Int32 {
         do throws(LaunchError) {
-            let facts = HostFacts.read(for: invocation.request)
-            let role: Planner.Role = invocation.isVerbose ? .parent : .replaceable
-            var plan = try Planner.plan(invocation.request, on: facts, as: role)
-            if case .explain(let json) = invocation.action {
-                HostProcess.print(json ? Explanation(plan).json : Explanation(plan).text)
-                return 0
-            }
-            plan.tracesSteps = invocation.isVerbose
-            if plan.shape == .inPlace { try Launcher().runInPlace(plan, facts: facts) }
-            return try Supervisor.run(plan, facts: facts)
+            return try start(invocation)
         } catch {
-            report(error.message, error.remedy)
-            return error.exitStatus
+            // Namespaces that are only welcome are done without where the kernel refuses them.
+            if error.isRefusedNamespace, !invocation.request.namespaces.optional.isEmpty {
+                var reduced = invocation
+                reduced.request.namespaces.optional = []
+                return launch(reduced)
+            }
+            return fail(error.message, error.remedy, error.exitStatus)
         }
     }
 
-    private static func doctor() -> Int32 {
+    private func start(_ invocation: Invocation) throws(LaunchError) -> Int32 {
+        let facts = HostFacts.read(for: invocation.request)
+        let role: Planner.Role = invocation.isVerbose ? .watcher : .replaceable
+        var plan = try Planner.plan(invocation.request, on: facts, as: role)
+        if case .explain(let json) = invocation.action {
+            HostProcess.print(json ? Explanation(plan).json : Explanation(plan).text)
+            return 0
+        }
+        plan.tracesSteps = invocation.isVerbose
+        if plan.shape == .inPlace { try Launcher().runInPlace(plan, facts: facts) }
+        return try Supervisor.run(plan, facts: facts)
+    }
+
+    private func doctor() -> Int32 {
         let findings = Doctor.examine()
         var text = ""
         for finding in findings { text += finding.text }
@@ -54,22 +76,25 @@ public enum LaunchTool {
         return findings.contains { !$0.works && $0.isEssential } ? 1 : 0
     }
 
-    private static func generate(_ kind: ByteString) -> Int32 {
+    private func generate(_ kind: ByteString) -> Int32 {
         switch kind {
         case "man": HostProcess.print(ManualPage.text)
         case "bash": HostProcess.print(Completions.bash)
         case "zsh": HostProcess.print(Completions.zsh)
         case "fish": HostProcess.print(Completions.fish)
         default:
-            report("--generate: unknown kind \"\(kind.text)\"", "man, bash, zsh or fish")
-            return 125
+            return fail(
+                "--generate: unknown kind \"\(kind.text)\"", "one of man, bash, zsh, fish", 125)
         }
         return 0
     }
 
-    private static func report(_ message: String, _ remedy: String?) {
-        var text = "nsrun: \(message)\n"
-        if let remedy { text += "  \(remedy)\n" }
+    /// Says what failed, and returns the exit status for it.
+    private func fail(_ message: String, _ remedy: String?, _ status: Int32) -> Int32 {
+        let level = hasLevelPrefix ? "<3>" : ""
+        var text = "\(level)\(personality.prefix)\(message)\n"
+        if let remedy { text += "\(level)  \(remedy)\n" }
         HostProcess.printError(text)
+        return personality.status(status)
     }
 }

@@ -67,6 +67,10 @@ enum OptionID {
     case unshareCgroup, unshareCgroupTry, unshareAll, shareNetwork, sharePID, network
     case uid, gid, hostname, capAdd, capDrop
     case setenv, unsetenv, clearenv, cleanEnvironment, environmentFile
+    case userns, userns2, pidns, disableUserns, assertUsernsDisabled
+    case bindFD, roBindFD, overlaySource, overlay, tmpOverlay, roOverlay, lockFile
+    case syncFD, blockFD, usernsBlockFD, infoFD, jsonStatusFD
+    case seccomp, addSeccomp, execLabel, fileLabel, levelPrefix, notASecurityBoundary
     case chdir, argument0, newSession, dieWithParent, asPidOne, timeout, killAfter, rlimit
 }
 
@@ -123,6 +127,18 @@ enum OptionTable {
         Option(
             "--ro-bind-try", "SRC DEST", .roBindTry, .mounts,
             "The same; nothing if SRC is missing."),
+        Option("--bind-fd", "FD DEST", .bindFD, .mounts, "Bind an open directory or file on DEST."),
+        Option("--ro-bind-fd", "FD DEST", .roBindFD, .mounts, "The same, read-only."),
+        Option(
+            "--overlay-src", "SRC", .overlaySource, .mounts,
+            "A layer of the next overlay; each lies over the one before."),
+        Option(
+            "--overlay", "RWSRC WORKDIR DEST", .overlay, .mounts,
+            "Mount an overlay on DEST; changes go to RWSRC, WORKDIR is the kernel's."),
+        Option(
+            "--tmp-overlay", "DEST", .tmpOverlay, .mounts,
+            "Mount an overlay on DEST; changes go to memory."),
+        Option("--ro-overlay", "DEST", .roOverlay, .mounts, "Mount a read-only overlay on DEST."),
         Option(
             "--remount-ro", "DEST", .remountReadOnly, .mounts,
             "Make the mount DEST read-only, not what is mounted below it."),
@@ -130,6 +146,9 @@ enum OptionTable {
         Option("--dev", "DEST", .dev, .mounts, "Mount a small new /dev on DEST."),
         Option("--tmpfs", "DEST", .tmpfs, .mounts, "Mount an empty tmpfs on DEST."),
         Option("--mqueue", "DEST", .mqueue, .mounts, "Mount a new message queue file system."),
+        Option(
+            "--lock-file", "DEST", .lockFile, .mounts,
+            "Hold a lock on the file DEST while the run lasts."),
         Option("--dir", "DEST", .directory, .mounts, "Make the directory DEST."),
         Option(
             "--file", "FD DEST", .file, .mounts,
@@ -174,6 +193,18 @@ enum OptionTable {
         Option(
             "--share-net", "", .shareNetwork, .namespaces,
             "Keep the host's network in spite of --unshare-all."),
+        Option(
+            "--userns", "FD", .userns, .namespaces, "Enter this user namespace; make none."),
+        Option(
+            "--userns2", "FD", .userns2, .namespaces,
+            "Enter this user namespace when the root stands."),
+        Option("--pidns", "FD", .pidns, .namespaces, "Enter this pid namespace."),
+        Option(
+            "--disable-userns", "", .disableUserns, .namespaces,
+            "The command cannot make user namespaces."),
+        Option(
+            "--assert-userns-disabled", "", .assertUsernsDisabled, .namespaces,
+            "Fail if the command could make user namespaces."),
         Option("--hostname", "NAME", .hostname, .namespaces, "The host name inside."),
 
         Option("--uid", "N", .uid, .identity, "The user id inside."),
@@ -183,6 +214,19 @@ enum OptionTable {
             "Give the command a capability inside, or ALL."),
         Option(
             "--cap-drop", "CAP", .capDrop, .identity, "Take a capability from it, or ALL."),
+        Option(
+            "--seccomp", "FD", .seccomp, .identity,
+            "Install the seccomp program that FD gives."),
+        Option(
+            "--add-seccomp-fd", "FD", .addSeccomp, .identity,
+            "The same; may be given more than once."),
+        Option("--exec-label", "LABEL", .execLabel, .identity, "The SELinux label of the command."),
+        Option(
+            "--file-label", "LABEL", .fileLabel, .identity,
+            "The SELinux label of files that are made."),
+        Option(
+            "--not-a-security-boundary", "", .notASecurityBoundary, .identity,
+            "Pass over a mount below a bound directory that cannot be made read-only."),
 
         Option(
             "--setenv", "NAME VALUE", .setenv, .environment, "Set an environment variable."),
@@ -215,6 +259,24 @@ enum OptionTable {
         Option(
             "--rlimit", "NAME=SOFT[:HARD]", .rlimit, .limits,
             "A resource limit: nofile, nproc, as, cpu, core, fsize, ...; or unlimited."),
+
+        Option(
+            "--info-fd", "FD", .infoFD, .report,
+            "Write the pid and the namespaces of the run to FD, in JSON."),
+        Option(
+            "--json-status-fd", "FD", .jsonStatusFD, .report,
+            "Write pids, namespaces and the exit status to FD, a JSON object a line."),
+        Option(
+            "--sync-fd", "FD", .syncFD, .report, "Keep FD open while the run lasts."),
+        Option(
+            "--block-fd", "FD", .blockFD, .report,
+            "Start the command when FD has something to read."),
+        Option(
+            "--userns-block-fd", "FD", .usernsBlockFD, .report,
+            "Leave the id maps to somebody else, who then writes to FD."),
+        Option(
+            "--level-prefix", "", .levelPrefix, .report,
+            "Begin each message with its level, as in <3>, for systemd's journal."),
     ]
 
     static func find(_ name: ArraySlice<UInt8>) -> Option? {

@@ -11,17 +11,34 @@ extension RequestBuilder {
         case .devBindTry: bind(parsed, [.devices, .optional])
         case .roBind: bind(parsed, .readOnly)
         case .roBindTry: bind(parsed, [.readOnly, .optional])
+        case .bindFD: try bindDescriptor(parsed, [])
+        case .roBindFD: try bindDescriptor(parsed, .readOnly)
+        case .overlaySource:
+            if values[0].isEmpty { throw UsageError("--overlay-src: the path is empty") }
+            layers.append(values[0])
+        case .overlay:
+            try overlay(parsed, values[2], .directories(upper: values[0], work: values[1]))
+        case .tmpOverlay: try overlay(parsed, values[0], .memory)
+        case .roOverlay: try overlay(parsed, values[0], .none)
+        case .lockFile: add(.lockFile(target: values[0]), parsed)
         case .remountReadOnly: add(.remountReadOnly(target: values[0]), parsed)
         case .proc: add(.proc(target: values[0]), parsed)
         case .dev: add(.dev(target: values[0]), parsed)
         case .mqueue: add(.mqueue(target: values[0]), parsed)
         case .tmpfs:
-            add(.tmpfs(target: values[0], mode: takePerms() ?? 0o755, size: size), parsed)
+            let onTheWay = parentMode
+            let mode = takePerms() ?? 0o755
+            add(.tmpfs(target: values[0], mode: mode, size: size), parsed, parentMode: onTheWay)
             size = nil
-        case .directory: add(.directory(target: values[0], mode: takePerms() ?? 0o755), parsed)
+        case .directory:
+            let onTheWay = parentMode
+            let mode = takePerms() ?? 0o755
+            add(.directory(target: values[0], mode: mode), parsed, parentMode: onTheWay)
         case .file:
             let content = FileSystemOperation.Content.descriptor(try Value.descriptor(parsed, 0))
-            add(.file(content: content, target: values[1], mode: takePerms() ?? 0o666), parsed)
+            let onTheWay = parentMode
+            let mode = takePerms() ?? 0o666
+            add(.file(content: content, target: values[1], mode: mode), parsed, parentMode: onTheWay)
         case .bindData: try bindData(parsed, readOnly: false)
         case .roBindData: try bindData(parsed, readOnly: true)
         case .symlink: add(.symlink(text: values[0], target: values[1]), parsed)
@@ -32,8 +49,41 @@ extension RequestBuilder {
         }
     }
 
-    private mutating func add(_ action: FileSystemOperation.Action, _ parsed: ParsedOption) {
-        result.request.operations.append(FileSystemOperation(action, origin: parsed.origin))
+    private mutating func add(
+        _ action: FileSystemOperation.Action, _ parsed: ParsedOption, parentMode: UInt32 = 0o755
+    ) {
+        var operation = FileSystemOperation(action, origin: parsed.origin)
+        operation.parentMode = parentMode
+        result.request.operations.append(operation)
+    }
+
+    private mutating func bindDescriptor(
+        _ parsed: ParsedOption, _ options: BindOptions
+    ) throws(UsageError) {
+        let source = FileSystemOperation.Source.descriptor(try Value.descriptor(parsed, 0))
+        add(.bind(source: source, target: parsed.values[1], options: options), parsed)
+    }
+
+    private mutating func overlay(
+        _ parsed: ParsedOption, _ target: ByteString, _ upper: FileSystemOperation.OverlayUpper
+    ) throws(UsageError) {
+        let least = upper == .none ? 2 : 1
+        guard layers.count >= least else {
+            throw UsageError(
+                "\(parsed.origin.text) requires at least \(least == 1 ? "one" : "two") --overlay-src")
+        }
+        add(.overlay(target: target, lower: layers.reversed(), upper: upper), parsed)
+        layers = []
+    }
+
+    /// What `--perms` keeps from group and others is kept from them on the way, too.
+    private var parentMode: UInt32 {
+        var mode: UInt32 = 0o755
+        if let perms {
+            if perms & 0o070 == 0 { mode &= ~0o050 }
+            if perms & 0o007 == 0 { mode &= ~0o005 }
+        }
+        return mode
     }
 
     private mutating func bind(_ parsed: ParsedOption, _ options: BindOptions) {
@@ -45,10 +95,11 @@ extension RequestBuilder {
         _ parsed: ParsedOption, readOnly: Bool
     ) throws(UsageError) {
         let content = FileSystemOperation.Content.descriptor(try Value.descriptor(parsed, 0))
+        let onTheWay = parentMode
         add(
             .bindData(
                 content: content, target: parsed.values[1], mode: takePerms() ?? 0o600,
-                readOnly: readOnly), parsed)
+                readOnly: readOnly), parsed, parentMode: onTheWay)
     }
 
     private mutating func takePerms() -> UInt32? {

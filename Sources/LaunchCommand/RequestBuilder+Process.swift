@@ -4,7 +4,18 @@ import NamespaceKit
 extension RequestBuilder {
     mutating func applyNamespace(_ parsed: ParsedOption) throws(UsageError) {
         switch parsed.id {
-        case .unshareUser: result.request.namespaces.new.insert(.user)
+        case .unshareUser:
+            unsharesUser = true
+            result.request.namespaces.new.insert(.user)
+        case .userns: result.request.namespaces.enteredUser = try Value.descriptor(parsed, 0)
+        case .userns2: result.request.namespaces.finalUser = try Value.descriptor(parsed, 0)
+        case .pidns: result.request.namespaces.enteredPID = try Value.descriptor(parsed, 0)
+        case .disableUserns: result.request.namespaces.forbidsNestedUser = true
+        case .assertUsernsDisabled: result.request.namespaces.requiresNoNestedUser = true
+        case .seccomp, .addSeccomp: try addFilter(parsed)
+        case .execLabel: result.request.executionLabel = parsed.values[0]
+        case .fileLabel: result.request.fileLabel = parsed.values[0]
+        case .notASecurityBoundary: result.request.toleratesSubmounts = true
         case .unshareUserTry: result.request.namespaces.optional.insert(.user)
         case .unshareIPC: result.request.namespaces.new.insert(.ipc)
         case .unsharePID: result.request.namespaces.new.insert(.pid)
@@ -13,8 +24,8 @@ extension RequestBuilder {
         case .unshareCgroup: result.request.namespaces.new.insert(.cgroup)
         case .unshareCgroupTry: result.request.namespaces.optional.insert(.cgroup)
         case .unshareAll:
-            result.request.namespaces.new.formUnion([.user, .ipc, .pid, .network, .uts])
-            result.request.namespaces.optional.insert(.cgroup)
+            result.request.namespaces.new.formUnion([.ipc, .pid, .network, .uts])
+            result.request.namespaces.optional.formUnion([.user, .cgroup])
         case .shareNetwork: result.request.namespaces.new.remove(.network)
         case .sharePID: result.request.namespaces.new.remove(.pid)
         case .network: try applyNetwork(parsed.values[0])

@@ -4,7 +4,7 @@ import NamespaceKit
 struct Invocation {
     enum Action: Equatable {
         case launch
-        case help, version, doctor
+        case help, version, doctor, kernel
         case explain(json: Bool)
         case generate(ByteString)
     }
@@ -13,6 +13,7 @@ struct Invocation {
     var request = LaunchRequest()
     var isVerbose = false
     var isQuiet = false
+    var hasLevelPrefix = false
 }
 
 /// Turns parsed options into a request, in their order.
@@ -21,19 +22,34 @@ struct RequestBuilder {
     /// `--perms` and `--size` wait for the option that they modify.
     var perms: UInt32?
     var size: UInt64?
+    /// `--overlay-src` collects layers for the overlay that follows, the lowest first.
+    var layers: [ByteString] = []
+    /// What was asked for in so many words, for bubblewrap's demands.
+    var unsharesUser = false
+    var hasSingleFilter = false
+    let personality: Personality
 
-    static func build(_ line: ParsedCommandLine) throws(UsageError) -> Invocation {
-        var builder = RequestBuilder()
+    private init(_ personality: Personality) {
+        self.personality = personality
+        result.request = personality.request
+    }
+
+    static func build(
+        _ line: ParsedCommandLine, as personality: Personality = Personality(argument0: "nsrun")
+    ) throws(UsageError) -> Invocation {
+        var builder = RequestBuilder(personality)
         for parsed in line.options { try builder.apply(parsed) }
-        try builder.finish()
         builder.result.request.command = line.command
+        try builder.finish()
         return builder.result
     }
 
     private mutating func apply(_ parsed: ParsedOption) throws(UsageError) {
         if perms != nil || size != nil { try checkModifiers(parsed) }
+        if !layers.isEmpty { try checkLayers(parsed) }
         switch parsed.option.section {
-        case .general, .hidden, .report: try applyGeneral(parsed)
+        case .general, .hidden: try applyGeneral(parsed)
+        case .report: try applyReport(parsed)
         case .root: try applyRoot(parsed)
         case .mounts: try applyMount(parsed)
         case .namespaces, .identity: try applyNamespace(parsed)
@@ -54,7 +70,19 @@ struct RequestBuilder {
             remedy: "it changes what the very next option makes")
     }
 
+    private func checkLayers(_ parsed: ParsedOption) throws(UsageError) {
+        switch parsed.id {
+        case .overlaySource, .overlay, .tmpOverlay, .roOverlay: return
+        default: throw RequestBuilder.danglingLayers
+        }
+    }
+
+    private static let danglingLayers = UsageError(
+        "--overlay-src must be followed by another --overlay-src or one of --overlay, "
+            + "--tmp-overlay and --ro-overlay")
+
     private mutating func finish() throws(UsageError) {
+        if !layers.isEmpty { throw RequestBuilder.danglingLayers }
         if size != nil { throw UsageError("--size must be followed by --tmpfs") }
         if perms != nil {
             throw UsageError(
@@ -65,8 +93,41 @@ struct RequestBuilder {
             throw UsageError(
                 "--writable needs --rootfs", remedy: "the host's files are as writable as ever")
         }
+        if case .launch = result.action { try checkTogether() }
         if request.lifecycle.killAfter != nil, request.lifecycle.timeout == nil {
             throw UsageError("--kill-after needs --timeout")
+        }
+    }
+
+    /// Options that need or exclude each other.
+    private mutating func checkTogether() throws(UsageError) {
+        let request = result.request
+        if personality.isBubblewrap {
+            if request.command.isEmpty {
+                throw UsageError("No command specified", remedy: "\(personality.name.text) --help")
+            }
+            let hasUser = request.namespaces.new.union(request.namespaces.optional).contains(.user)
+            if request.hostname != nil, !request.namespaces.new.contains(.uts) {
+                throw UsageError("Specifying --hostname requires --unshare-uts")
+            }
+            let hasID = request.identity.user != nil || request.identity.group != nil
+            if hasID, !hasUser, request.namespaces.enteredUser == nil {
+                throw UsageError("Specifying --uid or --gid requires --unshare-user or --userns")
+            }
+            if request.lifecycle.commandIsPidOne, !request.namespaces.new.contains(.pid) {
+                throw UsageError("Specifying --as-pid-1 requires --unshare-pid")
+            }
+        }
+        if request.namespaces.forbidsNestedUser {
+            let hasOwn = !personality.isBubblewrap || unsharesUser
+            if !hasOwn { throw UsageError("--disable-userns requires --unshare-user") }
+            if request.namespaces.finalUser != nil {
+                throw UsageError("--disable-userns cannot be combined with --userns2")
+            }
+        }
+        if request.namespaces.enteredUser != nil {
+            if unsharesUser { throw UsageError("--userns not compatible with --unshare-user") }
+            result.request.namespaces.new.remove(.user)
         }
     }
 
@@ -105,6 +166,7 @@ struct RequestBuilder {
         switch name {
         case "force-classic-mounts": result.request.avoided.insert(.mountAPI)
         case "force-attached-mounts": result.request.avoided.insert(.detachedMounts)
+        case "print-assumed-kernel": result.action = .kernel
         case "force-openat-fallback": result.request.avoided.insert(.openat2)
         case "force-mount-setattr-fallback": result.request.avoided.insert(.mountAPI)
         default: throw UsageError("--debug-opt: unknown name \"\(name.text)\"")

@@ -63,7 +63,7 @@ enum nsrun_op {
     NSRUN_OP_DEATH_SIGNAL,    ///< SIGKILL when the parent goes
     NSRUN_OP_NO_NEW_PRIVS,
     NSRUN_OP_CAPABILITIES,    ///< data: struct nsrun_capabilities
-    NSRUN_OP_EXEC_LABEL,      ///< data
+    NSRUN_OP_ASSERT_NO_USERNS,
     NSRUN_OP_SECCOMP,         ///< data, length: struct sock_filter[]
     NSRUN_OP_EXEC,            ///< list: candidates for the program's path
 };
@@ -78,10 +78,7 @@ enum {
     NSRUN_REPLACE_LINK = 1 << 5,  ///< a destination that is a symlink gives way to a real one
     NSRUN_MUST_EXIST = 1 << 6,    ///< a missing destination is not made but skipped
     NSRUN_SETUID = 1 << 7,        ///< set-user-ID bits of the source stay in force
-    NSRUN_NO_EXEC = 1 << 8,
     NSRUN_VOLATILE = 1 << 9,      ///< overlay: nothing needs to reach the disk
-    NSRUN_CLOSE_FD = 1 << 10,     ///< the step's descriptor is not for the command
-    NSRUN_CLASSIC_USERXATTR = 1 << 11,
     NSRUN_DIRECTORY_ONLY = 1 << 12, ///< the source must be a directory
 };
 
@@ -90,6 +87,7 @@ struct nsrun_step {
     uint32_t flags;
     int32_t fd;      ///< -1 where there is none
     uint32_t mode;
+    uint32_t parent_mode;   ///< of directories made on the way
     uint64_t value;
     uint64_t value2;
     const char *source;
@@ -122,6 +120,8 @@ enum {
     NSRUN_MIRROR = 1 << 4,            ///< what cannot be created is made in a copy in memory
     NSRUN_LINGER = 1 << 5,            ///< pid 1 stays until the last process of its namespace ends
     NSRUN_OWN_SESSION = 1 << 6,       ///< pid 1 leaves the caller's session, as the command does
+    NSRUN_REFUSE_LINKS = 1 << 9,      ///< a destination that is a symlink is an error
+    NSRUN_TOLERATE_SUBMOUNTS = 1 << 10, ///< a submount whose attributes cannot be set is passed over
     NSRUN_ANNOUNCE = 1 << 8,          ///< pid 1 reports the start of the command
     NSRUN_TRACE = 1 << 7,             ///< every step is reported with its time
 };
@@ -138,6 +138,8 @@ struct nsrun_plan {
     char **pwd_slot;             ///< the entry of environment that CHDIR sets, or NULL
     int *scratch_fds;            ///< room for the descriptors of directories copied into memory
     size_t scratch_capacity;
+    int *kept_fds;               ///< descriptors that pid 1 keeps, with room for a lock a step
+    size_t kept_count;
     const int *close_fds;        ///< descriptors that the command must not inherit, ends with -1
     uint64_t signal_mask;        ///< the kernel's signal set that the command starts with
 };
@@ -148,7 +150,7 @@ enum nsrun_report_kind {
     NSRUN_REPORT_WANTS_MAPS,   ///< the launcher writes the id maps, then a byte to the reply pipe
     NSRUN_REPORT_STARTED,      ///< value: the command's pid as pid 1 sees it
     NSRUN_REPORT_STOPPED,      ///< value: the signal that stopped the command
-    NSRUN_REPORT_ENDED,        ///< value: the command's wait status
+    NSRUN_REPORT_ENDED,        ///< value: the command's wait status; call: 1 if nothing is left
     NSRUN_REPORT_STEP,         ///< step, value: the nanoseconds that it took
 };
 
@@ -194,6 +196,9 @@ pid_t nsrun_spawn(const struct nsrun_plan *plan, int status_fd, int reply_fd);
 /// record filled in. Only for a process with one thread.
 void nsrun_run_in_place(const struct nsrun_plan *plan, struct nsrun_report *report);
 
+/// Enters a namespace in this very process (setns(2)); children made afterwards are in it.
+int nsrun_enter_namespace(int fd, uint64_t type);
+
 /// Sends a signal to the command of a launch: through pid 1 for NSRUN_SHAPE_INIT, which tells such a
 /// forwarded signal from one that reached the whole process group.
 int nsrun_forward(pid_t child, uint32_t shape, int signal);
@@ -235,6 +240,8 @@ ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity);
 ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity);
 /// The kind of file at a path: its st_mode, or a negative errno.
 int64_t nsrun_file_mode(const char *path, bool follow);
+/// The inode number of what a path leads to, 0 where it cannot be told.
+uint64_t nsrun_inode(const char *path);
 /// The canonical path behind a descriptor or a negative errno.
 ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity);
 /// Runs a program with the environment given and collects what it prints; for helpers such as

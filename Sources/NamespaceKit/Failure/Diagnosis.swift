@@ -25,8 +25,19 @@ struct Diagnosis {
             return error("cannot start the command", record.code, limitRemedy)
         }
         switch step.action {
-        case .unshare(let set): return namespaces(set, record.code)
+        case .unshare(let set):
+            var error = namespaces(set, record.code)
+            error.isRefusedNamespace = true
+            return error
         case .write(_, let file): return idMap(file, record.code)
+        case .assertNoUserNamespaces:
+            return LaunchError(
+                .setup, "creation of new user namespaces was not disabled as requested",
+                code: record.code)
+        case .enterNamespace(let descriptor, let set):
+            return error(
+                "cannot enter the \(set.list) namespace of descriptor \(descriptor)", record.code,
+                "it must be a descriptor of /proc/PID/ns/\(set.list) of a namespace that you own")
         case .fileSystem(.proc, let target): return proc(target, record)
         case .execute(let candidates): return program(candidates, record)
         case .changeDirectory(let candidates): return directory(candidates, record.code)
@@ -44,7 +55,11 @@ struct Diagnosis {
     }
 
     /// A refusal by clone(2) itself, before the first step.
-    func explainClone(_ code: Int32) -> LaunchError { namespaces(plan.namespaces, code) }
+    func explainClone(_ code: Int32) -> LaunchError {
+        var error = namespaces(plan.namespaces, code)
+        error.isRefusedNamespace = true
+        return error
+    }
 
     func error(_ message: String, _ code: Int32, _ remedy: String? = nil) -> LaunchError {
         LaunchError(.setup, "\(message): \(reason(code))", remedy: remedy, code: code)

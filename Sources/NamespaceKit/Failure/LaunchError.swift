@@ -25,6 +25,9 @@ public struct LaunchError: Error, Sendable, Equatable {
         self.code = code
     }
 
+    /// The kernel refused to make the namespaces; nothing has been touched.
+    public var isRefusedNamespace = false
+
     /// The exit status that says it to a shell: 125, 126 or 127.
     public var exitStatus: Int32 {
         switch kind {
@@ -67,6 +70,17 @@ extension LaunchError {
             .usage, "cannot set the host name \"\(name.text)\"",
             remedy: "1 to 64 printable characters without spaces and slashes")
     }
+
+    static let noSELinux = LaunchError(
+        .usage, "cannot set a label: SELinux is not enabled on this machine",
+        remedy: "leave the label options out")
+
+    static let disableNeedsUser = LaunchError(
+        .usage, "--disable-userns requires --unshare-user")
+
+    static let needsOneThread = LaunchError(
+        .usage, "a user namespace can be entered only by a program with one thread",
+        remedy: "start nsrun for it")
 
     static let layerWithoutView = LaunchError(
         .usage, "a layer needs the host or a rootfs below it")

@@ -8,6 +8,7 @@ extension Step {
             "enter the \(set.list) namespace of descriptor \(descriptor)"
         case .write(let text, let file): "write \"\(text.trimmed)\" to \(file.text)"
         case .await(let descriptor): "wait for descriptor \(descriptor)"
+        case .assertNoUserNamespaces: "see that no further user namespace can be made"
         case .requestIDMaps: "have the id maps written by newuidmap and newgidmap"
         case .dieWithParent: "die with the parent"
         case .isolateMounts: "keep mounts from reaching the host"

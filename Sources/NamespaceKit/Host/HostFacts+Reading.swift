@@ -20,6 +20,11 @@ extension HostFacts {
         }
         facts.currentDirectory = readCurrentDirectory()
         facts.environment = readEnvironment()
+        if facts.userID == 0 { facts.capabilities = nsrun_capabilities_held() }
+        if request.executionLabel != nil || request.fileLabel != nil {
+            facts.hasSELinux = readFile("/sys/fs/selinux/enforce", limit: 8) != nil
+        }
+        if request.view == .empty { facts.terminal = readTerminal() }
         if case .rootfs = request.view {
             facts.account = readAccount(user: facts.userID, group: facts.groupID)
             facts.terminal = readTerminal()

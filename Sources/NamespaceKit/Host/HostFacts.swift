@@ -20,6 +20,10 @@ public struct HostFacts: Sendable, Equatable {
     public var terminal: ByteString?
     /// Mount points of the host, for layers over the host view. Empty when not needed.
     public var mountPoints: [MountPoint] = []
+    /// The caller's permitted capabilities, a bit each; looked up for root only.
+    public var capabilities: UInt64 = 0
+    /// SELinux is there and enabled.
+    public var hasSELinux = false
 
     public init() {}
 

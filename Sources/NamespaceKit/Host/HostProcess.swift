@@ -13,6 +13,9 @@ public enum HostProcess {
         return words
     }
 
+    /// Whether the caller is root, in whatever user namespace he is.
+    public static var isRoot: Bool { getuid() == 0 }
+
     public static func print(_ text: String) { write(text, to: 1) }
 
     public static func printError(_ text: String) { write(text, to: 2) }

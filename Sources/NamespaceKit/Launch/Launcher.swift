@@ -58,6 +58,7 @@ public struct Launcher: Sendable {
     ) throws(LaunchError) -> Never {
         var mask: UInt64 = 0
         _ = nsrun_blocked_signals(&mask)
+        try Supervisor.enter(plan.entered)
         let lowered = try LoweredPlan(plan, signalMask: mask)
         let report = UnsafeMutablePointer<nsrun_report>.allocate(capacity: 1)
         report.initialize(to: nsrun_report())

@@ -18,6 +18,7 @@ struct LoweredPlan {
         lowerCommand(source)
         for index in 0..<count {
             try lower(source.steps[index].action, into: &steps[index])
+            steps[index].parent_mode = source.steps[index].parentMode
         }
         plan.steps = UnsafePointer(steps)
         plan.count = count
@@ -56,6 +57,8 @@ struct LoweredPlan {
         add(NSRUN_MIRROR, source.mirrors)
         add(NSRUN_LINGER, source.lifecycle.lingers)
         add(NSRUN_OWN_SESSION, source.lifecycle.newSession)
+        add(NSRUN_REFUSE_LINKS, source.refusesLinks)
+        add(NSRUN_TOLERATE_SUBMOUNTS, source.toleratesSubmounts)
         add(NSRUN_ANNOUNCE, source.announcesStart)
         add(NSRUN_TRACE, source.tracesSteps)
         return flags
@@ -77,6 +80,13 @@ struct LoweredPlan {
         let room = source.steps.count * 4 + 64
         plan.scratch_fds = .allocate(capacity: room)
         plan.scratch_capacity = room
+        // Pid 1 keeps these; LOCK_FILE adds to them.
+        let held = source.lifecycle.heldDescriptors
+        let keptRoom = held.count + source.steps.count + 2
+        plan.kept_fds = .allocate(capacity: keptRoom)
+        for (index, number) in held.enumerated() { plan.kept_fds[index] = number }
+        plan.kept_count = held.count
+        blocks.append(UnsafeMutableRawPointer(plan.kept_fds))
         let closed = UnsafeMutablePointer<Int32>.allocate(
             capacity: source.closedDescriptors.count + 1)
         for (index, number) in source.closedDescriptors.enumerated() { closed[index] = number }
@@ -132,6 +142,7 @@ struct LoweredPlan {
         case .await(let descriptor):
             set(&step, NSRUN_OP_AWAIT)
             step.fd = descriptor
+        case .assertNoUserNamespaces: set(&step, NSRUN_OP_ASSERT_NO_USERNS)
         case .requestIDMaps: set(&step, NSRUN_OP_REQUEST_MAPS)
         case .dieWithParent: set(&step, NSRUN_OP_DEATH_SIGNAL)
         case .isolateMounts: set(&step, NSRUN_OP_PROPAGATION, value: nsrun_ms_slave)

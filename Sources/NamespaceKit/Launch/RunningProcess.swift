@@ -52,7 +52,8 @@ public final class RunningProcess {
         case started(pid: Int32)
         case stopped(signal: Int32)
         case step(index: Int, nanoseconds: Int32)
-        case ended(ExitStatus)
+        /// `isAlone`: nothing that the command started is left.
+        case ended(ExitStatus, isAlone: Bool)
         case closed
     }
 
@@ -90,7 +91,7 @@ public final class RunningProcess {
         case NSRUN_REPORT_ENDED:
             let status = ExitStatus(waitStatus: report.pointee.value)
             ended = status
-            return .ended(status)
+            return .ended(status, isAlone: report.pointee.call == 1)
         default: return try nextEvent()
         }
     }

@@ -8,6 +8,7 @@ public struct Supervisor {
     public static let timeoutStatus: Int32 = 124
 
     private let process: RunningProcess
+    private let report: StatusReport
     private let signals: Int32
     private let group = getpgrp()
     private let ownsTerminal: Bool
@@ -20,8 +21,13 @@ public struct Supervisor {
         if plan.lifecycle.diesWithParent { try dieWithParent() }
         var previous: UInt64 = 0
         _ = nsrun_block_all_signals(&previous)
+        try enter(plan.entered)
+        var plan = plan
+        let report = StatusReport(plan)
+        plan.announcesStart = report.wantsStart
         let process = try Launcher().begin(plan, facts: facts, signalMask: previous)
-        var supervisor = Supervisor(process)
+        report.tellChild(process.pid)
+        var supervisor = Supervisor(process, report)
         return try supervisor.watch()
     }
 
@@ -35,8 +41,25 @@ public struct Supervisor {
         if getppid() != parent { exit(128 + SIGKILL) }
     }
 
-    private init(_ process: RunningProcess) {
+    /// Somebody else's namespaces, for the child to be born in.
+    static func enter(_ namespaces: [LaunchPlan.EnteredNamespace]) throws(LaunchError) {
+        for namespace in namespaces {
+            let error = nsrun_enter_namespace(namespace.descriptor, namespace.kind.cloneFlags)
+            if error != 0 {
+                let kind = namespace.kind.list
+                throw LaunchError(
+                    .setup,
+                    "cannot enter the \(kind) namespace of descriptor \(namespace.descriptor): "
+                        + reason(-error),
+                    remedy: "it must be a descriptor of /proc/PID/ns/\(kind) of a namespace that "
+                        + "you own", code: -error)
+            }
+        }
+    }
+
+    private init(_ process: RunningProcess, _ report: StatusReport) {
         self.process = process
+        self.report = report
         signals = nsrun_signal_descriptor()
         ownsTerminal = nsrun_terminal_group(0) == group
         let lifecycle = process.plan.lifecycle
@@ -44,16 +67,13 @@ public struct Supervisor {
             deadline = nsrun_now() + timeout
         }
         // A descriptor that the command closes must be closed, so none is held on to here.
-        withUnsafeTemporaryAllocation(of: Int32.self, capacity: 3) { keep in
-            keep[0] = signals
-            keep[1] = process.eventDescriptor
-            keep[2] = process.replyDescriptor
-            nsrun_close_others(keep.baseAddress!, 3)
-        }
+        let keep = [signals, process.eventDescriptor, process.replyDescriptor, report.descriptor]
+        keep.withUnsafeBufferPointer { nsrun_close_others($0.baseAddress!, $0.count) }
     }
 
     private mutating func watch() throws(LaunchError) -> Int32 {
         var result: ExitStatus?
+        var waits = true
         loop: while true {
             let ready = nsrun_poll2(signals, process.eventDescriptor, remaining)
             keepTime()
@@ -64,24 +84,27 @@ public struct Supervisor {
             if ready & 2 != 0 {
                 switch try process.nextEvent() {
                 case .stopped(let number): stop(number)
-                case .ended(let status):
+                case .ended(let status, let isAlone):
                     result = status
+                    waits = isAlone || !process.plan.lifecycle.lingers
                     break loop
                 case .closed:
                     if process.plan.shape == .childWithInit { break loop }
                 case .step(let index, let nanoseconds): trace(index, nanoseconds)
-                case .started: break
+                case .started(let pid): report.tellCommand(pid, of: process)
                 }
             }
         }
-        if !process.plan.lifecycle.lingers {
+        if waits {
             // The kernel has killed what the command left behind when its pid 1 is gone.
             let own = try? process.reap(block: true)
             if result == nil { result = own }
         }
         if ownsTerminal { nsrun_reclaim_terminal(0, group) }
-        if timedOut { return Supervisor.timeoutStatus }
-        return (result ?? .signaled(SIGKILL)).shellStatus
+        let status = timedOut
+            ? Supervisor.timeoutStatus : (result ?? .signaled(SIGKILL)).shellStatus
+        report.tellEnd(status)
+        return status
     }
 
     private func trace(_ index: Int, _ nanoseconds: Int32) {

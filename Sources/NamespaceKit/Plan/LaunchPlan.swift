@@ -2,6 +2,12 @@
 ///
 /// Everything is a value here. `--explain` prints it, tests compare it, the executor runs it.
 public struct LaunchPlan: Sendable, Equatable {
+    /// A namespace of somebody else's, by descriptor.
+    public struct EnteredNamespace: Sendable, Equatable {
+        public var descriptor: Int32
+        public var kind: NamespaceSet
+    }
+
     /// How the processes of a launch are arranged.
     public enum Shape: Sendable, Equatable {
         /// The calling process itself becomes the command.
@@ -41,6 +47,11 @@ public struct LaunchPlan: Sendable, Equatable {
     public var environment: [ByteString] = []
     /// Descriptors of the request that are not the command's.
     public var closedDescriptors: [Int32] = []
+    /// Namespaces that the launching process enters before it makes the child.
+    public var entered: [EnteredNamespace] = []
+    /// A destination that is a symlink is refused, as bubblewrap does.
+    public var refusesLinks = false
+    public var toleratesSubmounts = false
     public var lifecycle: Lifecycle
     /// The launcher waits for the command to start, not only for it to end.
     public var announcesStart = false

@@ -13,10 +13,19 @@ extension Planner {
         // Pid 1 gives up what the command must not have, too, and the command inherits that.
         if plan.shape == .childWithInit { planPrivileges() }
         plan.commandStart = plan.steps.count
+        if let descriptor = request.lifecycle.startDescriptor {
+            add(.await(descriptor: descriptor), "--block-fd")
+            plan.closedDescriptors.append(descriptor)
+        }
+        plan.closedDescriptors += request.lifecycle.ownDescriptors
+        plan.closedDescriptors += plan.entered.map { $0.descriptor }
         if request.lifecycle.newSession { add(.newSession) }
         planWorkingDirectory()
         for limit in request.limits { add(.limit(limit), "--rlimit") }
         if plan.shape != .childWithInit { planPrivileges() }
+        if request.namespaces.requiresNoNestedUser {
+            add(.assertNoUserNamespaces, "--assert-userns-disabled")
+        }
         for filter in request.filters { add(.filter(filter)) }
         planProgram()
     }
@@ -24,8 +33,12 @@ extension Planner {
     private var isRootInside: Bool { (request.identity.user ?? facts.userID) == 0 }
 
     private mutating func planPrivileges() {
-        let all = Capabilities.all
-        var wanted: UInt64 = request.identity.user == 0 ? all : 0
+        let all = hasUserNamespace ? Capabilities.all : facts.capabilities
+        var wanted: UInt64 = 0
+        // Root inside keeps what it has; bubblewrap grants it only to a caller who is root already.
+        let keeps = request.view == .empty ? facts.userID == 0 && !hasUserNamespace
+            : request.identity.user == 0
+        if keeps { wanted = all }
         for change in request.capabilities {
             switch change {
             case .add(let number): wanted |= 1 << UInt64(number)
@@ -35,6 +48,7 @@ extension Planner {
             }
         }
         // Root gets its capabilities back from execve(2); anybody else keeps them as ambient ones.
+        wanted &= all
         let ambient = isRootInside ? 0 : wanted
         add(.noNewPrivileges)
         add(.capabilities(.init(held: wanted, ambient: ambient, bounding: wanted)))
@@ -129,5 +143,16 @@ extension Planner {
             candidates.append("/bin/sh")
         }
         add(.execute(candidates))
+    }
+}
+
+extension Lifecycle {
+    /// Descriptors that are the launcher's, not the command's.
+    fileprivate var ownDescriptors: [Int32] {
+        var own = heldDescriptors
+        for descriptor in [mapsDescriptor, infoDescriptor, statusDescriptor] {
+            if let descriptor { own.append(descriptor) }
+        }
+        return own
     }
 }

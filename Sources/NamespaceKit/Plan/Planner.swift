@@ -6,11 +6,15 @@ public struct Planner {
         case replaceable
         /// It stays, and the command is its child.
         case parent
+        /// It is a program of one thread that watches over the command.
+        case watcher
     }
 
     let request: LaunchRequest
     let facts: HostFacts
     let role: Role
+    private var isParent: Bool { if case .parent = role { true } else { false } }
+    private var isReplaceable: Bool { if case .replaceable = role { true } else { false } }
     var plan: LaunchPlan
 
     public static func plan(
@@ -21,7 +25,10 @@ public struct Planner {
         planner.planNamespaces()
         planner.planRoot()
         try planner.planOperations()
+        planner.planLabels()
         planner.add(.enterRoot)
+        planner.planLocks()
+        planner.planNestedUser()
         planner.planCommand()
         return planner.plan
     }
@@ -45,6 +52,8 @@ public struct Planner {
             usesOpenat2: facts.hasOpenat2 && !request.avoided.contains(.openat2),
             sparesHost: request.view == .host && request.layer == .readOnly,
             mirrors: request.view != .empty, lifecycle: request.lifecycle)
+        plan.refusesLinks = request.view == .empty
+        plan.toleratesSubmounts = request.toleratesSubmounts
         plan.steps.reserveCapacity(48 + request.operations.count)
     }
 
@@ -76,6 +85,15 @@ public struct Planner {
             if bad || hostname.isEmpty || hostname.count > 64 { throw .badHostname(hostname) }
         }
         if request.view == .empty, request.layer != .readOnly { throw .layerWithoutView }
+        if request.executionLabel != nil || request.fileLabel != nil, !facts.hasSELinux {
+            throw .noSELinux
+        }
+        if request.namespaces.forbidsNestedUser, !hasUserNamespace { throw .disableNeedsUser }
+        if request.namespaces.enteredUser != nil, isParent { throw .needsOneThread }
+    }
+
+    var hasUserNamespace: Bool {
+        request.namespaces.new.union(request.namespaces.optional).contains(.user)
     }
 
     // MARK: Namespaces and identity
@@ -84,9 +102,20 @@ public struct Planner {
         var namespaces = request.namespaces.new.union(.mount)
         namespaces.formUnion(request.namespaces.optional)
         if request.hostname != nil { namespaces.insert(.uts) }
-        let hasInit = namespaces.contains(.pid) && !request.lifecycle.commandIsPidOne
+        let lifecycle = request.lifecycle
+        // Locks and descriptors that last as long as the run need a process that holds them.
+        let isHeld = !lifecycle.heldDescriptors.isEmpty || request.locksFiles
+        let hasInit = (namespaces.contains(.pid) || isHeld) && !lifecycle.commandIsPidOne
         let isWatched =
-            request.lifecycle.timeout != nil || namespaces.contains(.pid) || role == .parent
+            hasInit || lifecycle.timeout != nil || namespaces.contains(.pid) || !isReplaceable
+            || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
+            || request.namespaces.enteredPID != nil
+        if let descriptor = request.namespaces.enteredUser {
+            plan.entered.append(.init(descriptor: descriptor, kind: .user))
+        }
+        if let descriptor = request.namespaces.enteredPID {
+            plan.entered.append(.init(descriptor: descriptor, kind: .pid))
+        }
         if isWatched {
             plan.shape = hasInit ? .childWithInit : .child
             plan.namespaces = namespaces
@@ -94,22 +123,24 @@ public struct Planner {
             plan.shape = .inPlace
             add(.unshare(namespaces))
         }
-        if request.lifecycle.diesWithParent { add(.dieWithParent) }
-        if namespaces.contains(.user) {
+        if lifecycle.diesWithParent { add(.dieWithParent) }
+        if namespaces.contains(.user), let descriptor = lifecycle.mapsDescriptor {
+            add(.await(descriptor: descriptor), "--userns-block-fd")
+        } else if namespaces.contains(.user) {
             let user = request.identity.user ?? facts.userID
             let group = request.identity.group ?? facts.groupID
             add(.write(text: "deny", file: "/proc/self/setgroups"))
             add(.write(text: idMap(group, facts.groupID), file: "/proc/self/gid_map"))
             add(.write(text: idMap(user, facts.userID), file: "/proc/self/uid_map"))
-        } else {
-            // In a new user namespace the kernel does this by itself.
-            add(.isolateMounts)
         }
+        // In a new user namespace the kernel does this by itself.
+        if !namespaces.contains(.user) { add(.isolateMounts) }
+        planFileLabel()
         if let hostname = request.hostname { add(.hostname(hostname)) }
         if namespaces.contains(.network) { add(.raiseLoopback) }
     }
 
-    private func idMap(_ inside: UInt32, _ outside: UInt32) -> ByteString {
+    func idMap(_ inside: UInt32, _ outside: UInt32) -> ByteString {
         ByteString("\(inside) \(outside) 1\n")
     }
 
@@ -133,6 +164,12 @@ public struct Planner {
 
     private mutating func plan(_ operation: FileSystemOperation) throws(LaunchError) {
         let origin = operation.origin
+        let first = plan.steps.count
+        defer {
+            for index in first..<plan.steps.count {
+                plan.steps[index].parentMode = operation.parentMode
+            }
+        }
         switch operation.action {
         case .bind(let source, let target, let options):
             try checkPath(target, origin)
@@ -146,6 +183,7 @@ public struct Planner {
             try checkPath(target, origin)
             if request.namespaces.new.contains(.pid) {
                 add(.fileSystem(.proc, target: target), origin)
+                if !hasUserNamespace { protectKernelSettings(below: target, origin) }
             } else {
                 add(.bind(.init(source: .path("/proc"), target: target, options: [])), origin)
             }
@@ -182,9 +220,19 @@ public struct Planner {
         case .remountReadOnly(let target):
             try checkPath(target, origin)
             add(.remountReadOnly(target: target), origin)
-        case .lockFile(let target):
-            try checkPath(target, origin)
-            add(.lockFile(target: target), origin)
+        case .lockFile(let target): try checkPath(target, origin)  // once the root is entered
+        }
+    }
+
+    /// Real root may write to the kernel's settings through a fresh proc, unless they are covered.
+    private mutating func protectKernelSettings(below target: ByteString, _ origin: ByteString?) {
+        for name: ByteString in ["sys", "sysrq-trigger", "irq", "bus"] {
+            let source = ByteString("/proc/") + name
+            add(
+                .bind(
+                    .init(
+                        source: .path(source), target: target.appending(path: name),
+                        options: [.readOnly, .optional])), origin)
         }
     }
 
@@ -199,6 +247,13 @@ public struct Planner {
 }
 
 extension LaunchRequest {
+    fileprivate var locksFiles: Bool {
+        for operation in operations {
+            if case .lockFile = operation.action { return true }
+        }
+        return false
+    }
+
     /// Attributes of a mount inside a tree can be changed only once the tree is attached.
     fileprivate var changesMounts: Bool {
         for operation in operations {

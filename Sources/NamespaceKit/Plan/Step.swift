@@ -3,6 +3,8 @@ public struct Step: Sendable, Equatable {
     public var action: Action
     /// The option that asked for it, or nothing where the view did.
     public var origin: ByteString?
+    /// The mode of directories that have to be made on the way.
+    public var parentMode: UInt32 = 0o755
 
     public enum Action: Sendable, Equatable {
         // Namespaces and identity
@@ -11,6 +13,8 @@ public struct Step: Sendable, Equatable {
         case write(text: ByteString, file: ByteString)
         case await(descriptor: Int32)
         case requestIDMaps
+        /// Fails where the command could make a user namespace.
+        case assertNoUserNamespaces
         case dieWithParent
         case isolateMounts
         case hostname(ByteString)

@@ -3,6 +3,8 @@ public struct FileSystemOperation: Sendable, Equatable {
     public var action: Action
     /// What asked for it, for messages: an option as it was typed, or nothing for the view's own.
     public var origin: ByteString?
+    /// The mode of directories that have to be made on the way.
+    public var parentMode: UInt32 = 0o755
 
     public init(_ action: Action, origin: ByteString? = nil) {
         self.action = action
@@ -69,4 +71,6 @@ public struct BindOptions: OptionSet, Sendable {
     public static let onlyIfPresent = BindOptions(rawValue: 1 << 3)
     /// A destination that is a symlink is replaced by what is mounted.
     public static let replaceLink = BindOptions(rawValue: 1 << 4)
+    /// A destination that is a symlink is refused.
+    public static let refuseLink = BindOptions(rawValue: 1 << 5)
 }

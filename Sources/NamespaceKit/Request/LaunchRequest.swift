@@ -54,6 +54,12 @@ public struct LaunchRequest: Sendable, Equatable {
     /// Programs for seccomp(2), each a sequence of `struct sock_filter`.
     public var filters: [[UInt8]] = []
 
+    /// SELinux labels: of the command, and of the files that the launch makes.
+    public var executionLabel: ByteString?
+    public var fileLabel: ByteString?
+    /// A mount below a bound directory that cannot be made read-only is passed over.
+    public var toleratesSubmounts = false
+
     /// Kernel interfaces to do without, for older kernels and for tests.
     public var avoided: AvoidedInterfaces = []
 
@@ -85,6 +91,17 @@ public struct NamespaceRequest: Sendable, Equatable {
     public var new: NamespaceSet = [.user, .mount, .pid]
     /// Made new where that works, done without where it does not.
     public var optional: NamespaceSet = []
+    /// A user namespace to enter before anything else, by descriptor (setns(2)). Only a program with
+    /// one thread can do that.
+    public var enteredUser: Int32?
+    /// A pid namespace to enter, by descriptor.
+    public var enteredPID: Int32?
+    /// A user namespace to enter last, when the root stands; a descendant of `enteredUser`.
+    public var finalUser: Int32?
+    /// The command cannot make user namespaces of its own.
+    public var forbidsNestedUser = false
+    /// The launch fails where the command could make user namespaces of its own.
+    public var requiresNoNestedUser = false
 
     public init() {}
 }
@@ -137,6 +154,18 @@ public struct Lifecycle: Sendable, Equatable {
     public var commandIsPidOne = false
     /// The run ends when its last process does, not when the command does (bubblewrap).
     public var lingers = false
+    /// Descriptors that stay open outside the command as long as the run lasts.
+    public var heldDescriptors: [Int32] = []
+    /// The command starts when this descriptor has a byte or ends.
+    public var startDescriptor: Int32?
+    /// Somebody else writes the id maps and then lets this descriptor have a byte or end.
+    public var mapsDescriptor: Int32?
+    /// Where the pids and namespaces of the run are told, as bubblewrap's `--info-fd`.
+    public var infoDescriptor: Int32?
+    /// The same and the exit status, a line of JSON each, as bubblewrap's `--json-status-fd`.
+    public var statusDescriptor: Int32?
+    /// The command's own pid is told, too.
+    public var tellsCommandPID = true
 
     public init() {}
 }

@@ -1,0 +1,43 @@
+import NamespaceKit
+
+/// The options by which a run and its caller wait for and tell each other.
+extension RequestBuilder {
+    mutating func applyReport(_ parsed: ParsedOption) throws(UsageError) {
+        if parsed.id == .levelPrefix {
+            result.hasLevelPrefix = true
+            return
+        }
+        let descriptor = try Value.descriptor(parsed, 0)
+        switch parsed.id {
+        case .infoFD: result.request.lifecycle.infoDescriptor = descriptor
+        case .jsonStatusFD: result.request.lifecycle.statusDescriptor = descriptor
+        case .syncFD: result.request.lifecycle.heldDescriptors.append(descriptor)
+        case .blockFD: result.request.lifecycle.startDescriptor = descriptor
+        case .usernsBlockFD: result.request.lifecycle.mapsDescriptor = descriptor
+        default: break
+        }
+    }
+
+    /// A seccomp program is a sequence of 8-byte instructions.
+    mutating func addFilter(_ parsed: ParsedOption) throws(UsageError) {
+        let descriptor = try Value.descriptor(parsed, 0)
+        let isSingle = parsed.id == .seccomp
+        if !result.request.filters.isEmpty, isSingle || hasSingleFilter {
+            throw UsageError(
+                isSingle && hasSingleFilter
+                    ? "--seccomp may be given only once"
+                    : "--seccomp cannot be combined with --add-seccomp-fd")
+        }
+        hasSingleFilter = isSingle
+        switch HostFile.read(descriptor: descriptor, limit: 65536 * 8) {
+        case .failure(let reason):
+            throw UsageError("\(parsed.origin.text): cannot read descriptor \(descriptor): \(reason)")
+        case .content(let program):
+            guard !program.isEmpty, program.count % 8 == 0 else {
+                throw UsageError(
+                    "\(parsed.origin.text): invalid seccomp data, must be multiple of 8")
+            }
+            result.request.filters.append(program)
+        }
+    }
+}

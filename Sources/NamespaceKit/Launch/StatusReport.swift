@@ -1,0 +1,70 @@
+import CNamespace
+
+/// What a run tells its caller in JSON, in bubblewrap's literal spacing: callers have been seen to take
+/// it apart with regular expressions.
+struct StatusReport {
+    private let info: Int32?
+    private let status: Int32?
+    private let namespaces: NamespaceSet
+    private let tellsCommand: Bool
+
+    init(_ plan: LaunchPlan) {
+        info = plan.lifecycle.infoDescriptor
+        status = plan.lifecycle.statusDescriptor
+        namespaces = plan.namespaces
+        tellsCommand =
+            plan.lifecycle.tellsCommandPID && status != nil && plan.shape == .childWithInit
+    }
+
+    /// The command's own pid is known only once it has started.
+    var wantsStart: Bool { tellsCommand }
+
+    /// The descriptor that stays in use to the end, -1 for none.
+    var descriptor: Int32 { status ?? -1 }
+
+    /// Tells the pid of the child, and the numbers of its namespaces.
+    func tellChild(_ pid: Int32) {
+        if let info {
+            write("{\n    \"child-pid\": \(pid)" + list(pid, indent: "\n    ") + "\n}\n", to: info)
+            closeDescriptor(info)
+        }
+        if let status {
+            write("{ \"child-pid\": \(pid)" + list(pid, indent: " ") + " }\n", to: status)
+        }
+    }
+
+    /// The command's pid as this process sees it: the only child of pid 1 so far.
+    func tellCommand(_ pid: Int32, of process: RunningProcess) {
+        guard let status, tellsCommand else { return }
+        let init1 = String(process.pid)
+        let path = ByteString("/proc/" + init1 + "/task/" + init1 + "/children")
+        guard let text = HostFacts.readFile(path, limit: 64),
+            let number = ByteString(bytes: text.filter { $0 != UInt8(ascii: " ") }).number()
+        else { return }
+        write("{ \"command-pid\": \(number) }\n", to: status)
+    }
+
+    /// Only for a command that did start: a failure is thrown before.
+    func tellEnd(_ code: Int32) {
+        if let status { write("{ \"exit-code\": \(code) }\n", to: status) }
+    }
+
+    /// In the order of bubblewrap: those that were made new, and the mount namespace.
+    private func list(_ pid: Int32, indent: String) -> String {
+        let names: [(NamespaceSet, String)] = [
+            (.cgroup, "cgroup"), (.ipc, "ipc"), (.mount, "mnt"), (.network, "net"), (.pid, "pid"),
+            (.uts, "uts"),
+        ]
+        var text = ""
+        for (member, name) in names where namespaces.contains(member) {
+            let number = withCString(ByteString("/proc/\(pid)/ns/\(name)")) { nsrun_inode($0) }
+            if number != 0 { text += ",\(indent)\"\(name)-namespace\": \(number)" }
+        }
+        return text
+    }
+
+    private func write(_ text: String, to descriptor: Int32) {
+        let bytes = ByteString(text)
+        _ = withCString(bytes) { nsrun_write_all(descriptor, $0, bytes.count) }
+    }
+}

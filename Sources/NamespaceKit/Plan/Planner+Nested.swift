@@ -1,0 +1,45 @@
+/// Steps between the new root and the command: labels, locks, and further user namespaces.
+extension Planner {
+    /// SELinux takes a label by a file of proc, which the new root need not have.
+    mutating func planLabels() {
+        if let label = request.executionLabel {
+            add(.write(text: label, file: "/proc/self/attr/exec"), "--exec-label")
+        }
+    }
+
+    /// Files are made with a label that is set before the first of them.
+    mutating func planFileLabel() {
+        if let label = request.fileLabel {
+            add(.write(text: label, file: "/proc/self/attr/fscreate"), "--file-label")
+        }
+    }
+
+    mutating func planLocks() {
+        for operation in request.operations {
+            if case .lockFile(let target) = operation.action {
+                add(.lockFile(target: target), operation.origin)
+            }
+        }
+    }
+
+    mutating func planNestedUser() {
+        let namespaces = request.namespaces
+        if namespaces.forbidsNestedUser {
+            // One more namespace is allowed, the command's own; from inside that one the limit
+            // cannot be raised again.
+            add(
+                .write(text: "1\n", file: "/proc/sys/user/max_user_namespaces"),
+                "--disable-userns")
+            add(.unshare(.user), "--disable-userns")
+            let user = request.identity.user ?? facts.userID
+            let group = request.identity.group ?? facts.groupID
+            add(.write(text: "deny", file: "/proc/self/setgroups"), "--disable-userns")
+            add(.write(text: idMap(group, group), file: "/proc/self/gid_map"), "--disable-userns")
+            add(.write(text: idMap(user, user), file: "/proc/self/uid_map"), "--disable-userns")
+        }
+        if let descriptor = namespaces.finalUser {
+            add(.enterNamespace(descriptor: descriptor, .user), "--userns2")
+            plan.closedDescriptors.append(descriptor)
+        }
+    }
+}
