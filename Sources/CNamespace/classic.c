@@ -171,6 +171,7 @@ static int settle(struct nsrun_world *w, struct nsrun_place *place) {
     place->fd = fd;
     nsrun_forget_parent(w);
     if (place->is_root) {
+        w->stacked++;
         if (w->root >= 0)
             close(w->root);
         w->root = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -201,9 +202,19 @@ int nsrun_classic_bind(struct nsrun_world *w, int source_dir, const char *source
     nsrun_fd_path(opened >= 0 ? opened : source_dir, from);
     destination_path(place, to);
     const unsigned long recursive = flags & NSRUN_RECURSIVE ? MS_REC : 0;
-    int error = mount(from, to, NULL, MS_BIND | recursive, NULL) == 0 ? 0 : -errno;
+    struct stat status;
+    int error = stat(from, &status) == 0 ? 0 : -errno;
+    const unsigned stacked = recursive ? w->stacked : 0;
+    if (error == 0 && mount(from, to, NULL, MS_BIND | recursive, NULL) != 0)
+        error = -errno;
     if (opened >= 0)
         close(opened);
+    for (unsigned i = 0; i < stacked && error == 0; i++) {
+        int copy = top_of(w, place);
+        error = copy < 0 ? copy : nsrun_strip(&status, 1, copy);
+        if (copy >= 0)
+            close(copy);
+    }
     if (error == 0)
         error = settle(w, place);
     if (error < 0)

@@ -2,6 +2,7 @@
 // calls or their constants from Swift, and errno stays on this side.
 
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <limits.h>
 #include <poll.h>
 #include <sched.h>
@@ -99,10 +100,11 @@ int nsrun_set_cloexec(int fd, bool on) {
 
 unsigned nsrun_features(void) {
     unsigned features = 0;
-    // The youngest of the mount calls stands for them all; both fail on descriptor -1 at once.
+    // The youngest of the mount calls stands for them all; neither changes anything.
     struct mount_attr attributes = {.attr_set = 0};
-    if (syscall(SYS_mount_setattr, -1, "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0
-        && errno != ENOSYS && syscall(SYS_move_mount, -1, "", -1, "", 0) != 0 && errno != ENOSYS)
+    long set = syscall(SYS_mount_setattr, -1, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
+    const bool has_set = set == 0 || errno != ENOSYS;   // nothing to change is a success for root
+    if (has_set && syscall(SYS_move_mount, -1, "", -1, "", 0) != 0 && errno != ENOSYS)
         features |= NSRUN_FEATURE_MOUNT_API;
     if (nsrun_openat2(-1, ".", O_PATH, 0) != -ENOSYS)
         features |= NSRUN_FEATURE_OPENAT2;
@@ -148,6 +150,19 @@ int64_t nsrun_file_mode(const char *path, bool follow) {
                ? (int64_t)status.st_mode
                : -errno;
 }
+
+void *nsrun_open_list(const char *path) { return opendir(path); }
+
+const char *nsrun_next_name(void *list) {
+    struct dirent *entry;
+    do {
+        entry = readdir(list);
+    } while (entry != NULL
+             && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    return entry != NULL ? entry->d_name : NULL;
+}
+
+void nsrun_close_list(void *list) { closedir(list); }
 
 uint64_t nsrun_inode(const char *path) {
     struct stat status;

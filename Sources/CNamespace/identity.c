@@ -18,14 +18,18 @@ uint64_t nsrun_capability_all(void) {
 }
 
 int nsrun_capability_named(const char *name) {
-    char prefixed[64] = "cap_";
-    cap_value_t value;
-    if (strlen(name) >= sizeof prefixed - 4)
-        return -1;
+    // cap_from_name() takes a prefix of what it is given, so the names are compared whole.
     if (strncasecmp(name, "cap_", 4) == 0)
         name += 4;
-    strcpy(prefixed + 4, name);
-    return cap_from_name(prefixed, &value) == 0 ? value : -1;
+    for (cap_value_t cap = 0; cap < cap_max_bits(); cap++) {
+        char *known = cap_to_name(cap);
+        const bool same = known != NULL && strncmp(known, "cap_", 4) == 0
+                          && strcasecmp(known + 4, name) == 0;
+        cap_free(known);
+        if (same)
+            return cap;
+    }
+    return -1;
 }
 
 uint64_t nsrun_capabilities_held(void) {

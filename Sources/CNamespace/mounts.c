@@ -43,6 +43,8 @@ static int attach(struct nsrun_world *w, int mount, bool is_file, struct nsrun_p
         close(mount);
         return error;
     }
+    if (place->is_root && w->attached)
+        w->stacked++;
     if (!is_file)
         nsrun_forget_parent(w);
     if (place->is_root) {
@@ -132,6 +134,19 @@ int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *
     return error;
 }
 
+int nsrun_strip(const struct stat *source, unsigned stacked, int copy) {
+    struct stat root;
+    if (stacked == 0 || stat("/", &root) != 0 || root.st_dev != source->st_dev
+        || root.st_ino != source->st_ino)
+        return 0;
+    char path[32];
+    nsrun_fd_path(copy, path);
+    for (unsigned i = 0; i < stacked; i++)   // each time what lies on top
+        if (umount2(path, MNT_DETACH) != 0)
+            return -errno;
+    return 0;
+}
+
 int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
     w->call = NSRUN_CALL_SOURCE;
     const int dir = step->fd >= 0 ? step->fd : AT_FDCWD;
@@ -178,7 +193,10 @@ int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
             close(source);
         } else {
             w->call = NSRUN_CALL_STEP;
+            const unsigned stacked = w->stacked;
             error = attach(w, source, !is_directory, &place);
+            if (error == 0 && (step->flags & NSRUN_RECURSIVE))
+                error = nsrun_strip(&status, stacked, place.fd);
         }
     }
     if (place.fd >= 0)

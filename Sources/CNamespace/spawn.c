@@ -6,22 +6,24 @@
 
 #include "world.h"
 
-static void child_main(const struct nsrun_plan *plan, int status_fd, int reply_fd)
+static void child_main(const struct nsrun_plan *plan, const struct nsrun_pipes *pipes)
     __attribute__((noreturn));
 
-static void child_main(const struct nsrun_plan *plan, int status_fd, int reply_fd) {
+static void child_main(const struct nsrun_plan *plan, const struct nsrun_pipes *pipes) {
     static struct nsrun_report report;
     static struct nsrun_world world;
-    nsrun_world_prepare(&world, plan, status_fd, reply_fd, &report);
+    close(pipes->status_read);
+    close(pipes->reply_write);
+    nsrun_world_prepare(&world, plan, pipes->status_write, pipes->reply_read, &report);
     const bool has_init = plan->shape == NSRUN_SHAPE_INIT;
     if (nsrun_walk(&world, 0, has_init ? plan->command_start : plan->count) < 0) {
-        nsrun_send(status_fd, &report);
+        nsrun_send(world.status_fd, &report);
         _exit(125);
     }
     nsrun_init(&world);
 }
 
-pid_t nsrun_spawn(const struct nsrun_plan *plan, int status_fd, int reply_fd) {
+pid_t nsrun_spawn(const struct nsrun_plan *plan, const struct nsrun_pipes *pipes) {
     // No handler of the caller's may run in the child, which has no thread but this one.
     const uint64_t all = ~0ull;
     uint64_t previous;
@@ -31,7 +33,7 @@ pid_t nsrun_spawn(const struct nsrun_plan *plan, int status_fd, int reply_fd) {
     // The raw call: fork(3) would run atfork handlers and take locks of the caller's threads.
     long pid = syscall(SYS_clone, plan->clone_flags | SIGCHLD, 0, 0, 0, 0);
     if (pid == 0)
-        child_main(plan, status_fd, reply_fd);
+        child_main(plan, pipes);
     error = pid < 0 ? -errno : 0;
     nsrun_sigprocmask(SIG_SETMASK, &previous, NULL);
     return error < 0 ? error : (pid_t)pid;

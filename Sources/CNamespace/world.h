@@ -12,6 +12,7 @@ struct nsrun_world {
     int root;             ///< the new root's topmost directory, -1 before there is one
     int base;             ///< the mount to attach at the end, -1 once attached or where it is the host's
     bool attached;        ///< the new root hangs in the mount tree already
+    unsigned stacked;     ///< mounts of ours on the host's "/", which a recursive bind of it copies
     bool host_root;       ///< the root is still the host's own: nothing to enter
     bool no_openat2;
     int scratch;          ///< a tmpfs that holds bound files, -1 before there is one
@@ -68,6 +69,8 @@ int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *
                            unsigned attributes, struct nsrun_place *place);
 /// An empty directory in memory with a mode, placed.
 int nsrun_place_private(struct nsrun_world *w, mode_t mode, struct nsrun_place *place);
+/// Takes our own mounts away from a fresh copy of the host's whole tree.
+int nsrun_strip(const struct stat *source, unsigned stacked, int copy);
 int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_tmpfs(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_filesystem(struct nsrun_world *w, const struct nsrun_step *step, const char *type,

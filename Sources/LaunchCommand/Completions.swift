@@ -5,7 +5,10 @@ enum Completions {
     }
 
     /// What the first argument of an option names.
-    private enum Kind { case none, directory, file, words(String) }
+    private enum Kind {
+        case none, directory, file
+        case words(String)
+    }
 
     private static func kind(_ option: Option) -> Kind {
         switch option.id {
@@ -26,9 +29,15 @@ enum Completions {
             if option.arity == 1 { skips += (skips.isEmpty ? "" : "|") + option.name.text }
             switch kind(option) {
             case .none: break
-            case .directory: cases += "        \(option.name.text)) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
-            case .file: cases += "        \(option.name.text)) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
-            case .words(let list): cases += "        \(option.name.text)) COMPREPLY=($(compgen -W '\(list)' -- \"$cur\")); return ;;\n"
+            case .directory:
+                cases +=
+                    "        \(option.name.text)) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- \"$cur\")); return ;;\n"
+            case .file:
+                cases +=
+                    "        \(option.name.text)) compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -f -- \"$cur\")); return ;;\n"
+            case .words(let list):
+                cases +=
+                    "        \(option.name.text)) COMPREPLY=($(compgen -W '\(list)' -- \"$cur\")); return ;;\n"
             }
         }
         return """

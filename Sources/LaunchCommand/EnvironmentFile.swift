@@ -17,7 +17,9 @@ enum EnvironmentFile {
         var number = 0
         for var line in ByteString(bytes: text).split(on: UInt8(ascii: "\n")) {
             number += 1
-            if line.bytes.last == UInt8(ascii: "\r") { line = line.slice(from: 0, to: line.count - 1) }
+            if line.bytes.last == UInt8(ascii: "\r") {
+                line = line.slice(from: 0, to: line.count - 1)
+            }
             if line.isEmpty || line.first == UInt8(ascii: "#") { continue }
             if line.hasPrefix("export ") { line = line.slice(from: 7) }
             if line.contains(0) {

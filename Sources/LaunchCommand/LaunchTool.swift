@@ -30,7 +30,8 @@ public struct LaunchTool {
         case .version:
             HostProcess.print(
                 personality.isBubblewrap
-                    ? "bubblewrap \(LaunchTool.bubblewrapVersion)\n" : "nsrun \(LaunchTool.version)\n")
+                    ? "bubblewrap \(LaunchTool.bubblewrapVersion)\n"
+                    : "nsrun \(LaunchTool.version)\n")
         case .kernel:
             let kernel = HostFacts.read(for: LaunchRequest()).kernel
             HostProcess.print("\(kernel.major).\(kernel.minor)\n")

@@ -60,7 +60,7 @@ struct Parser {
     /// A file that names itself would go on for ever.
     private mutating func push(_ words: [ByteString]) throws(UsageError) {
         expansions += 1
-        if expansions > 100 { throw UsageError("argument files are nested too deeply") }
+        if expansions > 10_000 { throw UsageError("argument files are nested too deeply") }
         pending.append(contentsOf: words.reversed())
     }
 
@@ -77,8 +77,13 @@ struct Parser {
             return try take(ParsedOption(option: option, values: values))
         }
         guard let sign = word.firstIndex(of: UInt8(ascii: "=")),
-            let option = OptionTable.find(word.bytes[..<sign]), option.arity <= 1
+            let option = OptionTable.find(word.bytes[..<sign])
         else { throw Suggestion.unknown(word) }
+        if option.arity > 1 {
+            throw UsageError(
+                "\(option.name.text) takes \(option.arity) values, as words of their own",
+                remedy: Help.synopsis(option))
+        }
         guard option.arity == 1 || option.isOptionalValue else {
             throw UsageError("\(option.name.text) takes no value")
         }
@@ -108,7 +113,8 @@ struct UsageError: Error {
 /// The nearest known option to one that is not known.
 enum Suggestion {
     static func unknown(_ word: ByteString) -> UsageError {
-        let name = word.firstIndex(of: UInt8(ascii: "=")).map { word.slice(from: 0, to: $0) } ?? word
+        let name =
+            word.firstIndex(of: UInt8(ascii: "=")).map { word.slice(from: 0, to: $0) } ?? word
         var best: (distance: Int, name: String)?
         for option in OptionTable.options where option.section != .hidden {
             let distance = editDistance(name.bytes, Array(option.name.text.utf8))

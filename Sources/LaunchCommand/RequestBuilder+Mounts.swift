@@ -38,7 +38,9 @@ extension RequestBuilder {
             let content = FileSystemOperation.Content.descriptor(try Value.descriptor(parsed, 0))
             let onTheWay = parentMode
             let mode = takePerms() ?? 0o666
-            add(.file(content: content, target: values[1], mode: mode), parsed, parentMode: onTheWay)
+            add(
+                .file(content: content, target: values[1], mode: mode), parsed, parentMode: onTheWay
+            )
         case .bindData: try bindData(parsed, readOnly: false)
         case .roBindData: try bindData(parsed, readOnly: true)
         case .symlink: add(.symlink(text: values[0], target: values[1]), parsed)
@@ -70,7 +72,8 @@ extension RequestBuilder {
         let least = upper == .none ? 2 : 1
         guard layers.count >= least else {
             throw UsageError(
-                "\(parsed.origin.text) requires at least \(least == 1 ? "one" : "two") --overlay-src")
+                "\(parsed.origin.text) requires at least \(least == 1 ? "one" : "two") --overlay-src"
+            )
         }
         add(.overlay(target: target, lower: layers.reversed(), upper: upper), parsed)
         layers = []

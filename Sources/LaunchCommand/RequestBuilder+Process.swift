@@ -34,10 +34,10 @@ extension RequestBuilder {
         case .gid: result.request.identity.group = try Value.id(parsed)
         case .capAdd:
             result.request.capabilities.append(
-                parsed.values[0] == "ALL" ? .addAll : .add(try Value.capability(parsed)))
+                Value.namesAll(parsed) ? .addAll : .add(try Value.capability(parsed)))
         case .capDrop:
             result.request.capabilities.append(
-                parsed.values[0] == "ALL" ? .dropAll : .drop(try Value.capability(parsed)))
+                Value.namesAll(parsed) ? .dropAll : .drop(try Value.capability(parsed)))
         default: break
         }
     }
@@ -68,7 +68,10 @@ extension RequestBuilder {
         case .newSession: result.request.lifecycle.newSession = true
         case .dieWithParent: result.request.lifecycle.diesWithParent = true
         case .asPidOne: result.request.lifecycle.commandIsPidOne = true
-        case .timeout: result.request.lifecycle.timeout = try Value.duration(parsed)
+        case .timeout:
+            let limit = try Value.duration(parsed)
+            result.request.lifecycle.timeout = limit == 0 ? nil : limit  // as timeout(1): no limit
+            hasTimeout = true
         case .killAfter: result.request.lifecycle.killAfter = try Value.duration(parsed)
         case .rlimit: result.request.limits.append(try Value.limit(parsed))
         default: break

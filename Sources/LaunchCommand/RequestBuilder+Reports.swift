@@ -31,7 +31,8 @@ extension RequestBuilder {
         hasSingleFilter = isSingle
         switch HostFile.read(descriptor: descriptor, limit: 65536 * 8) {
         case .failure(let reason):
-            throw UsageError("\(parsed.origin.text): cannot read descriptor \(descriptor): \(reason)")
+            throw UsageError(
+                "\(parsed.origin.text): cannot read descriptor \(descriptor): \(reason)")
         case .content(let program):
             guard !program.isEmpty, program.count % 8 == 0 else {
                 throw UsageError(

@@ -27,6 +27,8 @@ struct RequestBuilder {
     /// What was asked for in so many words, for bubblewrap's demands.
     var unsharesUser = false
     var hasSingleFilter = false
+    private var wantsRootfs = false
+    var hasTimeout = false
     let personality: Personality
 
     private init(_ personality: Personality) {
@@ -58,6 +60,9 @@ struct RequestBuilder {
     }
 
     private func checkModifiers(_ parsed: ParsedOption) throws(UsageError) {
+        if parsed.id == .perms && perms != nil || parsed.id == .size && size != nil {
+            throw UsageError("\(parsed.origin.text) given twice for the same action")
+        }
         switch parsed.id {
         case .tmpfs, .perms, .size: return
         case .directory, .file, .bindData, .roBindData: if size == nil { return }
@@ -82,7 +87,15 @@ struct RequestBuilder {
             + "--tmp-overlay and --ro-overlay")
 
     private mutating func finish() throws(UsageError) {
+        switch result.action {
+        case .launch, .explain: break
+        default: return
+        }
         if !layers.isEmpty { throw RequestBuilder.danglingLayers }
+        if wantsRootfs, result.request.view == .host {
+            throw UsageError(
+                "--preset rootfs needs --rootfs", remedy: "--rootfs R says which root is meant")
+        }
         if size != nil { throw UsageError("--size must be followed by --tmpfs") }
         if perms != nil {
             throw UsageError(
@@ -93,8 +106,8 @@ struct RequestBuilder {
             throw UsageError(
                 "--writable needs --rootfs", remedy: "the host's files are as writable as ever")
         }
-        if case .launch = result.action { try checkTogether() }
-        if request.lifecycle.killAfter != nil, request.lifecycle.timeout == nil {
+        try checkTogether()
+        if request.lifecycle.killAfter != nil, !hasTimeout {
             throw UsageError("--kill-after needs --timeout")
         }
     }
@@ -156,7 +169,7 @@ struct RequestBuilder {
     private mutating func applyPreset(_ name: ByteString) throws(UsageError) {
         switch name {
         case "host": result.request.view = .host
-        case "rootfs": break  // --rootfs itself says which
+        case "rootfs": wantsRootfs = true
         default:
             throw UsageError("unknown preset \"\(name.text)\"", remedy: "one of host, rootfs")
         }

@@ -73,7 +73,9 @@ enum Value {
         var unit: Int64 = 1_000_000_000
         for (suffix, value) in units {
             let count = suffix.utf8CodeUnitCount
-            if text.count > count, text.slice(from: text.count - count) == ByteString(stringLiteral: suffix) {
+            if text.count > count,
+                text.slice(from: text.count - count) == ByteString(stringLiteral: suffix)
+            {
                 number = text.slice(from: 0, to: text.count - count)
                 unit = value
                 break
@@ -91,9 +93,10 @@ enum Value {
         var fraction: Int64 = 0
         if parts.count == 2, !parts[1].isEmpty {
             let digits = parts[1].slice(from: 0, to: min(parts[1].count, 9))
-            guard parts[1].number() != nil || parts[1].count > 18, let value = digits.number() else {
-                return nil
+            let isDigits = parts[1].bytes.allSatisfy {
+                $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9")
             }
+            guard isDigits, let value = digits.number() else { return nil }
             var scale: Int64 = 1
             for _ in 0..<digits.count { scale *= 10 }
             fraction = unit / scale * Int64(value) + unit % scale * Int64(value) / scale
@@ -128,6 +131,11 @@ enum Value {
 
     private static func limitValue(_ text: ByteString) -> UInt64? {
         text == "unlimited" ? ResourceLimit.unlimited : bytes(text)
+    }
+
+    static func namesAll(_ parsed: ParsedOption) -> Bool {
+        let value = parsed.values[0]
+        return value == "ALL" || value == "all"
     }
 
     static func capability(_ parsed: ParsedOption) throws(UsageError) -> Int32 {

@@ -187,10 +187,16 @@ struct nsrun_report {
 size_t nsrun_report_head(void);
 const char *nsrun_report_text(const struct nsrun_report *report);
 
+/// The two pipes between launcher and child, all ends close-on-exec. The child closes the launcher's
+/// ends, so that each side notices the other's death.
+struct nsrun_pipes {
+    int status_write, reply_read;   ///< the child's
+    int status_read, reply_write;   ///< the launcher's
+};
+
 /// Clones the child and lets it run the plan. The caller is never unshared; safe in a program with
-/// threads. `status_fd` is the write end of the status pipe and `reply_fd` the read end of the
-/// reply pipe; both are close-on-exec. Returns the child's pid or a negative errno (clone(2)).
-pid_t nsrun_spawn(const struct nsrun_plan *plan, int status_fd, int reply_fd);
+/// threads. Returns the child's pid or a negative errno (clone(2)).
+pid_t nsrun_spawn(const struct nsrun_plan *plan, const struct nsrun_pipes *pipes);
 
 /// Runs the plan in this very process, which becomes the command. Returns only on failure, with the
 /// record filled in. Only for a process with one thread.
@@ -240,6 +246,10 @@ ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity);
 ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity);
 /// The kind of file at a path: its st_mode, or a negative errno.
 int64_t nsrun_file_mode(const char *path, bool follow);
+/// The names in a directory, one after the other; NULL at the end.
+void *nsrun_open_list(const char *path);
+const char *nsrun_next_name(void *list);
+void nsrun_close_list(void *list);
 /// The inode number of what a path leads to, 0 where it cannot be told.
 uint64_t nsrun_inode(const char *path);
 /// The canonical path behind a descriptor or a negative errno.

@@ -201,7 +201,8 @@ struct Diagnosis {
             if record.code == ENOENT {
                 return LaunchError(
                     .setup, "\(plain): \(bind.sourceText) does not exist on the host",
-                    remedy: "create it, or use the -try form, which passes over what is missing",
+                    remedy:
+                        "create it, or use \(words.optionalBind), which passes over what is missing",
                     code: ENOENT)
             }
             return error("\(plain): cannot open \(bind.sourceText)", record.code)
@@ -213,7 +214,8 @@ struct Diagnosis {
         let what = "cannot \(overlay.description)"
         if facts.kernel < KernelRelease(major: 5, minor: 11) {
             return LaunchError(
-                .setup, "\(what): overlays without root need Linux 5.11 (this is "
+                .setup,
+                "\(what): overlays without root need Linux 5.11 (this is "
                     + "\(facts.kernel.major).\(facts.kernel.minor))",
                 remedy: "work on a copy of the rootfs that is writable", code: code)
         }
@@ -221,11 +223,16 @@ struct Diagnosis {
             switch code {
             case ENODEV: "ask the administrator to load the overlay module (modprobe overlay)"
             case EINVAL:
-                "the file system that keeps the changes must be a plain local one (ext4, xfs, "
-                    + "btrfs, tmpfs), not NFS or another overlay"
+                overlay.upper == .memory
+                    ? "an overlay cannot lie over a directory with mounts below it"
+                    : "the file system that keeps the changes must be a plain local one (ext4, "
+                        + "xfs, btrfs, tmpfs), not NFS or another overlay"
             case EBUSY: "another run uses the same layer; give each run its own"
             case EPERM, EACCES: "the directories must belong to you"
-            default: "\(words.memoryLayer) keeps the changes in memory"
+            default:
+                overlay.upper == .memory
+                    ? "the layers must be directories of an ordinary file system"
+                    : "\(words.memoryLayer) to keep the changes in memory"
             }
         return error(what, code, remedy)
     }
@@ -245,11 +252,11 @@ struct Diagnosis {
 
     private func directory(_ candidates: [ByteString], _ code: Int32) -> LaunchError {
         let name = candidates.last ?? "/"
-        let isOwn = plan.sparesHost && name == facts.currentDirectory
+        let isOwn = plan.isHostView && name == facts.currentDirectory
         return error(
             "cannot start in \(name.text)", code,
             isOwn && code == ENOENT
-                ? "the run's own /tmp hides it: \(words.bindCurrentDirectory), or "
+                ? "a mount of this run hides it: \(words.bindCurrentDirectory), or "
                     + words.workingDirectory
                 : "\(words.workingDirectory) to a directory that exists inside")
     }
@@ -257,7 +264,7 @@ struct Diagnosis {
     private func program(_ candidates: [ByteString], _ record: Record) -> LaunchError {
         ProgramDiagnosis(
             name: candidates.count == 1 ? candidates[0] : candidates[0].lastComponent,
-            candidates: candidates, machine: facts.machine, isRootfs: !plan.sparesHost
+            candidates: candidates, machine: facts.machine, isRootfs: !plan.isHostView
         ).explain(record)
     }
 }

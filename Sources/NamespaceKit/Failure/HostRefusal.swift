@@ -47,7 +47,7 @@ enum HostRefusal: Equatable {
         case .chroot:
             (
                 "nsrun runs in a chroot, where the kernel allows no user namespaces",
-                "enter that root with nsrun --rootfs instead of chroot"
+                "enter that root with \(Vocabulary.current.enterRootfs) instead of chroot"
             )
         case .unknown:
             (

@@ -54,15 +54,17 @@ extension LaunchError {
 
     static func needsNamespace(_ what: String, _ namespace: NamespaceSet) -> LaunchError {
         let name = namespace.list
+        let article = namespace == .ipc ? "an" : "a"
         return LaunchError(
-            .usage, "\(what) needs a \(name) namespace of its own",
+            .usage, "\(what) needs \(article) \(name) namespace of its own",
             remedy: "add \(Vocabulary.current.unshare)\(name)")
     }
 
     static func badVariable(_ name: ByteString) -> LaunchError {
         LaunchError(
             .usage, "cannot set the environment variable \"\(name.text)\"",
-            remedy: "a name is not empty and has no =, newline or NUL byte; a value has no NUL byte")
+            remedy: "a name is not empty and has no =, newline or NUL byte; a value has no NUL byte"
+        )
     }
 
     static func badHostname(_ name: ByteString) -> LaunchError {
@@ -71,12 +73,27 @@ extension LaunchError {
             remedy: "1 to 64 printable characters without spaces and slashes")
     }
 
+    static var lostDirectory: LaunchError {
+        LaunchError(
+            .setup, "cannot start in the current directory: it has been removed",
+            remedy: "\(Vocabulary.current.workingDirectory), or change to one that exists")
+    }
+
+    static func noHome(_ home: ByteString?) -> LaunchError {
+        LaunchError(
+            .usage,
+            home == nil
+                ? "cannot bind the home directory: it is not known"
+                : "cannot bind the home directory: it is /",
+            remedy: "set HOME to the directory that you mean")
+    }
+
     static let noSELinux = LaunchError(
         .usage, "cannot set a label: SELinux is not enabled on this machine",
         remedy: "leave the label options out")
 
     static let disableNeedsUser = LaunchError(
-        .usage, "--disable-userns requires --unshare-user")
+        .usage, "forbidding user namespaces inside needs one around the command")
 
     static let needsOneThread = LaunchError(
         .usage, "a user namespace can be entered only by a program with one thread",
@@ -84,41 +101,6 @@ extension LaunchError {
 
     static let layerWithoutView = LaunchError(
         .usage, "a layer needs the host or a rootfs below it")
-}
-
-/// How remedies name what the user can change. The library names its own properties; the command
-/// line puts its options here, so that wording stays in one place and spelling in another.
-public struct Vocabulary: Sendable {
-    public var unshare = "namespaces.new: ."
-    public var shareProcesses = "remove .pid from namespaces.new"
-    public var bindHostProc = "bind /proc onto /proc with .devices"
-    public var memoryLayer = "set layer to .memory"
-    public var directoryLayer = "set layer to .directory"
-    public var workingDirectory = "set workingDirectory"
-    public var bindCurrentDirectory = "set bindsCurrentDirectory"
-    public var mapUser = "identity.user"
-    public var classicMounts = "avoided: .mountAPI"
-    public var doctor = "Doctor.examine()"
-
-    public init() {}
-
-    /// The options of nsrun.
-    public static let commandLine: Vocabulary = {
-        var words = Vocabulary()
-        words.unshare = "--unshare-"
-        words.shareProcesses = "--share-pid"
-        words.bindHostProc = "--dev-bind /proc /proc"
-        words.memoryLayer = "add --ephemeral"
-        words.directoryLayer = "add --overlay-dir DIR"
-        words.workingDirectory = "set --chdir"
-        words.bindCurrentDirectory = "add --cwd"
-        words.mapUser = "--uid"
-        words.doctor = "nsrun --doctor"
-        return words
-    }()
-
-    /// Set once, before the first launch.
-    nonisolated(unsafe) public static var current = Vocabulary()
 }
 
 extension NamespaceSet {

@@ -18,7 +18,7 @@ struct ProgramDiagnosis {
         let what = "cannot run \(path.text)"
         if record.call == NSRUN_CALL_INTERPRETER.rawValue {
             return LaunchError(
-                .notFound, "\(what): \(missing(head))", remedy: remedy(head), code: code)
+                .notExecutable, "\(what): \(missing(head))", remedy: remedy(head), code: code)
         }
         switch (code, head.kind) {
         case (ENOEXEC, .elf(let elf)) where elf.machineName != machine.text:

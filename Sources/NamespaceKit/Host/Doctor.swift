@@ -29,11 +29,11 @@ public enum Doctor {
         ]
         findings.append(probe("user, mount and pid namespaces", essential: true) { _ in })
         findings.append(
-            probe("run in place (--share-pid)", essential: false) {
+            probe("run in place", essential: false) {
                 $0.namespaces.new.remove(.pid)
             })
         findings.append(
-            probe("network namespace (--network none)", essential: false) {
+            probe("network namespace", essential: false) {
                 $0.namespaces.new.insert(.network)
             })
         findings.append(
@@ -41,18 +41,18 @@ public enum Doctor {
                 $0.namespaces.new.formUnion([.ipc, .uts, .cgroup])
             })
         findings.append(
-            probe("message queues (--mqueue)", essential: false) {
+            probe("message queues", essential: false) {
                 $0.namespaces.new.insert(.ipc)
                 $0.operations = [.init(.mqueue(target: "/tmp/mqueue"))]
             })
         findings.append(
-            probe("overlay in memory (--ephemeral)", essential: false) {
+            probe("overlay in memory", essential: false) {
                 $0.operations = [
                     .init(.overlay(target: "/tmp/overlay", lower: ["/usr"], upper: .memory))
                 ]
             })
         findings.append(
-            probe("own devices (--dev)", essential: false) {
+            probe("own devices", essential: false) {
                 $0.operations = [.init(.dev(target: "/tmp/dev"))]
             })
         findings.append(interface("mount calls by descriptor (Linux 5.12)", facts.hasMountAPI))

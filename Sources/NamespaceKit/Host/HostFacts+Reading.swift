@@ -30,17 +30,16 @@ extension HostFacts {
             facts.terminal = readTerminal()
         }
         if request.view == .host, request.layer != .readOnly {
-            if let text = readFile("/proc/self/mountinfo", limit: 1 << 22) {
-                facts.mountPoints = MountPoint.parse(text)
-            }
+            facts.hostTree = HostTree.read()
         }
         return facts
     }
 
-    private static func readCurrentDirectory() -> ByteString {
+    private static func readCurrentDirectory() -> ByteString? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
-            guard getcwd(buffer.baseAddress!, buffer.count) != nil else { return "/" }
-            return ByteString(cString: buffer.baseAddress!)
+            guard getcwd(buffer.baseAddress!, buffer.count) != nil else { return nil }
+            let path = ByteString(cString: buffer.baseAddress!)
+            return path.isAbsolute ? path : nil  // "(unreachable)..." is outside of our root
         }
     }
 
@@ -85,7 +84,7 @@ extension HostFacts {
     }
 
     /// The caller's account: from the files, else from the name service by way of getent(1), for a
-    /// static program has no name service of its own. Where nobody knows, the environment tells.
+    /// static program has no name service of its own.
     static func readAccount(user: UInt32, group: UInt32) -> Account? {
         var fields = AccountFile(text: readFile("/etc/passwd", limit: 1 << 24) ?? [])
             .fields(number: user)

@@ -11,15 +11,16 @@ public struct HostFacts: Sendable, Equatable {
     public var hasMountAPI = true
     /// The kernel has openat2(2) (5.6).
     public var hasOpenat2 = true
-    public var currentDirectory: ByteString = "/"
+    /// Nil where it has been removed or cannot be reached.
+    public var currentDirectory: ByteString? = "/"
     /// The caller's environment, entries of `NAME=value`.
     public var environment: [ByteString] = []
     /// The caller's entry in the user database, where one was found.
     public var account: Account?
     /// The terminal at standard output, where there is one.
     public var terminal: ByteString?
-    /// Mount points of the host, for layers over the host view. Empty when not needed.
-    public var mountPoints: [MountPoint] = []
+    /// The host's root, for layers over the host view. Empty when not needed.
+    public var hostTree: [HostTreeEntry] = []
     /// The caller's permitted capabilities, a bit each; looked up for root only.
     public var capabilities: UInt64 = 0
     /// SELinux is there and enabled.
@@ -44,7 +45,9 @@ public struct HostFacts: Sendable, Equatable {
     }
 
     /// Whether mounts can be put onto a tree that is mounted nowhere yet.
-    public var hasDetachedMounts: Bool { hasMountAPI && kernel >= KernelRelease(major: 6, minor: 15) }
+    public var hasDetachedMounts: Bool {
+        hasMountAPI && kernel >= KernelRelease(major: 6, minor: 15)
+    }
 }
 
 /// The first two numbers of a kernel's release.

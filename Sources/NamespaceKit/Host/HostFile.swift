@@ -36,6 +36,27 @@ public enum HostFile {
         }
     }
 
+    /// The names in a directory, without `.` and `..`, in the order of their bytes; none where it cannot
+    /// be read.
+    static func names(in directory: ByteString) -> [ByteString] {
+        let list = withCString(directory) { nsrun_open_list($0) }
+        guard let list else { return [] }
+        defer { nsrun_close_list(list) }
+        var names: [ByteString] = []
+        while let name = nsrun_next_name(list) { names.append(ByteString(cString: name)) }
+        return names.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+    }
+
+    /// What a symbolic link says.
+    static func linkText(_ path: ByteString) -> ByteString? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
+            let length = withCString(path) { readlink($0, buffer.baseAddress!, 4096) }
+            guard length >= 0 else { return nil }
+            buffer[length] = 0
+            return ByteString(cString: buffer.baseAddress!)
+        }
+    }
+
     public static func isOpen(_ descriptor: Int32) -> Bool { nsrun_is_open(descriptor) == 1 }
 
     /// Whether a path leads to a directory.

@@ -23,7 +23,8 @@ enum HostTool {
         let output = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
             status = buffer.withMemoryRebound(to: CChar.self) { text in
                 nsrun_capture(
-                    vector.pointers[0]!, vector.terminated(), nsrun_environment(), text.baseAddress!, capacity,
+                    vector.pointers[0]!, vector.terminated(), nsrun_environment(),
+                    text.baseAddress!, capacity,
                     &length, errorsToo)
             }
             count = length

@@ -23,7 +23,8 @@ public enum RootfsStore {
     }
 
     private static func variable(_ name: StaticString) -> ByteString? {
-        guard let value = getenv(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
+        guard
+            let value = getenv(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
         else { return nil }
         return ByteString(cString: value)
     }

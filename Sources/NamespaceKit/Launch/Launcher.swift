@@ -35,9 +35,10 @@ public struct Launcher: Sendable {
         if let signalMask { mask = signalMask } else { _ = nsrun_blocked_signals(&mask) }
         let lowered = try LoweredPlan(plan, signalMask: mask)
         defer { lowered.free() }
-        let child = withUnsafePointer(to: lowered.plan) {
-            nsrun_spawn($0, status.writeEnd, reply.readEnd)
-        }
+        var pipes = nsrun_pipes(
+            status_write: status.writeEnd, reply_read: reply.readEnd,
+            status_read: status.readEnd, reply_write: reply.writeEnd)
+        let child = withUnsafePointer(to: lowered.plan) { nsrun_spawn($0, &pipes) }
         status.closeWriteEnd()
         reply.closeReadEnd()
         let diagnosis = Diagnosis(plan: plan, facts: facts)

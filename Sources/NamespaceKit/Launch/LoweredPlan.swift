@@ -111,7 +111,10 @@ struct LoweredPlan {
 
     private mutating func keep(bytes: [UInt8], in step: inout nsrun_step) {
         let block = UnsafeMutableRawPointer.allocate(byteCount: max(bytes.count, 1), alignment: 8)
-        bytes.withUnsafeBytes { block.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(block), byteCount: bytes.count) }
+        bytes.withUnsafeBytes {
+            block.copyMemory(
+                from: $0.baseAddress ?? UnsafeRawPointer(block), byteCount: bytes.count)
+        }
         blocks.append(block)
         step.data = UnsafePointer(block.assumingMemoryBound(to: CChar.self))
         step.length = bytes.count

@@ -101,7 +101,8 @@ public struct Supervisor {
             if result == nil { result = own }
         }
         if ownsTerminal { nsrun_reclaim_terminal(0, group) }
-        let status = timedOut
+        let status =
+            timedOut
             ? Supervisor.timeoutStatus : (result ?? .signaled(SIGKILL)).shellStatus
         report.tellEnd(status)
         return status

@@ -25,6 +25,11 @@ public struct Explanation {
             }
             line(step.description, step.origin)
         }
+        if plan.arguments.count > 1 {
+            text += "      with the arguments"
+            for argument in plan.arguments.dropFirst() { text += " " + quote(argument.text) }
+            text += "\n"
+        }
         text += "\nThe command would see:\n"
         for mount in MountTree(plan).sorted {
             let depth = mount.path == "/" ? 0 : mount.path.split(on: UInt8(ascii: "/")).count - 1
@@ -57,7 +62,13 @@ public struct Explanation {
             json += ", \"access\": \"\(mount.access.rawValue)\"}"
             separator = ",\n"
         }
-        json += "\n  ],\n  \"environment\": ["
+        json += "\n  ],\n  \"arguments\": ["
+        separator = ""
+        for argument in plan.arguments {
+            json += separator + quote(argument.text)
+            separator = ", "
+        }
+        json += "],\n  \"environment\": ["
         separator = "\n"
         for entry in plan.environment {
             json += separator + "    " + quote(entry.text)
@@ -130,9 +141,10 @@ struct MountTree {
                 put(target, content.description, readOnly ? .readOnly : .isPrivate)
             case .prepend(_, let target): put(target, "the rootfs's, with your entry", .readOnly)
             case .remountReadOnly(let target):
-                if let index = mounts.firstIndex(where: { $0.path == target }) {
+                let name = MountTree.canonical(target)
+                if let index = mounts.firstIndex(where: { $0.path == name }) {
                     mounts[index] = Mount(
-                        path: target, source: mounts[index].source, access: .readOnly)
+                        path: name, source: mounts[index].source, access: .readOnly)
                 }
             default: break
             }
@@ -153,14 +165,25 @@ struct MountTree {
 
     /// A later mount hides what was at that place and below.
     private mutating func put(_ path: ByteString, _ source: String, _ access: Access) {
-        var top = path.bytes
-        while top.count > 1, top.last == UInt8(ascii: "/") { top.removeLast() }
-        let name = ByteString(bytes: top)
-        mounts.removeAll { $0.path == name || name == "/" || $0.path.bytes.starts(with: top + [47]) }
+        let name = MountTree.canonical(path)
+        let below = name.bytes + [UInt8(ascii: "/")]
+        mounts.removeAll { $0.path == name || name == "/" || $0.path.bytes.starts(with: below) }
         mounts.append(Mount(path: name, source: source, access: access))
     }
 
+    private static func canonical(_ path: ByteString) -> ByteString {
+        var bytes = path.bytes
+        while bytes.count > 1, bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
+        return ByteString(bytes: bytes)
+    }
+
+    /// What lies below a directory follows it at once: a slash sorts before every other byte.
     var sorted: [Mount] {
-        mounts.sorted { $0.path.bytes.lexicographicallyPrecedes($1.path.bytes) }
+        mounts.sorted { left, right in
+            left.path.bytes.lexicographicallyPrecedes(right.path.bytes) { a, b in
+                (a == UInt8(ascii: "/") ? 0 : Int(a) + 1)
+                    < (b == UInt8(ascii: "/") ? 0 : Int(b) + 1)
+            }
+        }
     }
 }

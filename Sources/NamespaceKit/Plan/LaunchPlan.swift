@@ -37,6 +37,8 @@ public struct LaunchPlan: Sendable, Equatable {
     public var sparesHost: Bool
     /// What cannot be written is copied into memory where a mount point is missing.
     public var mirrors: Bool
+    /// The root is the host's, not a rootfs.
+    public var isHostView: Bool
 
     public var steps: [Step] = []
     /// The first step that the command's own process runs.

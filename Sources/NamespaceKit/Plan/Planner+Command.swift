@@ -8,23 +8,23 @@ extension Planner {
     private static let standardPath: ByteString =
         "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    mutating func planCommand() {
+    mutating func planCommand() throws(LaunchError) {
         planEnvironment()
         // Pid 1 gives up what the command must not have, too, and the command inherits that.
         if plan.shape == .childWithInit { planPrivileges() }
         plan.commandStart = plan.steps.count
         if let descriptor = request.lifecycle.startDescriptor {
-            add(.await(descriptor: descriptor), "--block-fd")
+            add(.await(descriptor: descriptor), word(words.start))
             plan.closedDescriptors.append(descriptor)
         }
         plan.closedDescriptors += request.lifecycle.ownDescriptors
         plan.closedDescriptors += plan.entered.map { $0.descriptor }
         if request.lifecycle.newSession { add(.newSession) }
-        planWorkingDirectory()
-        for limit in request.limits { add(.limit(limit), "--rlimit") }
+        try planWorkingDirectory()
+        for limit in request.limits { add(.limit(limit), word(words.limit)) }
         if plan.shape != .childWithInit { planPrivileges() }
         if request.namespaces.requiresNoNestedUser {
-            add(.assertNoUserNamespaces, "--assert-userns-disabled")
+            add(.assertNoUserNamespaces, word(words.assertNoNestedUser))
         }
         for filter in request.filters { add(.filter(filter)) }
         planProgram()
@@ -36,13 +36,15 @@ extension Planner {
         let all = hasUserNamespace ? Capabilities.all : facts.capabilities
         var wanted: UInt64 = 0
         // Root inside keeps what it has; bubblewrap grants it only to a caller who is root already.
-        let keeps = request.view == .empty ? facts.userID == 0 && !hasUserNamespace
+        let keeps =
+            request.view == .empty
+            ? facts.userID == 0 && !hasUserNamespace
             : request.identity.user == 0
         if keeps { wanted = all }
         for change in request.capabilities {
             switch change {
-            case .add(let number): wanted |= 1 << UInt64(number)
-            case .drop(let number): wanted &= ~(1 << UInt64(number))
+            case .add(let number): wanted |= Capabilities.bit(number)
+            case .drop(let number): wanted &= ~Capabilities.bit(number)
             case .addAll: wanted = all
             case .dropAll: wanted = 0
             }
@@ -103,18 +105,19 @@ extension Planner {
 
     // MARK: Working directory
 
-    private mutating func planWorkingDirectory() {
+    private mutating func planWorkingDirectory() throws(LaunchError) {
         if let directory = request.workingDirectory {
-            add(.changeDirectory([directory]), "--chdir")
+            add(.changeDirectory([directory]), word(words.directory))
             return
         }
-        let here = facts.currentDirectory
         if request.view == .host || request.bindsCurrentDirectory {
             // Another directory than the caller's own would be a surprise that deletes files.
+            guard let here = facts.currentDirectory else { throw .lostDirectory }
             add(.changeDirectory([here]))
             return
         }
-        var candidates = [here]
+        var candidates: [ByteString] = []
+        if let here = facts.currentDirectory { candidates.append(here) }
         if let home = variable("HOME"), home.isAbsolute { candidates.append(home) }
         if candidates.last != "/" { candidates.append("/") }
         add(.changeDirectory(candidates))
@@ -125,6 +128,9 @@ extension Planner {
     private mutating func planProgram() {
         var candidates: [ByteString] = []
         plan.arguments = request.command
+        if plan.arguments.isEmpty, let argument0 = request.argument0 {
+            plan.arguments = [argument0]
+        }
         if let name = request.command.first {
             if let argument0 = request.argument0 { plan.arguments[0] = argument0 }
             if name.contains(UInt8(ascii: "/")) {

@@ -3,14 +3,14 @@ extension Planner {
     /// SELinux takes a label by a file of proc, which the new root need not have.
     mutating func planLabels() {
         if let label = request.executionLabel {
-            add(.write(text: label, file: "/proc/self/attr/exec"), "--exec-label")
+            add(.write(text: label, file: "/proc/self/attr/exec"), word(words.executionLabel))
         }
     }
 
     /// Files are made with a label that is set before the first of them.
     mutating func planFileLabel() {
         if let label = request.fileLabel {
-            add(.write(text: label, file: "/proc/self/attr/fscreate"), "--file-label")
+            add(.write(text: label, file: "/proc/self/attr/fscreate"), word(words.fileLabel))
         }
     }
 
@@ -29,16 +29,20 @@ extension Planner {
             // cannot be raised again.
             add(
                 .write(text: "1\n", file: "/proc/sys/user/max_user_namespaces"),
-                "--disable-userns")
-            add(.unshare(.user), "--disable-userns")
+                word(words.noNestedUser))
+            add(.unshare(.user), word(words.noNestedUser))
             let user = request.identity.user ?? facts.userID
             let group = request.identity.group ?? facts.groupID
-            add(.write(text: "deny", file: "/proc/self/setgroups"), "--disable-userns")
-            add(.write(text: idMap(group, group), file: "/proc/self/gid_map"), "--disable-userns")
-            add(.write(text: idMap(user, user), file: "/proc/self/uid_map"), "--disable-userns")
+            add(.write(text: "deny", file: "/proc/self/setgroups"), word(words.noNestedUser))
+            add(
+                .write(text: idMap(group, group), file: "/proc/self/gid_map"),
+                word(words.noNestedUser))
+            add(
+                .write(text: idMap(user, user), file: "/proc/self/uid_map"),
+                word(words.noNestedUser))
         }
         if let descriptor = namespaces.finalUser {
-            add(.enterNamespace(descriptor: descriptor, .user), "--userns2")
+            add(.enterNamespace(descriptor: descriptor, .user), word(words.finalUser))
             plan.closedDescriptors.append(descriptor)
         }
     }

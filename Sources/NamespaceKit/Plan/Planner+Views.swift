@@ -24,9 +24,11 @@ extension Planner {
 
     private mutating func planHostView() {
         switch request.layer {
-        case .readOnly, .writable: add(.hostRoot)
-        case .memory: planHostLayers(.memory)
-        case .directory(let directory): planHostLayers(layered(directory))
+        case .readOnly, .writable:
+            // Mounts straight into the host's tree are cheapest, but they hide what lies below, and
+            // sources are looked up while they are made: with sources the tree is copied first.
+            if request.hasSources { mount("/", "/", .devices) } else { add(.hostRoot) }
+        case .memory, .directory: planHostLayers()
         }
         if hasPidNamespace { add(.fileSystem(.proc, target: "/proc")) }
         for directory: ByteString in ["/tmp", "/var/tmp", "/dev/shm"] {
@@ -34,38 +36,47 @@ extension Planner {
         }
     }
 
-    /// File systems that stay what they are under a layer: they hold devices, processes, settings.
-    private static let unlayered: [ByteString] = [
-        "proc", "sysfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "mqueue", "debugfs", "tracefs",
-        "securityfs", "pstore", "bpf", "configfs", "binfmt_misc", "autofs", "fusectl", "efivarfs",
-        "hugetlbfs", "nsfs", "rpc_pipefs",
-    ]
-
-    /// An overlay does not show what is mounted below its lower directory, so every file system of
-    /// the host is put back: kernel interfaces as they are, everything else read-only.
-    private mutating func planHostLayers(_ upper: FileSystemOperation.OverlayUpper) {
-        add(.overlay(.init(target: "/", lower: ["/"], upper: upper)))
-        var shown: [ByteString] = ["/tmp", "/var/tmp", "/dev/shm", "/proc"]
-        if !hasPidNamespace { shown.removeLast() }
-        for mount in facts.mountPoints where mount.path != "/" {
-            guard !shown.contains(where: { isBelow(mount.path, $0) }) else { continue }
-            shown.append(mount.path)
-            let special = Planner.unlayered.contains(mount.type) || isBelow(mount.path, "/dev")
-            self.mount(
-                mount.path, mount.path,
-                special ? [.devices, .optional] : [.readOnly, .optional])
+    /// The host's root made again: an overlay for each directory without mounts, see HostTreeEntry.
+    private mutating func planHostLayers() {
+        add(.emptyRoot)
+        var upper: FileSystemOperation.OverlayUpper = .memory
+        if case .directory(let directory) = request.layer {
+            upper = layered(directory)
+        }
+        for entry in facts.hostTree {
+            switch entry.kind {
+            case .symlink(let text): add(.symlink(text: text, target: entry.path))
+            case .branch: add(.directory(target: entry.path, mode: 0o755))
+            case .special: mount(entry.path, entry.path, [.devices, .optional])
+            case .file: mount(entry.path, entry.path, [.readOnly, .optional])
+            case .plain:
+                let own = part(of: upper, for: entry.path)
+                add(.overlay(.init(target: entry.path, lower: [entry.path], upper: own)))
+            }
         }
     }
 
-    private func isBelow(_ path: ByteString, _ top: ByteString) -> Bool {
-        guard path.count >= top.count, path.bytes.starts(with: top.bytes) else { return false }
-        return path.count == top.count || path.bytes[top.count] == UInt8(ascii: "/")
+    /// Each overlay needs directories of its own: /usr/lib becomes upper/usr-lib.
+    private mutating func part(
+        of upper: FileSystemOperation.OverlayUpper, for path: ByteString
+    ) -> FileSystemOperation.OverlayUpper {
+        guard case .directories(let upper, let work) = upper else { return upper }
+        var name = path.slice(from: 1)
+        for index in 0..<name.count where name.bytes[index] == UInt8(ascii: "/") {
+            name.bytes[index] = UInt8(ascii: "-")
+        }
+        let parts = (upper.appending(path: name), work.appending(path: name))
+        add(.hostDirectory(parts.0))
+        add(.hostDirectory(parts.1))
+        return .directories(upper: parts.0, work: parts.1)
     }
 
     private mutating func layered(_ directory: ByteString) -> FileSystemOperation.OverlayUpper {
         let upper = directory.appending(path: "upper")
         let work = directory.appending(path: "work")
-        for path in [directory, upper, work] { add(.hostDirectory(path), "--overlay-dir") }
+        for path in [directory, upper, work] {
+            add(.hostDirectory(path), word(words.overlayDirectory))
+        }
         return .directories(upper: upper, work: work)
     }
 
@@ -78,12 +89,14 @@ extension Planner {
             add(
                 .bind(
                     .init(source: .path(path), target: "/", options: options, directoryOnly: true)),
-                "--rootfs")
+                word(words.rootfs))
         case .memory:
-            add(.overlay(.init(target: "/", lower: [path], upper: .memory)), "--ephemeral")
+            add(.overlay(.init(target: "/", lower: [path], upper: .memory)), word(words.ephemeral))
         case .directory(let directory):
             let upper = layered(directory)
-            add(.overlay(.init(target: "/", lower: [path], upper: upper)), "--overlay-dir")
+            add(
+                .overlay(.init(target: "/", lower: [path], upper: upper)),
+                word(words.overlayDirectory))
         }
         mount("/sys", "/sys", [.readOnly, .replaceLink])
         planDevices(at: "/dev", origin: nil)
@@ -130,7 +143,7 @@ extension Planner {
             add(.bind(.init(source: .path(source), target: below(node), options: options)), origin)
         }
         add(.fileSystem(.devpts, target: below("pts")), origin)
-        add(.tmpfs(target: below("shm"), mode: 0o1777, size: nil, replacesLink: false), origin)
+        add(.directory(target: below("shm"), mode: 0o1777), origin)
         let links: [(StaticString, ByteString)] = [
             ("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),
             ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2"), ("core", "/proc/kcore"),

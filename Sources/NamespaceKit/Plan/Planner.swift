@@ -11,6 +11,7 @@ public struct Planner {
     }
 
     let request: LaunchRequest
+    let words = Vocabulary.current
     let facts: HostFacts
     let role: Role
     private var isParent: Bool { if case .parent = role { true } else { false } }
@@ -29,7 +30,7 @@ public struct Planner {
         planner.add(.enterRoot)
         planner.planLocks()
         planner.planNestedUser()
-        planner.planCommand()
+        try planner.planCommand()
         return planner.plan
     }
 
@@ -51,7 +52,8 @@ public struct Planner {
             shape: .child, namespaces: [], mounting: mounting,
             usesOpenat2: facts.hasOpenat2 && !request.avoided.contains(.openat2),
             sparesHost: request.view == .host && request.layer == .readOnly,
-            mirrors: request.view != .empty, lifecycle: request.lifecycle)
+            mirrors: request.view != .empty, isHostView: request.view == .host,
+            lifecycle: request.lifecycle)
         plan.refusesLinks = request.view == .empty
         plan.toleratesSubmounts = request.toleratesSubmounts
         plan.steps.reserveCapacity(48 + request.operations.count)
@@ -66,8 +68,17 @@ public struct Planner {
         for argument in request.command where argument.contains(0) {
             throw .nulByte(in: "argument", argument)
         }
+        for text in [request.argument0, request.workingDirectory] {
+            if let text, text.contains(0) { throw .nulByte(in: "argument", text) }
+        }
+        if case .directory(let path) = request.layer, path.contains(0) {
+            throw .nulByte(in: "path", path)
+        }
         if let first = request.command.first, first.isEmpty { throw .emptyCommand }
-        if case .rootfs(let path) = request.view, path.isEmpty { throw .emptyPath(of: "rootfs") }
+        if case .rootfs(let path) = request.view {
+            if path.isEmpty { throw .emptyPath(of: "rootfs") }
+            if path.contains(0) { throw .nulByte(in: "path", path) }
+        }
         if request.lifecycle.commandIsPidOne, !request.namespaces.new.contains(.pid) {
             throw .needsNamespace("the command as pid 1", .pid)
         }
@@ -125,7 +136,7 @@ public struct Planner {
         }
         if lifecycle.diesWithParent { add(.dieWithParent) }
         if namespaces.contains(.user), let descriptor = lifecycle.mapsDescriptor {
-            add(.await(descriptor: descriptor), "--userns-block-fd")
+            add(.await(descriptor: descriptor), word(words.idMaps))
         } else if namespaces.contains(.user) {
             let user = request.identity.user ?? facts.userID
             let group = request.identity.group ?? facts.groupID
@@ -147,17 +158,23 @@ public struct Planner {
     // MARK: Operations
 
     private mutating func planOperations() throws(LaunchError) {
-        if request.bindsHome, let home = facts.home {
-            add(.bind(.init(source: .path(home), target: home, options: [])), "--home")
+        if request.bindsHome {
+            guard let home = facts.home, home != "/" else { throw .noHome(facts.home) }
+            add(.bind(.init(source: .path(home), target: home, options: [])), word(words.home))
         }
         if request.bindsCurrentDirectory {
-            let here = facts.currentDirectory
-            add(.bind(.init(source: .path(here), target: here, options: [])), "--cwd")
+            guard let here = facts.currentDirectory else { throw .lostDirectory }
+            // The root itself is there already, as the view has it.
+            if here != "/" {
+                add(
+                    .bind(.init(source: .path(here), target: here, options: [])),
+                    word(words.currentDirectory))
+            }
         }
         if request.showsHostRoot {
             add(
                 .bind(.init(source: .path("/"), target: "/run/host", options: .readOnly)),
-                "--host-root")
+                word(words.hostRoot))
         }
         for operation in request.operations { try plan(operation) }
     }
@@ -236,6 +253,9 @@ public struct Planner {
         }
     }
 
+    /// The option behind a step, where there are options.
+    func word(_ option: String) -> ByteString? { option.isEmpty ? nil : ByteString(option) }
+
     private func checkPath(_ path: ByteString, _ origin: ByteString?) throws(LaunchError) {
         if path.isEmpty { throw .emptyPath(of: origin?.text ?? "operation") }
         if path.contains(0) { throw .nulByte(in: "path", path) }
@@ -250,6 +270,18 @@ extension LaunchRequest {
     fileprivate var locksFiles: Bool {
         for operation in operations {
             if case .lockFile = operation.action { return true }
+        }
+        return false
+    }
+
+    /// Something of the host is to be bound or layered.
+    var hasSources: Bool {
+        if bindsHome || bindsCurrentDirectory || showsHostRoot { return true }
+        for operation in operations {
+            switch operation.action {
+            case .bind, .overlay, .proc, .dev: return true
+            default: continue
+            }
         }
         return false
     }

@@ -31,18 +31,32 @@ public struct ByteString: Hashable, Sendable, ExpressibleByStringLiteral {
     /// The text for a message: control characters and bytes that are not UTF-8 are escaped, so that
     /// a hostile name cannot pose as something else on a terminal.
     public var text: String {
+        let decoded = String(decoding: bytes, as: UTF8.self)
+        let isText = !decoded.unicodeScalars.contains("\u{fffd}")
         var result = ""
-        for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
-            switch scalar.value {
-            case 0x0a: result += "\\n"
-            case 0x09: result += "\\t"
-            case 0..<0x20, 0x7f..<0xa0:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits
-            default: result.unicodeScalars.append(scalar)
+        if !isText {
+            for byte in bytes {
+                if byte < 0x80 {
+                    ByteString.append(Unicode.Scalar(byte), to: &result)
+                } else {
+                    result += "\\x" + String(byte, radix: 16)
+                }
             }
+            return result
         }
+        for scalar in decoded.unicodeScalars { ByteString.append(scalar, to: &result) }
         return result
+    }
+
+    private static func append(_ scalar: Unicode.Scalar, to result: inout String) {
+        switch scalar.value {
+        case 0x0a: result += "\\n"
+        case 0x09: result += "\\t"
+        case 0..<0x20, 0x7f..<0xa0:
+            let digits = String(scalar.value, radix: 16)
+            result += "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits
+        default: result.unicodeScalars.append(scalar)
+        }
     }
 
     public func contains(_ byte: UInt8) -> Bool { bytes.contains(byte) }

@@ -4,6 +4,11 @@ import CNamespace
 enum Capabilities {
     static var all: UInt64 { nsrun_capability_all() }
 
+    /// Nothing for a number that no capability has.
+    static func bit(_ number: Int32) -> UInt64 {
+        number >= 0 && number < 64 ? 1 << UInt64(number) : 0
+    }
+
     static func number(named name: ByteString) -> Int32? {
         let value = (name.bytes + [0]).withUnsafeBufferPointer {
             $0.withMemoryRebound(to: CChar.self) { nsrun_capability_named($0.baseAddress!) }

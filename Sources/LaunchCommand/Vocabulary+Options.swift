@@ -1,0 +1,32 @@
+import NamespaceKit
+
+extension Vocabulary {
+    /// The options of nsrun.
+    static var commandLine: Vocabulary {
+        var words = Vocabulary()
+        words.unshare = "--unshare-"
+        words.shareProcesses = "--share-pid"
+        words.memoryLayer = "add --ephemeral"
+        words.workingDirectory = "set --chdir"
+        words.bindCurrentDirectory = "add --cwd"
+        words.optionalBind = "--bind-try"
+        words.enterRootfs = "nsrun --rootfs"
+        words.doctor = "nsrun --doctor"
+        words.rootfs = "--rootfs"
+        words.ephemeral = "--ephemeral"
+        words.overlayDirectory = "--overlay-dir"
+        words.home = "--home"
+        words.currentDirectory = "--cwd"
+        words.hostRoot = "--host-root"
+        words.idMaps = "--userns-block-fd"
+        words.start = "--block-fd"
+        words.directory = "--chdir"
+        words.limit = "--rlimit"
+        words.executionLabel = "--exec-label"
+        words.fileLabel = "--file-label"
+        words.noNestedUser = "--disable-userns"
+        words.assertNoNestedUser = "--assert-userns-disabled"
+        words.finalUser = "--userns2"
+        return words
+    }
+}

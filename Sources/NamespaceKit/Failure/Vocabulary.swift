@@ -1,0 +1,36 @@
+/// How messages name what the user can change, and what asked for a step. The library names its own
+/// properties; the command line puts its options here, so that wording stays in one place and
+/// spelling in another.
+public struct Vocabulary: Sendable {
+    // In remedies
+    public var unshare = "namespaces.new: ."
+    public var shareProcesses = "remove .pid from namespaces.new"
+    public var memoryLayer = "set layer to .memory"
+    public var workingDirectory = "set workingDirectory"
+    public var bindCurrentDirectory = "set bindsCurrentDirectory"
+    public var optionalBind = "BindOptions.optional"
+    public var enterRootfs = "a request with the view .rootfs"
+    public var doctor = "Doctor.examine()"
+
+    // What asked for a step; empty where there is no word for it
+    public var rootfs = ""
+    public var ephemeral = ""
+    public var overlayDirectory = ""
+    public var home = ""
+    public var currentDirectory = ""
+    public var hostRoot = ""
+    public var idMaps = ""
+    public var start = ""
+    public var directory = ""
+    public var limit = ""
+    public var executionLabel = ""
+    public var fileLabel = ""
+    public var noNestedUser = ""
+    public var assertNoNestedUser = ""
+    public var finalUser = ""
+
+    public init() {}
+
+    /// Set once, before the first launch.
+    nonisolated(unsafe) public static var current = Vocabulary()
+}
