@@ -1,0 +1,13 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "run-inside",
+    dependencies: [.package(name: "nsrun", path: "../..")],
+    targets: [
+        .executableTarget(
+            name: "run-inside",
+            dependencies: [.product(name: "NamespaceKit", package: "nsrun")]
+        )
+    ]
+)

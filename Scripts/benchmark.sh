@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Measures nsrun beside a C program that does the same, bubblewrap, unshare and ch-run, on this
+# machine, as an ordinary user, and prints Markdown. Started by root, it installs the rivals that
+# are missing and measures as the account nsrun-test.
+#
+#   --quick      few rounds: a look, not a measurement
+#   --svg FILE   draw the launch times as a bar chart
+#
+# NSRUN_BENCHMARK_BINARY and NSRUN_BENCHMARK_ROOTFS name a binary and a rootfs to use as they are.
+# A missed target is reported; it is no failure.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+parts=$project/Scripts/benchmark
+usage="usage: Scripts/benchmark.sh [--quick] [--svg FILE]"
+# Rounds of the launch race, where one takes some 20 ms; the sections scale it to theirs.
+rounds=300
+svg=
+arguments=()
+while (($# > 0)); do
+    case $1 in
+    --quick)
+        rounds=20
+        arguments+=(--quick)
+        ;;
+    --svg)
+        (($# > 1)) || fail "--svg needs a FILE" "$usage"
+        svg=$(realpath -m "$2")
+        shift
+        ;;
+    -h | --help)
+        echo "$usage"
+        exit
+        ;;
+    *) fail "unknown option $1" "$usage" ;;
+    esac
+    shift
+done
+
+rivals=(bubblewrap charliecloud gcc libc6-dev python3 uidmap)
+evidence+=(
+    [bubblewrap]=bwrap
+    [charliecloud]=ch-run
+    [gcc]=gcc
+    [libc6-dev]=/usr/include/stdio.h
+    [python3]=python3
+)
+
+if is_root; then
+    prepare_account
+    prepare_host "${rivals[@]}"
+    say "measuring as $account"
+    # The account may not write where the chart is to go.
+    drawn=$copy/.build/benchmark.svg
+    [[ -z $svg ]] || arguments+=(--svg "$drawn")
+    unprivileged env NSRUN_BENCHMARK_BINARY="${NSRUN_BENCHMARK_BINARY-}" \
+        NSRUN_BENCHMARK_ROOTFS="${NSRUN_BENCHMARK_ROOTFS-}" \
+        "$copy/Scripts/benchmark.sh" "${arguments[@]}" 9<&-
+    [[ -z $svg ]] || install -D -m 644 "$drawn" "$svg"
+    exit
+fi
+
+binary=${NSRUN_BENCHMARK_BINARY-}
+root=${NSRUN_BENCHMARK_ROOTFS-}
+prepare_host "${build_packages[@]}" "${rivals[@]}"
+[[ -n $binary ]] || binary=$(build_release)
+if [[ -z $root ]]; then
+    make_rootfs
+    root=$(rootfs)
+fi
+
+export PYTHONDONTWRITEBYTECODE=1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# A copy, as an installed one is: the file that the linker wrote lies otherwise in the page cache.
+cp "$binary" "$work/nsrun"
+gcc -O2 -static -o "$work/floor" "$parts/floor.c"
+gcc -O2 -static -o "$work/peak" "$parts/peak.c"
+
+# race SAMPLES [OPTION...] :: NAME COMMAND...: see race.py.
+race() { python3 "$parts/race.py" "$work/$1" "${@:2}"; }
+
+# report VERB SAMPLES ...: see report.py.
+report() { python3 "$parts/report.py" "$1" "$work/$2" "${@:3}"; }
+
+# target VERB SAMPLES ...: a row of the table of targets, printed at the end.
+target() { report "$@" >>"$work/targets"; }
+
+# share_of_rounds N: an N-th of the rounds, for what takes longer, but enough for a median.
+share_of_rounds() { echo $((rounds / $1 > 2 ? rounds / $1 : 3)); }
+
+cd /
+for part in contenders machine launch throughput binds memory; do
+    # shellcheck source=/dev/null
+    source "$parts/$part.sh"
+done
+
+printf '\n## Targets\n\n| | measured | target | |\n| --- | ---: | ---: | --- |\n'
+cat "$work/targets"
+
+if [[ -n $svg ]]; then
+    mkdir -p "$(dirname "$svg")"
+    report medians launch µs |
+        python3 "$parts/chart.py" "$svg" "Launching true in a Debian root" µs
+fi

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Builds and installs nsrun; --help says what and where, and how to remove it.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# What is installed below PREFIX, and what nsrun --generate makes it.
+declare -A files=(
+    [share/man/man1/nsrun.1]=man
+    [share/bash-completion/completions/nsrun]=bash
+    [share/zsh/site-functions/_nsrun]=zsh
+    [share/fish/vendor_completions.d/nsrun.fish]=fish
+)
+
+help() {
+    cat <<END
+usage: Scripts/install.sh [PREFIX]
+
+Builds nsrun and installs it, its manual page and its completions for bash, zsh and fish below
+PREFIX: /usr/local where you may write there, else ~/.local. To remove them again:
+
+  cd PREFIX && rm bin/nsrun ${!files[@]}
+END
+}
+
+if [[ -w /usr/local/bin && -w /usr/local/share ]]; then prefix=/usr/local; else prefix=$HOME/.local; fi
+case ${1-} in
+-h | --help)
+    help
+    exit
+    ;;
+-*) fail "unknown option $1" "usage: Scripts/install.sh [PREFIX]" ;;
+?*) prefix=$(realpath -m "$1") ;;
+esac
+
+if ! mkdir -p "$prefix/bin" "$prefix/share" || [[ ! -w $prefix/bin || ! -w $prefix/share ]]; then
+    fail "you cannot write to $prefix" "name another PREFIX, or build first and then run it as root"
+fi
+
+if [[ -O $project ]]; then
+    binary=$(build_release)
+else
+    # Files that root built here would be in the owner's way.
+    binary=$project/.build-embedded/nsrun
+    [[ -x $binary ]] || fail "nsrun is not built, and this checkout is $(stat -c %U "$project")'s" \
+        "first run as its owner: Scripts/build.sh"
+fi
+
+install -D -m 755 "$binary" "$prefix/bin/nsrun"
+for file in "${!files[@]}"; do
+    "$binary" --generate "${files[$file]}" | install -D -m 644 /dev/stdin "$prefix/$file"
+done
+say "installed below $prefix: bin/nsrun ${!files[*]}"
+[[ :$PATH: == *:$prefix/bin:* ]] || say "$prefix/bin is not in PATH"

@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Builds the release and runs all tests: unit tests, launch tests of the release binary on a real
+# Debian rootfs, and the examples. Always as an ordinary user: started by root, it installs what is
+# missing, makes the account nsrun-test and goes on as that.
+#
+#   --all        run the examples marked "# On demand" too
+#   --sanitize   build the tests with AddressSanitizer
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+all=false
+swift_options=(--package-path "$project")
+for option; do
+    case $option in
+    --all) all=true ;;
+    --sanitize)
+        swift_options+=(--sanitize=address --scratch-path "$project/.build-sanitize")
+        # XCTest itself leaks.
+        export ASAN_OPTIONS=detect_leaks=0
+        ;;
+    *) fail "unknown option $option" "usage: Scripts/test.sh [--all] [--sanitize]" ;;
+    esac
+done
+
+# The account has nothing to do but this. Zombies are not its own to bury.
+check_account_is_idle() {
+    local processes
+    processes=$(pgrep -u "$account" -r D,R,S,T -a) || return 0
+    fail "$1 the tests, processes of $account run:" "$processes"
+}
+
+if is_root; then
+    prepare_account
+    check_account_is_idle before
+    status=0
+    run_copy Scripts/test.sh "$@" || status=$?
+    check_account_is_idle after
+    exit "$status"
+fi
+
+passed=0
+failed=0
+
+pass() { passed=$((passed + $1)); }
+miss() {
+    failed=$((failed + 1))
+    say "FAILED: $1"
+}
+
+# Counts the tests in results of swift test, and those that did not pass. A test that was skipped
+# did not.
+count_tests() {
+    awk '/<testcase / { tests++; good = 1 }
+        /<(failure|error|skipped)[ >\/]/ && good { bad++; good = 0 }
+        END { print tests + 0, bad + 0 }'
+}
+
+run_swift_tests() {
+    local results status=0 tests=0 bad=0
+    results=$(mktemp -d)
+    swift test "${swift_options[@]}" --xunit-output "$results/results.xml" || status=$?
+    read -r tests bad < <(find "$results" -type f -exec cat {} + | count_tests)
+    rm -r "$results"
+    pass $((tests - bad))
+    failed=$((failed + bad))
+    ((tests > 0)) || miss "swift test ran no test"
+    ((status == 0 || failed > 0)) || miss "swift test: exit status $status"
+}
+
+# An example passes when its run.sh exits with 0. It finds nsrun in NSRUN and a rootfs in ROOTFS.
+run_examples() {
+    local script
+    for script in "$project"/Examples/*/run.sh; do
+        if ! $all && grep -q '^# On demand' "$script"; then continue; fi
+        say "${script#"$project"/}"
+        if NSRUN=$binary ROOTFS=$(rootfs) "$script"; then pass 1; else miss "$script"; fi
+    done
+}
+
+# What a run could leave behind: mounts, and processes that live among other mounts than ours.
+traces() {
+    local process namespace own
+    cut -d' ' -f5 /proc/self/mountinfo | sed 's/^/mount /'
+    own=$(readlink /proc/self/ns/mnt)
+    for process in $(pgrep -u "$EUID"); do
+        # One that has ended meanwhile has no namespace.
+        namespace=$(readlink "/proc/$process/ns/mnt") || continue
+        [[ $namespace == "$own" ]] || echo "process $process $(<"/proc/$process/comm")"
+    done
+}
+
+prepare_host "${build_packages[@]}"
+binary=$(build_release)
+make_rootfs
+export NSRUN_TEST_BINARY=$binary NSRUN_TEST_ROOTFS
+NSRUN_TEST_ROOTFS=$(rootfs)
+
+before=$(traces | sort)
+run_swift_tests
+run_examples
+left_behind() { comm -13 <(echo "$before") <(traces | sort); }
+# What is just ending is not left behind.
+[[ -z $(left_behind) ]] || sleep 1
+left=$(left_behind)
+if [[ -z $left ]]; then pass 1; else miss "left behind: $left"; fi
+
+echo "$passed passed, $failed failed"
+((failed == 0))

@@ -1,0 +1,118 @@
+import Foundation
+import Testing
+
+@testable import LaunchCommand
+
+/// Help, manual page and completions all come from the one table.
+@Suite struct GeneratedTextTests {
+    static let visible = OptionTable.options.filter { $0.section != .hidden }
+
+    /// The options that the command line's contract promises.
+    private static let promised = """
+        rootfs writable ephemeral overlay-dir home cwd host-root share-pid uid gid bind bind-try \
+        ro-bind ro-bind-try dev-bind dev-bind-try tmpfs proc dev dir file bind-data ro-bind-data \
+        symlink chmod perms size remount-ro mqueue setenv unsetenv clearenv clean-env env-file \
+        chdir hostname argv0 args unshare-user unshare-user-try unshare-ipc unshare-pid \
+        unshare-net unshare-uts unshare-cgroup unshare-cgroup-try unshare-all share-net network \
+        new-session die-with-parent as-pid-1 cap-add cap-drop rlimit timeout kill-after preset \
+        explain doctor verbose quiet help version
+        """
+
+    @Test(arguments: promised.split(separator: " "))
+    func everyPromisedOptionIsThere(name: Substring) {
+        #expect(GeneratedTextTests.visible.contains { $0.name.text == "--" + name })
+    }
+
+    @Test func namesAreUniqueAndEveryOptionIsExplained() {
+        let names = OptionTable.options.map(\.name.text)
+        #expect(Set(names).count == names.count)
+        for option in OptionTable.options {
+            #expect(option.help.text.hasSuffix("."), "\(option.name.text)")
+        }
+    }
+
+    @Test(arguments: visible.map(\.name.text)) func everyOptionIsEverywhere(name: String) {
+        let escaped = name.replacing("-", with: "\\-")
+        func appears(_ text: String, _ starts: String, ends: String) -> Bool {
+            ends.contains { text.contains(starts + String($0)) }
+        }
+        #expect(appears(Help.text, "\n  \(name)", ends: " [\n"))
+        #expect(appears(ManualPage.text, "\n.B \(escaped)", ends: " [\n"))
+        // What bash offers is asked of bash itself, below.
+        #expect(appears(Completions.zsh, "'*\(name)", ends: "[=+"))
+        #expect(appears(Completions.fish, " -l \(name.dropFirst(2))", ends: " "))
+    }
+
+    @Test func hiddenOptionsAreNowhere() {
+        for option in OptionTable.options where option.section == .hidden {
+            let name = option.name.text
+            #expect(!Help.text.contains(name))
+            #expect(!ManualPage.text.contains(name.replacing("-", with: "\\-")))
+            #expect(!Completions.zsh.contains("*" + name))
+            #expect(!Completions.fish.contains(" -l \(name.dropFirst(2)) "))
+        }
+    }
+
+    @Test func helpFitsATerminalAndTellsTheExitStatus() {
+        for line in Help.text.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }
+        #expect(Help.text.hasPrefix("usage: nsrun [OPTION]... [--] COMMAND [ARG]...\n"))
+        for status in ["124", "125", "126", "127", "128+N"] {
+            #expect(Help.text.contains(status))
+            #expect(ManualPage.text.contains(status == "128+N" ? "128+" : status))
+        }
+    }
+
+    /// A line of the page that begins with a dot or an apostrophe is a request.
+    @Test func thePageHoldsNoAccidentalRequests() {
+        let known = [
+            ".TH ", ".SH ", ".SS ", ".TP", ".PP", ".B ", ".I ", ".BI ", ".BR ", ".RB ", ".RI ",
+            ".IR ",
+        ]
+        for line in ManualPage.text.split(separator: "\n") where ".'".contains(line.first ?? " ") {
+            #expect(known.contains { line.hasPrefix($0) }, "\(line)")
+        }
+    }
+
+    // MARK: bash
+
+    /// Runs bash on the completion and a few lines more; what it prints, or nil if it fails.
+    private func bash(_ options: [String], _ script: String = "") throws -> String? {
+        let file = TemporaryFile(Completions.bash + script)
+        let process = Process()
+        process.executableURL = URL(filePath: "/bin/bash")
+        process.arguments = options + [file.path]
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let data = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return process.terminationStatus == 0 ? String(decoding: data, as: UTF8.self) : nil
+    }
+
+    /// What bash offers for the last of these words.
+    private func offers(_ words: String...) throws -> [Substring] {
+        let line = words.map { "'\($0)'" }.joined(separator: " ")
+        let script = """
+            COMP_WORDS=(nsrun \(line)); COMP_CWORD=\(words.count)
+            _nsrun
+            printf '%s\\n' "${COMPREPLY[@]}"
+            """
+        return try #require(try bash([], script)).split(separator: "\n")
+    }
+
+    @Test func theBashCompletionIsValid() throws {
+        #expect(try bash(["-n"]) != nil)
+    }
+
+    @Test func bashOffersEveryOption() throws {
+        let offered = try offers("--")
+        #expect(Set(offered) == Set(GeneratedTextTests.visible.map { Substring($0.name.text) }))
+    }
+
+    @Test func bashOffersWhatFits() throws {
+        #expect(try offers("--ro-bind-") == ["--ro-bind-try", "--ro-bind-data"])
+        #expect(try offers("--network", "n") == ["none"])
+        #expect(try offers("--rootfs", "/us").contains("/usr"))
+        #expect(try offers("--uid", "") == [])
+    }
+}

@@ -1,0 +1,77 @@
+import NamespaceKit
+import Testing
+
+@testable import LaunchCommand
+
+/// Options that do not go together, and modifiers without what they modify.
+@Suite struct MisuseTests {
+    private static let perms =
+        "--perms must be followed by an option that makes a file or directory"
+    private static let size = "--size must be followed by --tmpfs"
+
+    @Test(arguments: [
+        ["--perms", "0700"], ["--perms", "0700", "--bind", "/a", "/b"],
+        ["--perms", "0700", "--home", "--dir", "/d"], ["--perms", "0700", "--symlink", "a", "/b"],
+    ])
+    func modesWithoutUse(options: [String]) throws {
+        #expect(try #require(complaint(options + ["true"])).hasPrefix(MisuseTests.perms))
+    }
+
+    @Test(arguments: [
+        ["--size", "1K"], ["--size", "1K", "--dir", "/d"], ["--size", "1K", "--home"],
+        ["--size", "1K", "--perms", "0700", "--dir", "/d"],
+    ])
+    func sizesWithoutUse(options: [String]) throws {
+        #expect(try #require(complaint(options + ["true"])).hasPrefix(MisuseTests.size))
+    }
+
+    @Test func bothModifyOneTmpfsAndNoOther() throws {
+        for options in [["--perms", "0700", "--size", "1K"], ["--size", "1K", "--perms", "0700"]] {
+            let request = try build(options + ["--tmpfs", "/a", "--tmpfs", "/b"]).request
+            #expect(
+                request.operations.map(\.action) == [
+                    .tmpfs(target: "/a", mode: 0o700, size: 1024),
+                    .tmpfs(target: "/b", mode: 0o755, size: nil),
+                ])
+        }
+    }
+
+    /// As in bubblewrap: one of the two would be lost.
+    @Test func aModifierTwice() {
+        #expect(complaint("--perms", "0700", "--perms", "0755", "--dir", "/d") != nil)
+        #expect(complaint("--size", "1K", "--size", "2K", "--tmpfs", "/d") != nil)
+    }
+
+    @Test func oneLayerAtATime() {
+        #expect(
+            complaint("--rootfs", "/r", "--writable", "--ephemeral") == """
+                --ephemeral contradicts an earlier option
+                  one of --writable, --ephemeral and --overlay-dir
+                """)
+        #expect(complaint("--overlay-dir", "/a", "--overlay-dir", "/b") != nil)
+        #expect(complaint("--ephemeral", "--ephemeral") == nil)
+    }
+
+    @Test(arguments: [
+        (
+            ["--writable"],
+            "--writable needs --rootfs\n  the host's files are as writable as ever"
+        ),
+        (["--kill-after", "1"], "--kill-after needs --timeout"),
+        (["--network", "bridge"], "--network: unknown kind \"bridge\"\n  host or none"),
+        (["--preset", "x"], "unknown preset \"x\"\n  one of host, rootfs"),
+        (["--explain=xml"], "--explain: unknown format \"xml\"\n  --explain=json"),
+        (["--rootfs", ""], "--rootfs: the path is empty"),
+        (["--overlay-dir", ""], "--overlay-dir: the path is empty"),
+        (["--chdir="], "--chdir: the path is empty"),
+        (["--debug-opt", "x"], "--debug-opt: unknown name \"x\""),
+    ])
+    func others(options: [String], wanted: String) {
+        #expect(complaint(options) == wanted)
+    }
+
+    /// A run on the host's own root is not what was asked for.
+    @Test func theRootfsPresetNeedsARootfs() {
+        #expect(complaint("--preset", "rootfs", "true") != nil)
+    }
+}

@@ -1,0 +1,173 @@
+import NamespaceKit
+import Testing
+
+@testable import LaunchCommand
+
+/// A command line and the change that it makes to a request for the same command: that and no other.
+struct OptionCase: Sendable, CustomTestStringConvertible {
+    let options: [String]
+    let change: @Sendable (inout LaunchRequest) -> Void
+
+    init(_ options: String..., change: @escaping @Sendable (inout LaunchRequest) -> Void) {
+        self.options = options
+        self.change = change
+    }
+
+    /// An option about the file system.
+    static func mount(_ action: FileSystemOperation.Action, _ options: String...) -> OptionCase {
+        let words = options
+        return OptionCase(words: words) {
+            let name = ByteString(words.first { $0 != "--perms" && $0.hasPrefix("--") } ?? "")
+            $0.operations = [FileSystemOperation(action, origin: name)]
+        }
+    }
+
+    private init(words: [String], change: @escaping @Sendable (inout LaunchRequest) -> Void) {
+        options = words
+        self.change = change
+    }
+
+    var testDescription: String { options.joined(separator: " ") }
+}
+
+@Suite struct RequestBuilderTests {
+    static let simple: [OptionCase] = [
+        OptionCase("--rootfs", "/srv/debian") { $0.view = .rootfs("/srv/debian") },
+        OptionCase("--rootfs", "./debian", "--writable") {
+            $0.view = .rootfs("./debian")
+            $0.layer = .writable
+        },
+        OptionCase("--ephemeral") { $0.layer = .memory },
+        OptionCase("--overlay-dir", "/d") { $0.layer = .directory("/d") },
+        OptionCase("--home") { $0.bindsHome = true },
+        OptionCase("--cwd") { $0.bindsCurrentDirectory = true },
+        OptionCase("--host-root") { $0.showsHostRoot = true },
+        OptionCase("--preset", "host") { _ in },
+        OptionCase("--rootfs", "/r", "--preset", "rootfs") { $0.view = .rootfs("/r") },
+
+        OptionCase("--share-pid") { $0.namespaces.new = [.user, .mount] },
+        OptionCase("--share-pid", "--unshare-pid") { _ in },
+        OptionCase("--network", "none") { $0.namespaces.new.insert(.network) },
+        OptionCase("--network", "none", "--network", "host") { _ in },
+        OptionCase("--unshare-user") { _ in },
+        OptionCase("--unshare-user-try") { $0.namespaces.optional = .user },
+        OptionCase("--unshare-ipc") { $0.namespaces.new.insert(.ipc) },
+        OptionCase("--unshare-net") { $0.namespaces.new.insert(.network) },
+        OptionCase("--unshare-uts") { $0.namespaces.new.insert(.uts) },
+        OptionCase("--unshare-cgroup") { $0.namespaces.new.insert(.cgroup) },
+        OptionCase("--unshare-cgroup-try") { $0.namespaces.optional = .cgroup },
+        OptionCase("--unshare-all") {
+            $0.namespaces.new = [.user, .mount, .pid, .network, .ipc, .uts]
+            $0.namespaces.optional = .cgroup
+        },
+        OptionCase("--unshare-all", "--share-net") {
+            $0.namespaces.new = [.user, .mount, .pid, .ipc, .uts]
+            $0.namespaces.optional = .cgroup
+        },
+        OptionCase("--hostname", "box") { $0.hostname = "box" },
+        OptionCase("--uid", "0") { $0.identity.user = 0 },
+        OptionCase("--gid", "5") { $0.identity.group = 5 },
+        OptionCase("--cap-add", "chown", "--cap-drop", "ALL") {
+            $0.capabilities = [.add(0), .dropAll]
+        },
+
+        OptionCase("--setenv", "A", "1", "--unsetenv", "B", "--clearenv") {
+            $0.environment.changes = [.set(name: "A", value: "1"), .unset(name: "B"), .clear]
+        },
+        OptionCase("--clean-env") { $0.environment.start = .clean },
+        OptionCase("--env-file", "/dev/null") { _ in },
+        OptionCase("--chdir", "/srv") { $0.workingDirectory = "/srv" },
+        OptionCase("--argv0", "-sh") { $0.argument0 = "-sh" },
+        OptionCase("--new-session") { $0.lifecycle.newSession = true },
+        OptionCase("--die-with-parent") { $0.lifecycle.diesWithParent = true },
+        OptionCase("--as-pid-1") { $0.lifecycle.commandIsPidOne = true },
+        OptionCase("--timeout", "2", "--kill-after", "1") {
+            $0.lifecycle.timeout = 2_000_000_000
+            $0.lifecycle.killAfter = 1_000_000_000
+        },
+        OptionCase("--rlimit", "nproc=5") {
+            $0.limits = [ResourceLimit(resource: 6, soft: 5, hard: 5)]
+        },
+    ]
+
+    static let mounts: [OptionCase] = [
+        .mount(bind([]), "--bind", "/a", "/b"), .mount(bind(.optional), "--bind-try", "/a", "/b"),
+        .mount(bind(.devices), "--dev-bind", "/a", "/b"),
+        .mount(bind([.devices, .optional]), "--dev-bind-try", "/a", "/b"),
+        .mount(bind(.readOnly), "--ro-bind", "/a", "/b"),
+        .mount(bind([.readOnly, .optional]), "--ro-bind-try", "/a", "/b"),
+        .mount(.remountReadOnly(target: "/b"), "--remount-ro", "/b"),
+        .mount(.proc(target: "/p"), "--proc", "/p"), .mount(.dev(target: "/d"), "--dev", "/d"),
+        .mount(.mqueue(target: "/q"), "--mqueue", "/q"),
+        .mount(.tmpfs(target: "/t", mode: 0o755, size: nil), "--tmpfs", "/t"),
+        .mount(.tmpfs(target: "/t", mode: 0o1777, size: nil), "--perms", "1777", "--tmpfs", "/t"),
+        .mount(.directory(target: "/d", mode: 0o755), "--dir", "/d"),
+        .mount(.directory(target: "/d", mode: 0o700), "--perms", "0700", "--dir", "/d"),
+        .mount(.file(content: .descriptor(2), target: "/f", mode: 0o666), "--file", "2", "/f"),
+        .mount(
+            .file(content: .descriptor(2), target: "/f", mode: 0o640), "--perms", "0640", "--file",
+            "2", "/f"),
+        .mount(data(0o600, readOnly: false), "--bind-data", "2", "/f"),
+        .mount(data(0o600, readOnly: true), "--ro-bind-data", "2", "/f"),
+        .mount(data(0o444, readOnly: true), "--perms", "444", "--ro-bind-data", "2", "/f"),
+        .mount(.symlink(text: "../a", target: "/b"), "--symlink", "../a", "/b"),
+        .mount(.changeMode(target: "/b", mode: 0o4755), "--chmod", "04755", "/b"),
+    ]
+
+    private static func bind(_ options: BindOptions) -> FileSystemOperation.Action {
+        .bind(source: .path("/a"), target: "/b", options: options)
+    }
+
+    private static func data(_ mode: UInt32, readOnly: Bool) -> FileSystemOperation.Action {
+        .bindData(content: .descriptor(2), target: "/f", mode: mode, readOnly: readOnly)
+    }
+
+    @Test(arguments: simple + mounts) func options(_ example: OptionCase) throws {
+        var wanted = LaunchRequest(command: ["true"])
+        example.change(&wanted)
+        let invocation = try build(example.options + ["--", "true"])
+        #expect(invocation.request == wanted)
+        #expect(invocation.action == .launch)
+    }
+
+    @Test(
+        arguments: [
+            (["--help"], .help), (["--version"], .version), (["--doctor"], .doctor),
+            (["--explain"], .explain(json: false)), (["--explain=json"], .explain(json: true)),
+            (["--generate", "man"], .generate("man")),
+        ] as [([String], Invocation.Action)])
+    func actions(options: [String], action: Invocation.Action) throws {
+        #expect(try build(options).action == action)
+    }
+
+    @Test func moreOrFewerWords() throws {
+        #expect(try build(["--verbose"]).isVerbose)
+        #expect(try build(["--quiet"]).isQuiet)
+        let neither = try build([])
+        #expect(!neither.isVerbose)
+        #expect(!neither.isQuiet)
+    }
+
+    @Test(
+        arguments: [
+            ("force-classic-mounts", .mountAPI), ("force-openat-fallback", .openat2),
+            ("force-attached-mounts", .detachedMounts),
+        ] as [(String, AvoidedInterfaces)])
+    func olderKernels(name: String, avoided: AvoidedInterfaces) throws {
+        #expect(try build(["--debug-opt", name]).request.avoided == avoided)
+    }
+
+    /// Whoever adds an option to the table adds its case here.
+    @Test func everyOptionIsTried() {
+        var tried: Set<String> = [
+            "--help", "--version", "--doctor", "--explain", "--verbose", "--quiet", "--generate",
+            "--debug-opt", "--args", "--size",
+        ]
+        for example in RequestBuilderTests.simple + RequestBuilderTests.mounts {
+            tried.formUnion(example.options)
+        }
+        for option in OptionTable.options {
+            #expect(tried.contains(option.name.text), "\(option.name.text)")
+        }
+    }
+}

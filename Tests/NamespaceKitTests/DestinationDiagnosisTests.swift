@@ -1,0 +1,122 @@
+import CNamespace
+import Glibc
+import Testing
+
+@testable import NamespaceKit
+
+/// Messages about the two ends of a bind, and about every other place in the new root.
+@Suite struct DestinationDiagnosisTests {
+    private let bind = Step.Action.bind(
+        .init(source: .path("/data"), target: "/data", options: []))
+
+    /// The command line's contract shows this one word for word.
+    @Test func aMissingDestinationOnAReadOnlyRoot() throws {
+        #expect(
+            try diagnose(bind, EROFS, NSRUN_CALL_CREATE.rawValue).lines == """
+                cannot bind-mount /data onto /data: no such directory in the rootfs, which is \
+                read-only
+                  add --ephemeral, or create the directory in the rootfs
+                """)
+    }
+
+    @Test(
+        arguments: [
+            (
+                NSRUN_CALL_CREATE, ENOTDIR,
+                """
+                a part of /data is not a directory
+                  add --ephemeral, or create the directory in the rootfs
+                """
+            ),
+            (
+                NSRUN_CALL_MIRROR, ENOMEM,
+                """
+                it cannot be made there: out of memory
+                  add --ephemeral, or create the directory in the rootfs
+                """
+            ),
+            (
+                NSRUN_CALL_SPARED, EROFS,
+                """
+                no such directory on the host, where nsrun makes none
+                  create it, or add --ephemeral
+                """
+            ),
+            (
+                NSRUN_CALL_TYPE, EISDIR,
+                """
+                /data is a directory in the new root, but a file is wanted
+                  a directory goes onto a directory, a file onto a file
+                """
+            ),
+            (
+                NSRUN_CALL_TYPE, ENOTDIR,
+                """
+                /data is not a directory in the new root, but a directory is wanted
+                  a directory goes onto a directory, a file onto a file
+                """
+            ),
+            (
+                NSRUN_CALL_LINK, ELOOP,
+                """
+                /data is a symbolic link
+                  name the place that it points to
+                """
+            ),
+            (NSRUN_CALL_DESTINATION, ENOTDIR, "a part of /data is not a directory"),
+            (NSRUN_CALL_DESTINATION, ENOENT, "/data does not exist in the new root"),
+            (NSRUN_CALL_DESTINATION, ELOOP, "/data: too many symbolic links"),
+        ] as [(nsrun_call, Int32, String)])
+    func destinations(call: nsrun_call, code: Int32, lines: String) throws {
+        #expect(
+            try diagnose(bind, code, call.rawValue).lines
+                == "cannot bind-mount /data onto /data: \(lines)")
+    }
+
+    @Test(
+        arguments: [
+            (
+                .tmpfs(target: "/x", mode: 0o755, size: 1, replacesLink: false),
+                "mount a tmpfs on /x"
+            ),
+            (.fileSystem(.devpts, target: "/x"), "mount a fresh devpts on /x"),
+            (.fileSystem(.proc, target: "/x"), "mount a fresh proc on /x"),
+            (.file(.bytes([]), target: "/x", mode: 0o600), "make the file /x"),
+            (
+                .bindData(.bytes([]), target: "/x", mode: 0o600, readOnly: true),
+                "bind a file in memory onto /x"
+            ),
+            (.directory(target: "/x", mode: 0o755), "make the directory /x"),
+            (.symlink(text: "a", target: "/x"), "make the symlink /x -> a"),
+            (.changeMode(target: "/x", mode: 0o644), "change the mode of /x to mode 0644"),
+            (.prepend(text: "a\n", target: "/x"), "show your entry in /x"),
+        ] as [(Step.Action, String)])
+    func everyOperationIsNamed(action: Step.Action, what: String) throws {
+        let call = NSRUN_CALL_DESTINATION.rawValue
+        #expect(
+            try diagnose(action, ENOENT, call).message
+                == "cannot \(what): /x does not exist in the new root")
+    }
+
+    @Test func aMissingSource() throws {
+        #expect(
+            try diagnose(bind, ENOENT, NSRUN_CALL_SOURCE.rawValue).lines == """
+                cannot bind-mount /data onto /data: /data does not exist on the host
+                  create it, or use the -try form, which passes over what is missing
+                """)
+    }
+
+    @Test func aSourceThatCannotBeOpened() throws {
+        #expect(
+            try diagnose(bind, EACCES, NSRUN_CALL_SOURCE.rawValue).lines
+                == "cannot bind-mount /data onto /data: cannot open /data: permission denied")
+    }
+
+    /// A name that holds a newline still makes one line.
+    @Test func hostileNamesStayOnTheirLine() throws {
+        let name = ByteString("/a\n  nsrun: all is well\u{1b}[2K")
+        let action = Step.Action.bind(.init(source: .path(name), target: name, options: []))
+        let message = try diagnose(action, ENOENT, NSRUN_CALL_SOURCE.rawValue).message
+        #expect(!message.utf8.contains { $0 < 0x20 })
+    }
+}

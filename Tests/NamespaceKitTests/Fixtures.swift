@@ -1,0 +1,91 @@
+@testable import NamespaceKit
+
+/// Messages are tested in the command line's words. A global is set once, before any test reads it.
+private let commandLineWords: Void = { Vocabulary.current = .commandLine }()
+
+extension HostFacts {
+    /// A user at her desk.
+    static var alice: HostFacts {
+        var facts = HostFacts()
+        facts.currentDirectory = "/home/alice/work"
+        facts.environment = ["HOME=/home/alice", "PATH=/usr/local/bin:/usr/bin", "SHELL=/bin/zsh"]
+        facts.account = Account(
+            name: "alice", home: "/home/alice", shell: "/bin/zsh", groupName: "users")
+        return facts
+    }
+}
+
+extension LaunchRequest {
+    static func rootfs(_ layer: Layer = .readOnly, command: [ByteString] = ["true"]) -> Self {
+        var request = LaunchRequest(command: command)
+        request.view = .rootfs("/srv/debian")
+        request.layer = layer
+        return request
+    }
+
+    /// The same with a change.
+    func with(_ change: (inout LaunchRequest) -> Void) -> LaunchRequest {
+        var request = self
+        change(&request)
+        return request
+    }
+}
+
+func plan(
+    _ request: LaunchRequest, on facts: HostFacts = .alice, as role: Planner.Role = .parent
+) throws(LaunchError) -> LaunchPlan {
+    _ = commandLineWords
+    return try Planner.plan(request, on: facts, as: role)
+}
+
+/// What the planner says against a request, or nil where it has no objection.
+func refusal(_ request: LaunchRequest, on facts: HostFacts = .alice) -> LaunchError? {
+    do throws(LaunchError) {
+        _ = try plan(request, on: facts)
+        return nil
+    } catch {
+        return error
+    }
+}
+
+/// What the command would find mounted: a line `PATH: SOURCE ACCESS` each.
+func sees(_ request: LaunchRequest, on facts: HostFacts = .alice) throws -> [String] {
+    MountTree(try plan(request, on: facts)).sorted.map {
+        "\($0.path.text): \($0.source) \($0.access.rawValue)"
+    }
+}
+
+/// What the executor reports about the last of these actions, in a message.
+func diagnose(
+    _ action: Step.Action, after earlier: [Step.Action] = [.emptyRoot], _ code: Int32,
+    _ call: UInt32 = 0, text: [UInt8] = [], on facts: HostFacts = .alice,
+    request: LaunchRequest = .rootfs()
+) throws -> LaunchError {
+    var plan = try plan(request, on: facts)
+    plan.steps = (earlier + [action]).map { Step(action: $0) }
+    return Diagnosis(plan: plan, facts: facts)
+        .explain(.init(step: earlier.count, code: code, call: call, text: text))
+}
+
+extension LaunchPlan {
+    var actions: [Step.Action] { steps.map(\.action) }
+
+    /// The steps in words, a line each.
+    var transcript: String { steps.map { $0.description + "\n" }.joined() }
+
+    /// What the command's path may be, in order.
+    var programs: [ByteString]? {
+        guard case .execute(let candidates) = steps.last?.action else { return nil }
+        return candidates
+    }
+
+    var capabilities: Step.CapabilitySets? {
+        for case .capabilities(let sets) in actions { return sets }
+        return nil
+    }
+}
+
+extension LaunchError {
+    /// As the user reads it.
+    var lines: String { remedy.map { message + "\n  " + $0 } ?? message }
+}

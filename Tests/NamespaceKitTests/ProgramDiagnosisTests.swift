@@ -1,0 +1,138 @@
+import CNamespace
+import Glibc
+import Testing
+
+@testable import NamespaceKit
+
+/// Why a program did not start: the message, the remedy, and 126 or 127 for the shell.
+@Suite struct ProgramDiagnosisTests {
+    /// The executor sends the path, a NUL byte, and how the file begins.
+    private func failure(
+        _ code: Int32, head: [UInt8], interpreter: Bool = false, path: String = "/usr/bin/tool",
+        request: LaunchRequest = .rootfs()
+    ) throws -> LaunchError {
+        let call = interpreter ? NSRUN_CALL_INTERPRETER : NSRUN_CALL_RUN
+        return try diagnose(
+            .execute(["/bin/tool", ByteString(path)]), code, call.rawValue,
+            text: Array(path.utf8) + [0] + head, request: request)
+    }
+
+    private func notFound(
+        _ candidates: [ByteString], request: LaunchRequest = .rootfs()
+    ) throws -> LaunchError {
+        try diagnose(.execute(candidates), ENOENT, request: request)
+    }
+
+    // MARK: Not found
+
+    @Test func aNameIsNowhereOnThePath() throws {
+        let error = try notFound(["/usr/local/bin/tool", "/usr/bin/tool", "/tool"])
+        #expect(
+            error.lines == """
+                cannot run tool: not found in the rootfs
+                  looked in /usr/local/bin:/usr/bin:/
+                """)
+        #expect(error.exitStatus == 127)
+    }
+
+    @Test func aPathIsLookedUpInside() throws {
+        let error = try notFound(["./tool"])
+        #expect(
+            error.lines == """
+                cannot run ./tool: no such file in the rootfs
+                  paths of the command are looked up inside the rootfs
+                """)
+        #expect(error.exitStatus == 127)
+    }
+
+    @Test(arguments: [.readOnly, .memory] as [LaunchRequest.Layer])
+    func theHostViewHasNoRootfs(layer: LaunchRequest.Layer) throws {
+        let request = LaunchRequest(command: ["tool"]).with { $0.layer = layer }
+        #expect(
+            try notFound(["./tool"], request: request).lines
+                == "cannot run ./tool: no such file on this machine")
+    }
+
+    // MARK: Found, but
+
+    @Test func anotherArchitecture() throws {
+        let error = try failure(ENOEXEC, head: ELFImage(machine: 183).bytes)
+        #expect(
+            error.lines == """
+                cannot run /usr/bin/tool: it is built for aarch64, and this machine is x86_64
+                  use a rootfs for x86_64, or register an emulator such as qemu-user
+                """)
+        #expect(error.exitStatus == 126)
+    }
+
+    @Test func neitherProgramNorScript() throws {
+        let error = try failure(ENOEXEC, head: Array("echo hello\n".utf8))
+        #expect(
+            error.lines == """
+                cannot run /usr/bin/tool: it is neither a program of this machine nor a script with \
+                a #! line
+                  start a script without #! through its interpreter, as in: sh /usr/bin/tool
+                """)
+        #expect(error.exitStatus == 126)
+    }
+
+    @Test func notExecutable() throws {
+        let error = try failure(EACCES, head: [])
+        #expect(
+            error.lines == """
+                cannot run /usr/bin/tool: permission denied
+                  it must be an ordinary file with execute permission (chmod +x)
+                """)
+        #expect(error.exitStatus == 126)
+    }
+
+    @Test func anyOtherReason() throws {
+        let error = try failure(E2BIG, head: ELFImage().bytes)
+        #expect(error.lines == "cannot run /usr/bin/tool: too long")
+        #expect(error.exitStatus == 126)
+    }
+
+    // MARK: Found, but its interpreter is not
+
+    /// The program itself is there: 126, "found but not executable".
+    @Test func theELFInterpreterIsMissing() throws {
+        let error = try failure(
+            ENOENT, head: ELFImage(interpreter: "/lib/ld-musl-x86_64.so.1").bytes,
+            interpreter: true)
+        #expect(
+            error.lines == """
+                cannot run /usr/bin/tool: its ELF interpreter /lib/ld-musl-x86_64.so.1 is missing \
+                in the rootfs
+                  the rootfs must hold the C library that the program was built for
+                """)
+        #expect(error.exitStatus == 126)
+    }
+
+    @Test func theScriptsInterpreterIsMissing() throws {
+        let error = try failure(
+            ENOENT, head: Array("#! /opt/python -u\n".utf8), interpreter: true)
+        #expect(
+            error.lines == """
+                cannot run /usr/bin/tool: the interpreter /opt/python of its #! line is missing in \
+                the rootfs
+                  install it, or change the #! line
+                """)
+        #expect(error.exitStatus == 126)
+    }
+
+    @Test func aScriptFromWindows() throws {
+        #expect(
+            try failure(ENOENT, head: Array("#!/bin/sh\r\n".utf8), interpreter: true).lines == """
+                cannot run /usr/bin/tool: its #! line ends with a carriage return (/bin/sh\\x0d)
+                  save the script with Unix line ends
+                """)
+    }
+
+    /// With only the beginning of a file at hand, the interpreter's name may be out of reach.
+    @Test func theInterpretersNameIsOutOfReach() throws {
+        let head = Array(ELFImage().bytes.prefix(64))
+        #expect(
+            try failure(ENOENT, head: head, interpreter: true).message
+                == "cannot run /usr/bin/tool: its ELF interpreter is missing in the rootfs")
+    }
+}
