@@ -172,6 +172,7 @@ static int settle(struct nsrun_world *w, struct nsrun_place *place) {
     nsrun_forget_parent(w);
     if (place->is_root) {
         w->stacked++;
+        w->scratch_on_top = false;
         if (w->root >= 0)
             close(w->root);
         w->root = fcntl(fd, F_DUPFD_CLOEXEC, 3);

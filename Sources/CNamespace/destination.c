@@ -229,12 +229,13 @@ static int open_parent(struct nsrun_world *w, const char *parent) {
     }
     nsrun_forget_parent(w);
     w->parent = fd;
+    w->parent_is_own = nsrun_is_own(w, fd);
     strcpy(w->parent_path, parent);
     return fd;
 }
 
-/// The usual case in few calls: the parent is there, and the last component is no symlink.
-/// -EAGAIN where the walk must decide.
+/// The usual case in few calls: the parent is there, and the last component is no symlink. Returns 1
+/// where it was just made, 0 where it is to be looked at, -EAGAIN where the walk must decide.
 static int find_quickly(struct nsrun_world *w, const char *path, enum nsrun_kind kind,
                         unsigned flags, mode_t mode, struct nsrun_place *place) {
     char parent[PATH_MAX], name[NAME_MAX + 1];
@@ -244,19 +245,30 @@ static int find_quickly(struct nsrun_world *w, const char *path, enum nsrun_kind
     int directory = open_parent(w, parent);
     if (directory < 0)
         return -EAGAIN;
-    int fd = openat(directory, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0 && errno == ENOENT && !(flags & NSRUN_MUST_EXIST)
-        && (!(w->plan->flags & NSRUN_SPARE_HOST) || nsrun_is_own(w, directory))) {
-        int made = kind == NSRUN_KIND_FILE ? mknodat(directory, name, S_IFREG | mode, 0)
-                                           : mkdirat(directory, name, mode);
-        if (made != 0)
+    // In a directory that this run made, what is looked for is seldom there yet.
+    const bool is_own = w->parent_is_own;
+    int fd = -1;
+    bool made = false;
+    if (!is_own) {
+        fd = openat(directory, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 && (errno != ENOENT || (w->plan->flags & NSRUN_SPARE_HOST)))
+            return -EAGAIN;
+    }
+    if (fd < 0) {
+        if (flags & NSRUN_MUST_EXIST)
+            return -EAGAIN;
+        made = (kind == NSRUN_KIND_FILE ? mknodat(directory, name, S_IFREG | mode, 0)
+                                        : mkdirat(directory, name, mode)) == 0;
+        if (!made && errno != EEXIST)
             return -EAGAIN;
         fd = openat(directory, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
     }
     if (fd < 0)
         return -EAGAIN;
-    *place = (struct nsrun_place){.fd = fd};
-    return 0;
+    place->fd = fd;
+    place->is_root = false;
+    place->path[0] = 0;
+    return made ? 1 : 0;
 }
 
 int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, unsigned flags,
@@ -266,6 +278,10 @@ int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, un
         flags |= NSRUN_REFUSE_LINK;
     struct stat status;
     int error = find_quickly(w, path, kind, flags, mode, place);
+    if (error == 1) {
+        w->call = NSRUN_CALL_STEP;
+        return 0;
+    }
     if (error == 0) {
         error = fstat(place->fd, &status) == 0 ? 0 : -errno;
         if (error == 0 && S_ISLNK(status.st_mode)) {
@@ -299,7 +315,16 @@ int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker
     if (split(step->target, parent, name) == NULL)
         return -EEXIST;
     struct nsrun_place place;
-    int error = nsrun_find(w, names_root(parent) ? "/" : parent, NSRUN_KIND_DIRECTORY, 0,
+    int error;
+    if (!(w->plan->flags & NSRUN_CLASSIC_MOUNTS) && !w->no_openat2) {
+        int directory = open_parent(w, parent);
+        if (directory >= 0 && w->parent_is_own) {
+            error = make(w, directory, name, step);
+            if (error != -EROFS)
+                return error;
+        }
+    }
+    error = nsrun_find(w, names_root(parent) ? "/" : parent, NSRUN_KIND_DIRECTORY, 0,
                            w->parent_mode, &place);
     if (error < 0)
         return error;

@@ -18,7 +18,6 @@ void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, i
         .root = -1,
         .base = -1,
         .scratch = -1,
-        .scratch_mount = -1,
         .parent = -1,
         .proc = -1,
         .kept_count = plan->kept_count,

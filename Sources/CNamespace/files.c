@@ -61,15 +61,19 @@ int nsrun_scratch(struct nsrun_world *w) {
             return 0;
         // Older kernels clone only from mounts that are attached; ENTER takes it away again.
         error = nsrun_move_mount(w->scratch, AT_FDCWD, "/", 0);
-        w->scratch_mount = w->scratch;
+        w->scratch_on_top = true;
         w->stacked++;
         return error;
     }
     if (mount("tmpfs", "/", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0)
         return -errno;
     w->stacked++;
-    w->scratch = w->scratch_mount = nsrun_result(open("/..", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    return w->scratch < 0 ? w->scratch : 0;
+    w->scratch_on_top = true;
+    w->scratch = nsrun_result(open("/..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (w->scratch < 0)
+        return w->scratch;
+    nsrun_remember_made(w, w->scratch);
+    return 0;
 }
 
 /// A new file in the scratch tmpfs, open for writing; `name` is its name there.

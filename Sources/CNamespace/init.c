@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "world.h"
 
@@ -73,21 +74,30 @@ static void reap(struct pid_one *one) {
     }
 }
 
+static bool is_forwarded(const siginfo_t *info) {
+    return info->si_code == SI_QUEUE && info->si_value.sival_int == forward_mark;
+}
+
 static void pass_on(struct pid_one *one, const siginfo_t *info) {
     const int number = info->si_signo;
     if (number < 1 || number > 64 || one->ended)
         return;
-    const bool forwarded = info->si_code == SI_QUEUE && info->si_value.sival_int == forward_mark;
-    if (!forwarded) {
+    if (!is_forwarded(info)) {
         // Sent to the group, which the command belongs to as well: it has its own copy.
         one->direct[number] = nsrun_now();
         return;
     }
     const int64_t direct = one->direct[number];
-    if (direct != 0 && nsrun_now() - direct < same_signal) {
-        one->direct[number] = 0;
+    one->direct[number] = 0;
+    if (direct != 0 && nsrun_now() - direct < same_signal)
         return;
-    }
+    // The launcher may have been quicker than the sender's loop over the group.
+    const uint64_t only = 1ull << (number - 1);
+    const struct timespec moment = {.tv_nsec = 2 * 1000 * 1000};
+    siginfo_t next;
+    if (syscall(SYS_rt_sigtimedwait, &only, &next, &moment, sizeof only) == number
+        && !is_forwarded(&next))
+        return;
     kill(one->command, number);
 }
 

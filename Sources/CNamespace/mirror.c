@@ -80,9 +80,28 @@ static int copy_entries(struct nsrun_world *w, int from, const char *path, int t
     return error;
 }
 
+/// A directory in memory, by its path and what lies there: a later copy of a parent, or another mount
+/// on top, must not be mistaken for it.
+struct copy {
+    dev_t device;
+    ino_t inode;
+    size_t length;   ///< of the path that follows, with its NUL
+};
+
+int nsrun_remember_copy(struct nsrun_world *w, const struct nsrun_place *place, const char *path) {
+    struct stat status;
+    if (fstat(place->fd, &status) != 0)
+        return -errno;
+    struct copy copy = {.device = status.st_dev, .inode = status.st_ino, .length = strlen(path) + 1};
+    if (w->copied + sizeof copy + copy.length > w->plan->copies_size)
+        return -E2BIG;
+    memcpy(w->plan->copies + w->copied, &copy, sizeof copy);
+    memcpy(w->plan->copies + w->copied + sizeof copy, path, copy.length);
+    w->copied += sizeof copy + copy.length;
+    return 0;
+}
+
 int nsrun_mirror(struct nsrun_world *w, struct nsrun_place *place, const char *leave_out) {
-    if (w->copied >= w->plan->scratch_capacity)
-        return -EMFILE;
     struct stat status;
     if (fstat(place->fd, &status) != 0)
         return -errno;
@@ -92,36 +111,33 @@ int nsrun_mirror(struct nsrun_world *w, struct nsrun_place *place, const char *l
             return -errno;
         return 0;
     }
-    const int from = dup(place->fd);
+    const int from = fcntl(place->fd, F_DUPFD_CLOEXEC, 3);
     if (from < 0)
         return -errno;
     int error = nsrun_place_private(w, (status.st_mode & 07777) | 0700, place);
     if (error == 0)
         error = copy_entries(w, from, place->path, place->fd, leave_out);
     close(from);
-    if (error < 0)
-        return error;
-    int keep = dup(place->fd);
-    if (keep < 0)
-        return -errno;
-    fcntl(keep, F_SETFD, FD_CLOEXEC);
-    w->plan->scratch_fds[w->copied++] = keep;
-    return 0;
+    return error < 0 ? error : nsrun_remember_copy(w, place, place->path);
 }
 
 int nsrun_seal(struct nsrun_world *w) {
-    for (size_t i = 0; i < w->copied; i++) {
-        int fd = w->plan->scratch_fds[i];
-        int error;
-        if (w->plan->flags & NSRUN_CLASSIC_MOUNTS) {
-            error = nsrun_classic_attributes(w, fd, MS_RDONLY, false);
-        } else {
-            error = nsrun_mount_setattr(fd, 0, MOUNT_ATTR_RDONLY, 0);
-        }
+    for (size_t at = 0; at < w->copied;) {
+        struct copy copy;
+        memcpy(&copy, w->plan->copies + at, sizeof copy);
+        int fd = nsrun_reopen(w, w->plan->copies + at + sizeof copy);
+        at += sizeof copy + copy.length;
+        struct stat status;
+        if (fd < 0)
+            continue;   // hidden by a later mount
+        int error = 0;
+        if (fstat(fd, &status) == 0 && status.st_dev == copy.device && status.st_ino == copy.inode)
+            error = w->plan->flags & NSRUN_CLASSIC_MOUNTS
+                        ? nsrun_classic_attributes(w, fd, MS_RDONLY, false)
+                        : nsrun_mount_setattr(fd, 0, MOUNT_ATTR_RDONLY, 0);
         close(fd);
         if (error < 0)
             return error;
     }
-    w->copied = 0;
     return 0;
 }

@@ -43,12 +43,15 @@ static int attach(struct nsrun_world *w, int mount, bool is_file, struct nsrun_p
         close(mount);
         return error;
     }
-    if (place->is_root && w->attached)
+    if (place->is_root && w->attached) {
         w->stacked++;
+        w->scratch_on_top = false;
+    }
     if (!is_file)
         nsrun_forget_parent(w);
     if (place->is_root) {
-        if (w->root >= 0)
+        // A detached tree ends with its descriptor, and this one may still be copied from.
+        if (w->root >= 0 && w->attached)
             close(w->root);
         w->root = mount;
         w->host_root = false;
@@ -295,17 +298,28 @@ int nsrun_root_tmpfs(struct nsrun_world *w) {
     return error;
 }
 
+/// Whether `..` of the root stays in the root: nothing of the host is left above or on top of it.
+static int check_root(const struct nsrun_world *w) {
+    struct stat root, above;
+    if (fstat(w->root, &root) != 0 || stat("/..", &above) != 0)
+        return -errno;
+    return root.st_dev == above.st_dev && root.st_ino == above.st_ino ? 0 : -EXDEV;
+}
+
 int nsrun_enter(struct nsrun_world *w) {
-    if (w->scratch_mount >= 0) {
+    if (w->scratch_on_top) {
         // Bound files keep their file system; its own mount is not for the command to see.
         char path[32];
-        nsrun_fd_path(w->scratch_mount, path);
+        nsrun_fd_path(w->scratch, path);
         if (umount2(path, MNT_DETACH) != 0)
             return -errno;
+        w->stacked--;
     }
     int error = 0;
-    if (!w->attached)
+    if (!w->attached) {
         error = nsrun_move_mount(w->base, AT_FDCWD, "/", 0);
+        w->stacked++;
+    }
     // Attributes of a mount inside a tree can be changed only once the tree is attached.
     if (error == 0)
         error = nsrun_seal(w);
@@ -313,11 +327,15 @@ int nsrun_enter(struct nsrun_world *w) {
         return error;
     if (fchdir(w->root) != 0)
         return -errno;
-    // The old root ends up on top of the new one, and is taken away from there: no put_old directory.
+    // The old root ends up on top of the new one, and with it whatever of ours was stacked on its "/"
+    // on the way: all of it is taken away from there, and no put_old directory is needed.
     error = nsrun_pivot_root(".", ".");
     if (error < 0)
         return error;
-    if (umount2(".", MNT_DETACH) != 0)
+    for (unsigned i = 0; i < w->stacked; i++)
+        if (umount2(".", MNT_DETACH) != 0)
+            return -errno;
+    if (chdir("/") != 0)
         return -errno;
-    return chdir("/") == 0 ? 0 : -errno;
+    return check_root(w);
 }

@@ -93,11 +93,9 @@ int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step) {
 }
 
 /// Lays an overlay in memory over a directory, so that files can be made in it.
-static int layer(struct nsrun_world *w, struct nsrun_place *place) {
+static int layer(struct nsrun_world *w, const char *path, struct nsrun_place *place) {
     int upper = -1, work = -1;
     char lower_path[32], upper_path[32], work_path[32];
-    if (w->copied >= w->plan->scratch_capacity)
-        return -EMFILE;
     int error = layers_in_memory(w, &upper, &work);
     if (error == 0) {
         nsrun_fd_path(place->fd, lower_path);
@@ -108,12 +106,8 @@ static int layer(struct nsrun_world *w, struct nsrun_place *place) {
         error = nsrun_place_filesystem(w, "overlay", options,
                                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, place);
     }
-    if (error == 0) {
-        int keep = fcntl(place->fd, F_DUPFD_CLOEXEC, 3);
-        error = keep < 0 ? -errno : 0;
-        if (keep >= 0)
-            w->plan->scratch_fds[w->copied++] = keep;   // read-only from ENTER on
-    }
+    if (error == 0)
+        error = nsrun_remember_copy(w, place, path);
     if (upper >= 0)
         close(upper);
     if (work >= 0)
@@ -137,7 +131,7 @@ int nsrun_complete(struct nsrun_world *w, const struct nsrun_step *step) {
             continue;
         if (!layered && mknodat(place.fd, *name, S_IFREG | 0644, 0) == 0)
             continue;
-        if (!layered && layer(w, &place) < 0)
+        if (!layered && layer(w, step->target, &place) < 0)
             break;
         layered = true;
         if (mknodat(place.fd, *name, S_IFREG | 0644, 0) != 0)

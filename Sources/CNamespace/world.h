@@ -16,11 +16,12 @@ struct nsrun_world {
     bool host_root;       ///< the root is still the host's own: nothing to enter
     bool no_openat2;
     int scratch;          ///< a tmpfs that holds bound files, -1 before there is one
-    int scratch_mount;    ///< the same, for taking it away again in the classic case
+    bool scratch_on_top;  ///< it lies on the host's "/", above every root so far
     unsigned scratch_names;
     int parent;           ///< the directory that was looked up last, -1 where none is remembered
+    bool parent_is_own;   ///< it lies in a file system that this run made
     char parent_path[PATH_MAX];
-    size_t copied;        ///< how many of plan->scratch_fds are directories copied into memory
+    size_t copied;        ///< bytes of plan->copies in use
     dev_t made[16];       ///< file systems that this run made: mount points may be created there
     unsigned made_count;
     int status_fd, reply_fd;
@@ -59,6 +60,8 @@ bool nsrun_is_own(const struct nsrun_world *w, int fd);
 
 // mirror.c
 int nsrun_mirror(struct nsrun_world *w, struct nsrun_place *place, const char *leave_out);
+/// Remembers a directory in memory that is to become read-only when the root is entered.
+int nsrun_remember_copy(struct nsrun_world *w, const struct nsrun_place *place, const char *path);
 int nsrun_seal(struct nsrun_world *w);
 
 // mounts.c

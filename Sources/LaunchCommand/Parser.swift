@@ -15,6 +15,8 @@ struct ParsedOption {
 struct ParsedCommandLine {
     var options: [ParsedOption] = []
     var command: [ByteString] = []
+    /// Where arguments came from: not the command's business.
+    var argumentDescriptors: [Int32] = []
 }
 
 /// Splits a command line into options and the command.
@@ -92,7 +94,9 @@ struct Parser {
 
     private mutating func take(_ parsed: ParsedOption) throws(UsageError) {
         if parsed.id == .arguments {
-            try push(ArgumentFile.read(descriptor: Value.descriptor(parsed, 0)))
+            let descriptor = try Value.descriptor(parsed, 0)
+            result.argumentDescriptors.append(descriptor)
+            try push(ArgumentFile.read(descriptor: descriptor))
         } else {
             result.options.append(parsed)
         }

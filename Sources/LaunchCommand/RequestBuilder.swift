@@ -42,6 +42,7 @@ struct RequestBuilder {
         var builder = RequestBuilder(personality)
         for parsed in line.options { try builder.apply(parsed) }
         builder.result.request.command = line.command
+        builder.result.request.closedDescriptors = line.argumentDescriptors
         try builder.finish()
         return builder.result
     }

@@ -136,8 +136,8 @@ struct nsrun_plan {
     char *const *arguments;      ///< argv; an argv[0] of NULL stands for the path that was found
     char **environment;
     char **pwd_slot;             ///< the entry of environment that CHDIR sets, or NULL
-    int *scratch_fds;            ///< room for the descriptors of directories copied into memory
-    size_t scratch_capacity;
+    char *copies;                ///< room to remember the directories copied into memory
+    size_t copies_size;
     int *kept_fds;               ///< descriptors that pid 1 keeps, with room for a lock a step
     size_t kept_count;
     const int *close_fds;        ///< descriptors that the command must not inherit, ends with -1

@@ -49,6 +49,11 @@ struct Diagnosis {
             return rootfs(overlay.lower.first?.text ?? "", record)
         default: break
         }
+        if record.code == EACCES, call == NSRUN_CALL_DESTINATION, step.origin == nil,
+            let root = plan.rootfs
+        {
+            return rootfs(root.text, record)
+        }
         if let place = destination(step, record, call) { return place }
         if record.code == EPERM, isFirstMount(record.step) { return mountsRefused(step) }
         return error("cannot \(step.plainDescription)", record.code, hint(step, record.code, call))
@@ -246,6 +251,8 @@ struct Diagnosis {
         case .remountReadOnly(let target) where code == EINVAL:
             "\(target.text) is not a mount point"
         case .hostDirectory: "give a directory in which you may write"
+        case .changeMode where code == EROFS || code == EPERM:
+            "only what is yours and writable can be changed: \(words.memoryLayer)"
         default: nil
         }
     }

@@ -76,10 +76,9 @@ struct LoweredPlan {
         plan.environment = vector
         plan.pwd_slot = vector + (environment.pointers.count - 1)
 
-        // A directory is copied into memory at most once for each step that looks for a place.
-        let room = source.steps.count * 4 + 64
-        plan.scratch_fds = .allocate(capacity: room)
-        plan.scratch_capacity = room
+        let room = 65536 + source.steps.count * 256
+        plan.copies = .allocate(capacity: room)
+        plan.copies_size = room
         // Pid 1 keeps these; LOCK_FILE adds to them.
         let held = source.lifecycle.heldDescriptors
         let keptRoom = held.count + source.steps.count + 2
@@ -92,7 +91,7 @@ struct LoweredPlan {
         for (index, number) in source.closedDescriptors.enumerated() { closed[index] = number }
         closed[source.closedDescriptors.count] = -1
         plan.close_fds = UnsafePointer(closed)
-        blocks.append(UnsafeMutableRawPointer(plan.scratch_fds))
+        blocks.append(UnsafeMutableRawPointer(plan.copies))
         blocks.append(UnsafeMutableRawPointer(closed))
     }
 

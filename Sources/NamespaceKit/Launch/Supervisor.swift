@@ -12,6 +12,7 @@ public struct Supervisor {
     private let signals: Int32
     private let group = getpgrp()
     private let ownsTerminal: Bool
+    private let leadsSession = getsid(0) == getpid()
     private var deadline: Int64?
     private var killAt: Int64?
     private var timedOut = false
@@ -66,9 +67,12 @@ public struct Supervisor {
         if let timeout = lifecycle.timeout {
             deadline = nsrun_now() + timeout
         }
-        // A descriptor that the command closes must be closed, so none is held on to here.
+        // A descriptor that the command closes must be closed, so none is held on to here but
+        // standard error, for messages, and a terminal, to take it back.
         let keep = [signals, process.eventDescriptor, process.replyDescriptor, report.descriptor]
         keep.withUnsafeBufferPointer { nsrun_close_others($0.baseAddress!, $0.count) }
+        if report.descriptor != 1 { closeDescriptor(1) }
+        if !ownsTerminal, report.descriptor != 0 { closeDescriptor(0) }
     }
 
     private mutating func watch() throws(LaunchError) -> Int32 {
@@ -152,17 +156,19 @@ public struct Supervisor {
                     return ended
                 }
             case SIGTSTP, SIGTTIN, SIGTTOU:
-                if !reachedGroup(fromKernel) { try? process.signal(number) }
+                if !reachedGroup(number, fromKernel) { try? process.signal(number) }
                 _ = nsrun_stop_self()
             default:
                 // The terminal sends to the whole group, and the command is of it.
-                if !reachedGroup(fromKernel) { try? process.signal(number) }
+                if !reachedGroup(number, fromKernel) { try? process.signal(number) }
             }
         }
     }
 
-    private func reachedGroup(_ fromKernel: Bool) -> Bool {
-        fromKernel && !process.plan.lifecycle.newSession
+    private func reachedGroup(_ number: Int32, _ fromKernel: Bool) -> Bool {
+        guard fromKernel, !process.plan.lifecycle.newSession else { return false }
+        // A terminal that goes away tells the leader of the session alone.
+        return !(number == SIGHUP || number == SIGCONT) || !leadsSession
     }
 
     /// The command stopped by itself: so do we, for the shell to notice, and both go on together.

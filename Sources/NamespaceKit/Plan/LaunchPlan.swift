@@ -60,3 +60,18 @@ public struct LaunchPlan: Sendable, Equatable {
     /// Each step is reported with the time that it took.
     public var tracesSteps = false
 }
+
+extension LaunchPlan {
+    /// The directory that the root is made of, where it is one of its own.
+    var rootfs: ByteString? {
+        for step in steps {
+            switch step.action {
+            case .bind(let bind) where bind.directoryOnly:
+                if case .path(let path) = bind.source { return path }
+            case .overlay(let overlay) where overlay.target == "/": return overlay.lower.first
+            default: continue
+            }
+        }
+        return nil
+    }
+}

@@ -17,7 +17,7 @@ extension Planner {
             add(.await(descriptor: descriptor), word(words.start))
             plan.closedDescriptors.append(descriptor)
         }
-        plan.closedDescriptors += request.lifecycle.ownDescriptors
+        plan.closedDescriptors += request.lifecycle.ownDescriptors + request.closedDescriptors
         plan.closedDescriptors += plan.entered.map { $0.descriptor }
         if request.lifecycle.newSession { add(.newSession) }
         try planWorkingDirectory()

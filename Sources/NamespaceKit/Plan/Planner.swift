@@ -116,7 +116,9 @@ public struct Planner {
         let lifecycle = request.lifecycle
         // Locks and descriptors that last as long as the run need a process that holds them.
         let isHeld = !lifecycle.heldDescriptors.isEmpty || request.locksFiles
-        let hasInit = (namespaces.contains(.pid) || isHeld) && !lifecycle.commandIsPidOne
+        let hasInit =
+            (namespaces.contains(.pid) || isHeld || lifecycle.timeout != nil)
+            && !lifecycle.commandIsPidOne
         let isWatched =
             hasInit || lifecycle.timeout != nil || namespaces.contains(.pid) || !isReplaceable
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil

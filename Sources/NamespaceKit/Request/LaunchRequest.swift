@@ -60,6 +60,9 @@ public struct LaunchRequest: Sendable, Equatable {
     /// A mount below a bound directory that cannot be made read-only is passed over.
     public var toleratesSubmounts = false
 
+    /// Descriptors of the caller's that the command does not get.
+    public var closedDescriptors: [Int32] = []
+
     /// Kernel interfaces to do without, for older kernels and for tests.
     public var avoided: AvoidedInterfaces = []
 
