@@ -35,7 +35,9 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CLibcap", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
-        .target(name: "CNamespace", dependencies: ["CLibcap"]),
+        .systemLibrary(
+            name: "CLibseccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+        .target(name: "CNamespace", dependencies: ["CLibcap", "CLibseccomp"]),
         .target(name: "NamespaceKit", dependencies: ["CNamespace"], swiftSettings: swiftSettings),
         .target(
             name: "LaunchCommand", dependencies: ["NamespaceKit"], swiftSettings: swiftSettings),

@@ -107,6 +107,14 @@ static int set_limit(const struct nsrun_step *step) {
     return setrlimit((__rlimit_resource_t)step->fd, &limit) == 0 ? 0 : -errno;
 }
 
+/// One descriptor becomes another, and stays open when the command starts.
+static int redirect(const struct nsrun_step *step) {
+    const int target = (int)step->value;
+    if (step->fd == target)
+        return fcntl(target, F_SETFD, 0) == 0 ? 0 : -errno;
+    return dup2(step->fd, target) >= 0 ? 0 : -errno;
+}
+
 static int set_ids(const struct nsrun_step *step) {
     // The raw calls: glibc's wrappers signal every thread of the parent's image.
     uid_t uid = (uid_t)step->value;
@@ -190,6 +198,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return set_ids(step);
     case NSRUN_OP_PERSONALITY:
         return personality(step->value) >= 0 ? 0 : -errno;
+    case NSRUN_OP_REDIRECT:
+        return redirect(step);
     case NSRUN_OP_SESSION:
         // A group leader cannot call setsid(); it has no terminal to lose through us either.
         return setsid() >= 0 || getpgrp() == getpid() ? 0 : -errno;

@@ -18,7 +18,9 @@ public struct LaunchTool {
         do throws(UsageError) {
             let line = try Parser.parse(Array(arguments.dropFirst()))
             tool.hasLevelPrefix = line.options.contains { $0.id == .levelPrefix }
-            return tool.perform(try RequestBuilder.build(line, as: tool.personality))
+            var invocation = try RequestBuilder.build(line, as: tool.personality)
+            invocation.request.applyImageSettings()
+            return tool.perform(invocation)
         } catch {
             return tool.fail(error.message, error.remedy, 125)
         }

@@ -65,6 +65,7 @@ enum OptionID {
     case perms, size, remountReadOnly
     case unshareUser, unshareUserTry, unshareIPC, unsharePID, unshareNetwork, unshareUTS
     case unshareCgroup, unshareCgroupTry, unshareAll, shareNetwork, sharePID, network
+    case fakeRoot, mapAuto, mapUsers, mapGroups
     case uid, gid, hostname, capAdd, capDrop
     case setenv, unsetenv, clearenv, cleanEnvironment, environmentFile
     case userns, userns2, pidns, disableUserns, assertUsernsDisabled
@@ -209,6 +210,16 @@ enum OptionTable {
 
         Option("--uid", "N", .uid, .identity, "The user id inside."),
         Option("--gid", "N", .gid, .identity, "The group id inside."),
+        Option(
+            "--fake-root", "", .fakeRoot, .identity,
+            "Be root inside; chown, set*id, mknod and the like appear to succeed."),
+        Option(
+            "--map-auto", "", .mapAuto, .identity,
+            "Map your ranges of /etc/subuid and /etc/subgid, from 0 on."),
+        Option(
+            "--map-users", "I:O:N", .mapUsers, .identity,
+            "Map N user ids from O outside to I inside; may be repeated."),
+        Option("--map-groups", "I:O:N", .mapGroups, .identity, "The same for group ids."),
         Option(
             "--cap-add", "CAP", .capAdd, .identity,
             "Give the command a capability inside, or ALL."),

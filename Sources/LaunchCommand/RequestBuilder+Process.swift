@@ -32,6 +32,10 @@ extension RequestBuilder {
         case .hostname: result.request.hostname = parsed.values[0]
         case .uid: result.request.identity.user = try Value.id(parsed)
         case .gid: result.request.identity.group = try Value.id(parsed)
+        case .fakeRoot: result.request.fakesRoot = true
+        case .mapAuto: result.request.identity.mapsSubordinates = true
+        case .mapUsers: result.request.identity.users.append(try Value.range(parsed))
+        case .mapGroups: result.request.identity.groups.append(try Value.range(parsed))
         case .capAdd:
             result.request.capabilities.append(
                 Value.namesAll(parsed) ? .addAll : .add(try Value.capability(parsed)))

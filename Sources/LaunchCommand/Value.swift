@@ -133,6 +133,23 @@ enum Value {
         text == "unlimited" ? ResourceLimit.unlimited : bytes(text)
     }
 
+    /// `INSIDE:OUTSIDE:COUNT`, as newuidmap(1) takes it.
+    static func range(_ parsed: ParsedOption) throws(UsageError) -> IDRange {
+        let parts = parsed.values[0].split(on: UInt8(ascii: ":"))
+        var numbers: [UInt32] = []
+        for part in parts {
+            if let number = part.number(), number < UInt64(UInt32.max) {
+                numbers.append(UInt32(number))
+            }
+        }
+        guard parts.count == 3, numbers.count == 3, numbers[2] > 0 else {
+            throw UsageError(
+                "\(parsed.origin.text): \"\(parsed.values[0].text)\" is no range of ids",
+                remedy: "INSIDE:OUTSIDE:COUNT, as in 0:100000:65536")
+        }
+        return IDRange(inside: numbers[0], outside: numbers[1], count: numbers[2])
+    }
+
     static func namesAll(_ parsed: ParsedOption) -> Bool {
         let value = parsed.values[0]
         return value == "ALL" || value == "all"

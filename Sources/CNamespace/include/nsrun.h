@@ -59,6 +59,7 @@ enum nsrun_op {
     NSRUN_OP_SETGROUPS,       ///< drops supplementary groups
     NSRUN_OP_IDS,             ///< value: uid, value2: gid
     NSRUN_OP_PERSONALITY,     ///< value: PER_*
+    NSRUN_OP_REDIRECT,        ///< fd, value: the descriptor that becomes it
     NSRUN_OP_SESSION,         ///< setsid
     NSRUN_OP_DEATH_SIGNAL,    ///< SIGKILL when the parent goes
     NSRUN_OP_NO_NEW_PRIVS,
@@ -275,6 +276,10 @@ ssize_t nsrun_terminal_name(int fd, char *buffer, size_t capacity);
 int64_t nsrun_now(void);
 /// An open directory descriptor with a shared lock (flock LOCK_SH), close-on-exec, or a negative errno.
 int nsrun_open_shared(const char *path);
+
+/// The seccomp program that lets calls of real root appear to succeed: chown, set*id, setgroups, capset
+/// and mknod of devices, or the last alone. Returns its length in bytes or a negative errno.
+ssize_t nsrun_fake_root_filter(bool only_devices, char *program, size_t capacity);
 
 uint64_t nsrun_capability_all(void);
 /// The number of a capability by its name ("cap_net_admin", "CAP_NET_ADMIN", "net_admin"), or -1.

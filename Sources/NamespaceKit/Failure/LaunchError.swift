@@ -88,6 +88,13 @@ extension LaunchError {
             remedy: "set HOME to the directory that you mean")
     }
 
+    static func noSubordinates(_ user: UInt32) -> LaunchError {
+        LaunchError(
+            .setup, "cannot map ranges of ids: /etc/subuid and /etc/subgid have none for you",
+            remedy: "ask the administrator for: usermod --add-subuids 100000-165535 "
+                + "--add-subgids 100000-165535 \(user); or use \(Vocabulary.current.fakeSingle)")
+    }
+
     static let noSELinux = LaunchError(
         .usage, "cannot set a label: SELinux is not enabled on this machine",
         remedy: "leave the label options out")

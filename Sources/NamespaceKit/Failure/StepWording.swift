@@ -9,7 +9,8 @@ extension Step {
         case .write(let text, let file): "write \"\(text.trimmed)\" to \(file.text)"
         case .await(let descriptor): "wait for descriptor \(descriptor)"
         case .assertNoUserNamespaces: "see that no further user namespace can be made"
-        case .requestIDMaps: "have the id maps written by newuidmap and newgidmap"
+        case .requestIDMaps(let users, let groups):
+            "have newuidmap map users \(maps(users)) and newgidmap groups \(maps(groups))"
         case .dieWithParent: "die with the parent"
         case .isolateMounts: "keep mounts from reaching the host"
         case .hostname(let name): "set the host name to \(name.text)"
@@ -40,6 +41,8 @@ extension Step {
         case .remountReadOnly(let target): "make the mount \(target.text) read-only"
         case .lockFile(let target): "lock the file \(target.text)"
         case .enterRoot: "enter the new root"
+        case .redirect(let descriptor, let target):
+            "make descriptor \(descriptor) descriptor \(target)"
         case .newSession: "start a new session"
         case .changeDirectory(let candidates): "change directory to \(list(candidates))"
         case .limit(let limit): limit.description
@@ -62,6 +65,15 @@ extension Step {
         case .limit(let limit): "set the limit \(limit.name)"
         default: description
         }
+    }
+
+    private func maps(_ ranges: [IDRange]) -> String {
+        var text = ""
+        for range in ranges {
+            if !text.isEmpty { text += ", " }
+            text += "\(range.inside):\(range.outside):\(range.count)"
+        }
+        return text
     }
 
     private func list(_ candidates: [ByteString], separator: String = ", else ") -> String {

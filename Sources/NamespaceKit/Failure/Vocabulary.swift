@@ -10,6 +10,7 @@ public struct Vocabulary: Sendable {
     public var bindCurrentDirectory = "set bindsCurrentDirectory"
     public var optionalBind = "BindOptions.optional"
     public var enterRootfs = "a request with the view .rootfs"
+    public var fakeSingle = "fakesRoot"
     public var doctor = "Doctor.examine()"
 
     // What asked for a step; empty where there is no word for it
@@ -20,6 +21,8 @@ public struct Vocabulary: Sendable {
     public var currentDirectory = ""
     public var hostRoot = ""
     public var idMaps = ""
+    public var idRanges = ""
+    public var fakeRoot = ""
     public var start = ""
     public var directory = ""
     public var limit = ""

@@ -20,6 +20,15 @@ extension HostFacts {
         }
         facts.currentDirectory = readCurrentDirectory()
         facts.environment = readEnvironment()
+        if request.identity.mapsSubordinates {
+            let account = readAccount(user: facts.userID, group: facts.groupID)
+            func ranges(_ path: ByteString) -> [IDRange] {
+                SubordinateIDs.parse(
+                    readFile(path, limit: 1 << 22) ?? [], user: facts.userID, name: account?.name)
+            }
+            facts.subordinateUsers = ranges("/etc/subuid")
+            facts.subordinateGroups = ranges("/etc/subgid")
+        }
         if facts.userID == 0 { facts.capabilities = nsrun_capabilities_held() }
         if request.executionLabel != nil || request.fileLabel != nil {
             facts.hasSELinux = readFile("/sys/fs/selinux/enforce", limit: 8) != nil

@@ -23,6 +23,10 @@ public struct HostFacts: Sendable, Equatable {
     public var hostTree: [HostTreeEntry] = []
     /// The caller's permitted capabilities, a bit each; looked up for root only.
     public var capabilities: UInt64 = 0
+    /// The caller's subordinate ids (subuid(5), subgid(5)); looked up where they are asked for. The
+    /// `inside` of a range means nothing here.
+    public var subordinateUsers: [IDRange] = []
+    public var subordinateGroups: [IDRange] = []
     /// SELinux is there and enabled.
     public var hasSELinux = false
 

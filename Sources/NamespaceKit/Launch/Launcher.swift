@@ -29,6 +29,10 @@ public struct Launcher: Sendable {
     func begin(
         _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64? = nil
     ) throws(LaunchError) -> RunningProcess {
+        var plan = plan
+        let lock = try lockRootfs(of: plan)
+        defer { if let lock { closeDescriptor(lock) } }
+        if let lock, plan.shape == .childWithInit { plan.lifecycle.heldDescriptors.append(lock) }
         let status = try Pipe()
         let reply = try Pipe()
         var mask: UInt64 = 0
@@ -50,6 +54,20 @@ public struct Launcher: Sendable {
         return RunningProcess(
             pid: child, plan: plan, diagnosis: diagnosis, status: status.readEnd,
             reply: reply.writeEnd)
+    }
+
+    /// A shared lock on the rootfs, which pid 1 holds while the run lasts: what is locked is not removed.
+    /// Of a run without a pid 1 only its mounts tell.
+    private func lockRootfs(of plan: LaunchPlan) throws(LaunchError) -> Int32? {
+        guard let path = plan.rootfs else { return nil }
+        let lock = withCString(path) { nsrun_open_shared($0) }
+        if lock == -EWOULDBLOCK {
+            throw LaunchError(
+                .setup, "cannot use the rootfs \(path.text): it is being removed or replaced",
+                code: EWOULDBLOCK)
+        }
+        // A file system without locks is no reason not to run, and other errors have their own words.
+        return lock >= 0 ? lock : nil
     }
 
     /// Turns this process into the command. Returns only by throwing. Only for a program with one

@@ -156,6 +156,9 @@ struct LoweredPlan {
         case .setIDs(let user, let group):
             set(&step, NSRUN_OP_IDS, value: UInt64(user))
             step.value2 = UInt64(group)
+        case .redirect(let descriptor, let target):
+            set(&step, NSRUN_OP_REDIRECT, value: UInt64(target))
+            step.fd = descriptor
         case .newSession: set(&step, NSRUN_OP_SESSION)
         case .changeDirectory(let candidates):
             set(&step, NSRUN_OP_CHDIR)

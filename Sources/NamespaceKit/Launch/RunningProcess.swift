@@ -92,8 +92,24 @@ public final class RunningProcess {
             let status = ExitStatus(waitStatus: report.pointee.value)
             ended = status
             return .ended(status, isAlone: report.pointee.call == 1)
+        case NSRUN_REPORT_WANTS_MAPS:
+            try mapIDs()
+            return try nextEvent()
         default: return try nextEvent()
         }
+    }
+
+    /// The child waits until its ids are mapped.
+    private func mapIDs() throws(LaunchError) {
+        do throws(LaunchError) {
+            try IDMapper(plan: plan).write(for: pid)
+        } catch {
+            kill()
+            closeStatus()
+            _ = try? reap(block: true)
+            throw error
+        }
+        _ = withCString("+") { nsrun_write_all(replyDescriptor, $0, 1) }
     }
 
     private func readAll(

@@ -10,12 +10,16 @@ extension Planner {
 
     mutating func planCommand() throws(LaunchError) {
         planEnvironment()
+        planPackageManager()
         // Pid 1 gives up what the command must not have, too, and the command inherits that.
         if plan.shape == .childWithInit { planPrivileges() }
         plan.commandStart = plan.steps.count
         if let descriptor = request.lifecycle.startDescriptor {
             add(.await(descriptor: descriptor), word(words.start))
             plan.closedDescriptors.append(descriptor)
+        }
+        for (number, descriptor) in request.standardDescriptors {
+            add(.redirect(descriptor: descriptor, to: number))
         }
         plan.closedDescriptors += request.lifecycle.ownDescriptors + request.closedDescriptors
         plan.closedDescriptors += plan.entered.map { $0.descriptor }
@@ -27,10 +31,14 @@ extension Planner {
             add(.assertNoUserNamespaces, word(words.assertNoNestedUser))
         }
         for filter in request.filters { add(.filter(filter)) }
+        if request.fakesRoot || request.fakesDeviceNodes {
+            let filter = try FakeRoot.filter(onlyDevices: !request.fakesRoot)
+            add(.filter(filter), word(words.fakeRoot))
+        }
         planProgram()
     }
 
-    private var isRootInside: Bool { (request.identity.user ?? facts.userID) == 0 }
+    private var isRootInside: Bool { (request.user ?? facts.userID) == 0 }
 
     private mutating func planPrivileges() {
         let all = hasUserNamespace ? Capabilities.all : facts.capabilities
@@ -39,7 +47,7 @@ extension Planner {
         let keeps =
             request.view == .empty
             ? facts.userID == 0 && !hasUserNamespace
-            : request.identity.user == 0
+            : request.user == 0
         if keeps { wanted = all }
         for change in request.capabilities {
             switch change {
@@ -103,6 +111,15 @@ extension Planner {
         return nil
     }
 
+    /// apt gives its downloads to a user of its own and looks whether that worked; where it only
+    /// appears to work, it is told to stay root.
+    private mutating func planPackageManager() {
+        guard request.fakesRoot, case .rootfs = request.view, variable("APT_CONFIG") == nil else {
+            return
+        }
+        plan.environment.append("APT_CONFIG=/run/nsrun-apt.conf")
+    }
+
     // MARK: Working directory
 
     private mutating func planWorkingDirectory() throws(LaunchError) {
@@ -149,6 +166,17 @@ extension Planner {
             candidates.append("/bin/sh")
         }
         add(.execute(candidates))
+    }
+}
+
+extension LaunchRequest {
+    /// Standard descriptors that are replaced, by number.
+    fileprivate var standardDescriptors: [(Int32, Int32)] {
+        var pairs: [(Int32, Int32)] = []
+        if let standardInput { pairs.append((0, standardInput)) }
+        if let standardOutput { pairs.append((1, standardOutput)) }
+        if let standardError { pairs.append((2, standardError)) }
+        return pairs
     }
 }
 

@@ -31,8 +31,8 @@ extension Planner {
                 .write(text: "1\n", file: "/proc/sys/user/max_user_namespaces"),
                 word(words.noNestedUser))
             add(.unshare(.user), word(words.noNestedUser))
-            let user = request.identity.user ?? facts.userID
-            let group = request.identity.group ?? facts.groupID
+            let user = request.user ?? facts.userID
+            let group = request.group ?? facts.groupID
             add(.write(text: "deny", file: "/proc/self/setgroups"), word(words.noNestedUser))
             add(
                 .write(text: idMap(group, group), file: "/proc/self/gid_map"),

@@ -111,6 +111,10 @@ extension Planner {
         if let home = facts.home, home != "/", !request.bindsHome {
             privateDirectory(home, mode: 0o700)
         }
+        if request.fakesRoot {
+            let setting = ByteString("APT::Sandbox::User \"root\";\n")
+            add(.file(.bytes(setting.bytes), target: "/run/nsrun-apt.conf", mode: 0o644))
+        }
         // Before anything is bound in there, for the layer would hide it.
         add(.complete(directory: "/etc", files: ["passwd", "group", "resolv.conf", "hosts"]))
         planAccounts()
@@ -120,8 +124,8 @@ extension Planner {
 
     /// The caller's name inside. As root the rootfs's own files serve, and stay writable.
     private mutating func planAccounts() {
-        let user = request.identity.user ?? facts.userID
-        let group = request.identity.group ?? facts.groupID
+        let user = request.user ?? facts.userID
+        let group = request.group ?? facts.groupID
         guard user != 0, var account = facts.account else { return }
         if let home = facts.home { account.home = home }
         add(.prepend(text: account.passwdLine(user: user, group: group), target: "/etc/passwd"))

@@ -23,7 +23,7 @@ public struct Planner {
     ) throws(LaunchError) -> LaunchPlan {
         var planner = Planner(request, facts, role)
         try planner.check()
-        planner.planNamespaces()
+        try planner.planNamespaces()
         planner.planRoot()
         try planner.planOperations()
         planner.planLabels()
@@ -109,7 +109,7 @@ public struct Planner {
 
     // MARK: Namespaces and identity
 
-    private mutating func planNamespaces() {
+    private mutating func planNamespaces() throws(LaunchError) {
         var namespaces = request.namespaces.new.union(.mount)
         namespaces.formUnion(request.namespaces.optional)
         if request.hostname != nil { namespaces.insert(.uts) }
@@ -122,7 +122,7 @@ public struct Planner {
         let isWatched =
             hasInit || lifecycle.timeout != nil || namespaces.contains(.pid) || !isReplaceable
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
-            || request.namespaces.enteredPID != nil
+            || request.namespaces.enteredPID != nil || request.identity.needsHelpers
         if let descriptor = request.namespaces.enteredUser {
             plan.entered.append(.init(descriptor: descriptor, kind: .user))
         }
@@ -140,17 +140,40 @@ public struct Planner {
         if namespaces.contains(.user), let descriptor = lifecycle.mapsDescriptor {
             add(.await(descriptor: descriptor), word(words.idMaps))
         } else if namespaces.contains(.user) {
-            let user = request.identity.user ?? facts.userID
-            let group = request.identity.group ?? facts.groupID
-            add(.write(text: "deny", file: "/proc/self/setgroups"))
-            add(.write(text: idMap(group, facts.groupID), file: "/proc/self/gid_map"))
-            add(.write(text: idMap(user, facts.userID), file: "/proc/self/uid_map"))
+            try planIDMaps()
         }
         // In a new user namespace the kernel does this by itself.
         if !namespaces.contains(.user) { add(.isolateMounts) }
         planFileLabel()
         if let hostname = request.hostname { add(.hostname(hostname)) }
         if namespaces.contains(.network) { add(.raiseLoopback) }
+    }
+
+    private mutating func planIDMaps() throws(LaunchError) {
+        let user = request.user ?? facts.userID
+        let group = request.group ?? facts.groupID
+        let identity = request.identity
+        if !identity.needsHelpers {
+            add(.write(text: "deny", file: "/proc/self/setgroups"))
+            add(.write(text: idMap(group, facts.groupID), file: "/proc/self/gid_map"))
+            add(.write(text: idMap(user, facts.userID), file: "/proc/self/uid_map"))
+            return
+        }
+        var users = identity.users
+        var groups = identity.groups
+        if identity.mapsSubordinates {
+            if facts.subordinateUsers.isEmpty || facts.subordinateGroups.isEmpty {
+                throw .noSubordinates(facts.userID)
+            }
+            users += SubordinateIDs.map(
+                facts.subordinateUsers, own: user, caller: facts.userID)
+            groups += SubordinateIDs.map(
+                facts.subordinateGroups, own: group, caller: facts.groupID)
+        } else {
+            users.append(IDRange(inside: user, outside: facts.userID, count: 1))
+            groups.append(IDRange(inside: group, outside: facts.groupID, count: 1))
+        }
+        add(.requestIDMaps(users: users, groups: groups), word(words.idRanges))
     }
 
     func idMap(_ inside: UInt32, _ outside: UInt32) -> ByteString {
@@ -268,7 +291,16 @@ public struct Planner {
     }
 }
 
+extension Identity {
+    /// More than one id is to be mapped, which takes newuidmap(1) and newgidmap(1).
+    fileprivate var needsHelpers: Bool { mapsSubordinates || !users.isEmpty || !groups.isEmpty }
+}
+
 extension LaunchRequest {
+    /// The ids inside that were asked for: root where root is faked.
+    var user: UInt32? { identity.user ?? (fakesRoot ? 0 : nil) }
+    var group: UInt32? { identity.group ?? (fakesRoot ? 0 : nil) }
+
     fileprivate var locksFiles: Bool {
         for operation in operations {
             if case .lockFile = operation.action { return true }

@@ -12,7 +12,8 @@ public struct Step: Sendable, Equatable {
         case enterNamespace(descriptor: Int32, NamespaceSet)
         case write(text: ByteString, file: ByteString)
         case await(descriptor: Int32)
-        case requestIDMaps
+        /// The launcher has newuidmap(1) and newgidmap(1) write the maps.
+        case requestIDMaps(users: [IDRange], groups: [IDRange])
         /// Fails where the command could make a user namespace.
         case assertNoUserNamespaces
         case dieWithParent
@@ -44,6 +45,7 @@ public struct Step: Sendable, Equatable {
         case enterRoot
 
         // The command
+        case redirect(descriptor: Int32, to: Int32)
         case newSession
         case changeDirectory([ByteString])
         case limit(ResourceLimit)

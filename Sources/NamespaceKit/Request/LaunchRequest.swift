@@ -54,6 +54,17 @@ public struct LaunchRequest: Sendable, Equatable {
     /// Programs for seccomp(2), each a sequence of `struct sock_filter`.
     public var filters: [[UInt8]] = []
 
+    /// Calls that only real root could make appear to succeed: chown, set*id, setgroups, capset and
+    /// mknod of devices. Programs such as dpkg and tar then work with a single mapped id.
+    public var fakesRoot = false
+    /// Only mknod of devices does: for namespaces in which the ids are real.
+    public var fakesDeviceNodes = false
+
+    /// What becomes the command's standard input, output and error; nil for the caller's own.
+    public var standardInput: Int32?
+    public var standardOutput: Int32?
+    public var standardError: Int32?
+
     /// SELinux labels: of the command, and of the files that the launch makes.
     public var executionLabel: ByteString?
     public var fileLabel: ByteString?
@@ -114,10 +125,28 @@ public struct Identity: Sendable, Equatable {
     /// The user id inside; nil for the caller's own.
     public var user: UInt32?
     public var group: UInt32?
+    /// Ids beyond the caller's own, besides; newuidmap(1) and newgidmap(1) must allow them.
+    public var users: [IDRange] = []
+    public var groups: [IDRange] = []
+    /// The caller's ranges of subuid(5) and subgid(5) are mapped from 0 on, around the caller's id.
+    public var mapsSubordinates = false
 
     public init(user: UInt32? = nil, group: UInt32? = nil) {
         self.user = user
         self.group = group
+    }
+}
+
+/// A line of an id map (user_namespaces(7)).
+public struct IDRange: Sendable, Equatable {
+    public var inside: UInt32
+    public var outside: UInt32
+    public var count: UInt32
+
+    public init(inside: UInt32, outside: UInt32, count: UInt32) {
+        self.inside = inside
+        self.outside = outside
+        self.count = count
     }
 }
 

@@ -1,0 +1,76 @@
+// The filter behind --fake-root: calls that only real root could make appear to succeed, so that dpkg,
+// apt and tar work with a single mapped id. Made before the clone, by libseccomp, which knows the
+// numbers of every call on every architecture that this kernel runs.
+
+#define _GNU_SOURCE
+#include <seccomp.h>
+#include <sys/mman.h>
+
+#include "include/nsrun.h"
+#include "syscalls.h"
+
+static const int faked[] = {
+    SCMP_SYS(chown),     SCMP_SYS(lchown),      SCMP_SYS(fchown),     SCMP_SYS(fchownat),
+    SCMP_SYS(chown32),   SCMP_SYS(lchown32),    SCMP_SYS(fchown32),   SCMP_SYS(setuid),
+    SCMP_SYS(setgid),    SCMP_SYS(setreuid),    SCMP_SYS(setregid),   SCMP_SYS(setresuid),
+    SCMP_SYS(setresgid), SCMP_SYS(setfsuid),    SCMP_SYS(setfsgid),   SCMP_SYS(setuid32),
+    SCMP_SYS(setgid32),  SCMP_SYS(setreuid32),  SCMP_SYS(setregid32), SCMP_SYS(setresuid32),
+    SCMP_SYS(setresgid32), SCMP_SYS(setfsuid32), SCMP_SYS(setfsgid32), SCMP_SYS(setgroups),
+    SCMP_SYS(setgroups32), SCMP_SYS(capset),
+};
+
+/// mknod and mknodat of devices only: fifos, sockets and files are made for real.
+static int fake_device_nodes(scmp_filter_ctx filter) {
+    static const unsigned kinds[] = {S_IFCHR, S_IFBLK};
+    for (int i = 0; i < 2; i++) {
+        int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), SCMP_SYS(mknod), 1,
+                                     SCMP_A1(SCMP_CMP_MASKED_EQ, S_IFMT, kinds[i]));
+        if (error == 0)
+            error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), SCMP_SYS(mknodat), 1,
+                                     SCMP_A2(SCMP_CMP_MASKED_EQ, S_IFMT, kinds[i]));
+        if (error < 0)
+            return error;
+    }
+    return 0;
+}
+
+/// The other tables of system calls that programs on this machine may use.
+static int add_architectures(scmp_filter_ctx filter) {
+    static const uint32_t others[] = {
+#if defined(__x86_64__)
+        SCMP_ARCH_X86, SCMP_ARCH_X32,
+#elif defined(__aarch64__)
+        SCMP_ARCH_ARM,
+#endif
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        int error = seccomp_arch_add(filter, others[i]);
+        if (error < 0 && error != -EEXIST)
+            return error;
+    }
+    return seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW);
+}
+
+ssize_t nsrun_fake_root_filter(bool only_devices, char *program, size_t capacity) {
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (filter == NULL)
+        return -ENOMEM;
+    int error = add_architectures(filter);
+    if (error == 0)
+        error = fake_device_nodes(filter);
+    for (size_t i = 0; !only_devices && i < sizeof faked / sizeof faked[0] && error == 0; i++)
+        error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), faked[i], 0);
+    ssize_t length = error;
+    int file = memfd_create("filter", MFD_CLOEXEC);
+    if (error == 0 && file >= 0) {
+        length = seccomp_export_bpf(filter, file);
+        if (length == 0 && lseek(file, 0, SEEK_SET) == 0)
+            length = nsrun_read_all(file, program, capacity);
+    }
+    if (file < 0)
+        length = -errno;
+    else
+        close(file);
+    seccomp_release(filter);
+    return length;
+}

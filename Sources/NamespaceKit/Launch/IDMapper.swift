@@ -1,0 +1,39 @@
+import CNamespace
+
+/// Has the set-user-ID helpers newuidmap(1) and newgidmap(1) map ranges of ids for a new child.
+struct IDMapper {
+    let plan: LaunchPlan
+
+    func write(for child: Int32) throws(LaunchError) {
+        for step in plan.steps {
+            if case .requestIDMaps(let users, let groups) = step.action {
+                try run("newgidmap", child, groups)
+                try run("newuidmap", child, users)
+            }
+        }
+    }
+
+    private func run(
+        _ tool: ByteString, _ child: Int32, _ ranges: [IDRange]
+    ) throws(LaunchError) {
+        var arguments = [ByteString(String(child))]
+        for range in ranges {
+            for number in [range.inside, range.outside, range.count] {
+                arguments.append(ByteString(String(number)))
+            }
+        }
+        let path = ByteString("/usr/bin/").appending(path: tool)
+        guard let answer = HostTool.run(path, arguments, errorsToo: true), answer.status >> 8 != 127
+        else {
+            throw LaunchError(
+                .setup, "cannot map ranges of ids: \(path.text) is not installed",
+                remedy: "install the package uidmap, or use \(Vocabulary.current.fakeSingle)")
+        }
+        guard answer.succeeded else {
+            let said = ByteString(bytes: answer.output).trimmed
+            throw LaunchError(
+                .setup, "cannot map ranges of ids: \(said)",
+                remedy: "/etc/subuid and /etc/subgid must allow the ranges")
+        }
+    }
+}
