@@ -27,27 +27,60 @@ let linkerSettings: [LinkerSetting] =
     ]
     : [.unsafeFlags(["-static-executable"], .when(configuration: .release))]
 
+let launcher: [Target] = [
+    .systemLibrary(name: "CLibcap", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
+    .systemLibrary(
+        name: "CLibseccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+    .target(name: "CNamespace", dependencies: ["CLibcap", "CLibseccomp"]),
+    .target(name: "NamespaceKit", dependencies: ["CNamespace"], swiftSettings: swiftSettings),
+    .target(
+        name: "LaunchCommand", dependencies: ["NamespaceKit"], swiftSettings: swiftSettings),
+    .executableTarget(
+        name: "nsrun", dependencies: ["LaunchCommand", "CNamespace"],
+        swiftSettings: swiftSettings, linkerSettings: linkerSettings),
+]
+
+// Getting and keeping root file systems: an ordinary program, for which Embedded Swift lacks too much.
+let rootfs: [Target] = [
+    .systemLibrary(
+        name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CRootFilesystem"),
+    .target(
+        name: "RootFilesystemKit",
+        dependencies: ["CArchive", "CRootFilesystem", "CZlib", "NamespaceKit"]),
+    .executableTarget(
+        name: "nsrun-rootfs",
+        dependencies: [
+            "RootFilesystemKit",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ]),
+]
+
+let tests: [Target] = [
+    .testTarget(name: "NamespaceKitTests", dependencies: ["NamespaceKit"]),
+    .testTarget(name: "LaunchCommandTests", dependencies: ["LaunchCommand", "NamespaceKit"]),
+    .testTarget(
+        name: "RootFilesystemKitTests", dependencies: ["RootFilesystemKit", "nsrun-rootfs"]),
+    .testTarget(name: "LaunchTests"),
+    .testTarget(name: "BubblewrapTests"),
+]
+
 let package = Package(
     name: "nsrun",
     products: [
         .library(name: "NamespaceKit", targets: ["NamespaceKit"]),
         .executable(name: "nsrun", targets: ["nsrun"]),
-    ],
-    targets: [
-        .systemLibrary(name: "CLibcap", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
-        .systemLibrary(
-            name: "CLibseccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
-        .target(name: "CNamespace", dependencies: ["CLibcap", "CLibseccomp"]),
-        .target(name: "NamespaceKit", dependencies: ["CNamespace"], swiftSettings: swiftSettings),
-        .target(
-            name: "LaunchCommand", dependencies: ["NamespaceKit"], swiftSettings: swiftSettings),
-        .executableTarget(
-            name: "nsrun", dependencies: ["LaunchCommand", "CNamespace"],
-            swiftSettings: swiftSettings, linkerSettings: linkerSettings),
-        .testTarget(name: "NamespaceKitTests", dependencies: ["NamespaceKit"]),
-        .testTarget(name: "LaunchCommandTests", dependencies: ["LaunchCommand", "NamespaceKit"]),
-        .testTarget(name: "LaunchTests"),
-    ],
+    ]
+        + (isEmbedded
+            ? []
+            : [
+                .library(name: "RootFilesystemKit", targets: ["RootFilesystemKit"]),
+                .executable(name: "nsrun-rootfs", targets: ["nsrun-rootfs"]),
+            ]),
+    dependencies: isEmbedded
+        ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
+    targets: isEmbedded ? launcher : launcher + rootfs + tests,
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
 )

@@ -4,53 +4,55 @@ import RootFilesystemKit
 
 /// Makes, keeps and packs root file systems for nsrun.
 struct RootFilesystemCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "nsrun-rootfs",
-    abstract: "Make, keep and pack root file systems for nsrun.",
-    discussion: """
-      DEST and SOURCE are a directory's path, with a slash in it, or a name in the store, \
-      $XDG_DATA_HOME/nsrun/rootfs.
-      """,
-    version: "0.1",
-    subcommands: [Unpack.self, Import.self, Export.self, List.self, Show.self, Remove.self])
+    static let configuration = CommandConfiguration(
+        commandName: "nsrun-rootfs",
+        abstract: "Make, keep and pack root file systems for nsrun.",
+        discussion: """
+            DEST and SOURCE are a directory's path, with a slash in it, or a name in the store, \
+            $XDG_DATA_HOME/nsrun/rootfs.
+            """,
+        version: "0.1",
+        subcommands: [
+            Debian.self, Unpack.self, Import.self, Export.self, List.self, Show.self, Remove.self,
+        ])
 }
 
 /// What every verb takes.
 struct CommonOptions: ParsableArguments {
-  @Flag(help: "Print errors only.")
-  var quiet = false
+    @Flag(help: "Print errors only.")
+    var quiet = false
 
-  var progress: ProgressReport { ProgressReport(quiet: quiet) }
-  var store: RootFilesystemStore { .standard() }
+    var progress: ProgressReport { ProgressReport(quiet: quiet) }
+    var store: RootFilesystemStore { .standard() }
 
-  func destination(_ argument: String) throws -> Destination {
-    try Destination(argument, store: store)
-  }
+    func destination(_ argument: String) throws -> Destination {
+        try Destination(argument, store: store)
+    }
 }
 
 /// Parses the arguments and runs the verb; every failure ends here, in one voice, with status 125.
 func runCommandLine() {
-  setlocale(LC_CTYPE, "C.UTF-8")
-  Interruption.watch()
-  do {
-    var command = try RootFilesystemCommand.parseAsRoot()
-    try command.run()
-  } catch let interrupted as Interrupted {
-    Interruption.finish(interrupted)
-  } catch let error as RootFilesystemError {
-    fail(error.description)
-  } catch {
-    // Help and version come as errors too, with status 0.
-    guard RootFilesystemCommand.exitCode(for: error) != .success else {
-      RootFilesystemCommand.exit(withError: error)
+    setlocale(LC_CTYPE, "C.UTF-8")
+    Interruption.watch()
+    do {
+        var command = try RootFilesystemCommand.parseAsRoot()
+        try command.run()
+    } catch let interrupted as Interrupted {
+        Interruption.finish(interrupted)
+    } catch let error as RootFilesystemError {
+        fail(error.description)
+    } catch {
+        // Help and version come as errors too, with status 0.
+        guard RootFilesystemCommand.exitCode(for: error) != .success else {
+            RootFilesystemCommand.exit(withError: error)
+        }
+        fail(
+            RootFilesystemCommand.message(for: error)
+                + "\n  nsrun-rootfs --help lists the commands and their options")
     }
-    fail(
-      RootFilesystemCommand.message(for: error)
-        + "\n  nsrun-rootfs --help lists the commands and their options")
-  }
 }
 
 private func fail(_ message: String) -> Never {
-  FileHandle.standardError.write(Data("nsrun-rootfs: \(message)\n".utf8))
-  exit(125)
+    FileHandle.standardError.write(Data("nsrun-rootfs: \(message)\n".utf8))
+    exit(125)
 }

@@ -1,65 +1,93 @@
 import ArgumentParser
 import RootFilesystemKit
 
+struct Debian: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Build a Debian, without root.",
+        discussion: """
+            By mmdebstrap, inside namespaces of its own: with your ranges of /etc/subuid where you \
+            have some, else with your one id and faked ownerships.
+            """)
+
+    @OptionGroup var common: CommonOptions
+    @Option(help: "Further packages, separated by commas.") var include: String?
+    @Option(help: "The architecture, such as arm64.") var arch: String?
+    @Option(help: "As mmdebstrap has them: minbase, standard, extract ...") var variant = "minbase"
+    @Option(help: "Where to get it; by default what this host's apt uses.") var mirror: String?
+    @Option(help: "A file of keys to trust.") var keyring: String?
+    @Argument(help: "The release, such as bookworm.") var suite: String
+    @Argument(help: "The rootfs to make.") var dest: String
+
+    func run() throws {
+        var builder = DebianBuilder(progress: common.progress)
+        builder.include = include?.split(separator: ",").map(String.init) ?? []
+        builder.architecture = arch
+        builder.variant = variant
+        builder.mirror = mirror
+        builder.keyring = keyring
+        try builder.build(suite, to: common.destination(dest))
+    }
+}
+
 struct Unpack: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Unpack Debian packages, without running their scripts.",
-    discussion: "Into a rootfs that was unpacked before, the packages are added.")
+    static let configuration = CommandConfiguration(
+        abstract: "Unpack Debian packages, without running their scripts.",
+        discussion: "Into a rootfs that was unpacked before, the packages are added.")
 
-  @OptionGroup var common: CommonOptions
-  @Argument(help: "The rootfs to make or add to.") var dest: String
-  @Argument(help: "Debian packages, in the order to unpack them.") var files: [String]
+    @OptionGroup var common: CommonOptions
+    @Argument(help: "The rootfs to make or add to.") var dest: String
+    @Argument(help: "Debian packages, in the order to unpack them.") var files: [String]
 
-  func run() throws {
-    let unpacker = PackageUnpacker(progress: common.progress)
-    try unpacker.unpack(files, to: common.destination(dest))
-  }
+    func run() throws {
+        let unpacker = PackageUnpacker(progress: common.progress)
+        try unpacker.unpack(files, to: common.destination(dest))
+    }
 }
 
 struct Import: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Make a rootfs from a tar, a container image, a squashfs or a directory.",
-    discussion: """
-      SOURCE is a tar (not compressed, or by gzip, bzip2, xz or zstd), a docker archive, an OCI \
-      archive or layout directory, a squashfs file, or a directory.
-      """)
+    static let configuration = CommandConfiguration(
+        abstract: "Make a rootfs from a tar, a container image, a squashfs or a directory.",
+        discussion: """
+            SOURCE is a tar (not compressed, or by gzip, bzip2, xz or zstd), a docker archive, an OCI \
+            archive or layout directory, a squashfs file, or a directory.
+            """)
 
-  @OptionGroup var common: CommonOptions
-  @Option(help: "Refuse a source that unfolds into more bytes.") var maxSize: Int64?
-  @Option(help: "The architecture to take from an image for several, such as arm64.")
-  var arch: String?
-  @Argument(help: "What to import.") var source: String
-  @Argument(help: "The rootfs to make.") var dest: String
+    @OptionGroup var common: CommonOptions
+    @Option(help: "Refuse a source that unfolds into more bytes.") var maxSize: Int64?
+    @Option(help: "The architecture to take from an image for several, such as arm64.")
+    var arch: String?
+    @Argument(help: "What to import.") var source: String
+    @Argument(help: "The rootfs to make.") var dest: String
 
-  func run() throws {
-    var importer = Importer(progress: common.progress)
-    if let maxSize { importer.maximumSize = maxSize }
-    if let arch { importer.architecture = arch }
-    try importer.importRoot(source, to: common.destination(dest))
-  }
+    func run() throws {
+        var importer = Importer(progress: common.progress)
+        if let maxSize { importer.maximumSize = maxSize }
+        if let arch { importer.architecture = arch }
+        try importer.importRoot(source, to: common.destination(dest))
+    }
 }
 
 struct Export: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Pack a rootfs into a tar or a squashfs; the same tree gives the same bytes.",
-    discussion: """
-      FILE ends in .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst or .squashfs. Modification times \
-      after SOURCE_DATE_EPOCH, where that is set, become it.
-      """)
+    static let configuration = CommandConfiguration(
+        abstract: "Pack a rootfs into a tar or a squashfs; the same tree gives the same bytes.",
+        discussion: """
+            FILE ends in .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst or .squashfs. Modification times \
+            after SOURCE_DATE_EPOCH, where that is set, become it.
+            """)
 
-  @OptionGroup var common: CommonOptions
-  @Option(help: "For a squashfs: zstd, lz4, gzip or xz.")
-  var compression = Exporter.BlockCompression.zstd
-  @Option(help: "For a squashfs: bytes in a block, a power of two.") var blockSize = 128 << 10
-  @Argument(help: "The rootfs to pack.") var source: String
-  @Argument(help: "The file to write.") var file: String
+    @OptionGroup var common: CommonOptions
+    @Option(help: "For a squashfs: zstd, lz4, gzip or xz.")
+    var compression = Exporter.BlockCompression.zstd
+    @Option(help: "For a squashfs: bytes in a block, a power of two.") var blockSize = 128 << 10
+    @Argument(help: "The rootfs to pack.") var source: String
+    @Argument(help: "The file to write.") var file: String
 
-  func run() throws {
-    var exporter = Exporter(progress: common.progress)
-    exporter.blockCompression = compression
-    exporter.blockSize = blockSize
-    try exporter.export(common.destination(source), to: file)
-  }
+    func run() throws {
+        var exporter = Exporter(progress: common.progress)
+        exporter.blockCompression = compression
+        exporter.blockSize = blockSize
+        try exporter.export(common.destination(source), to: file)
+    }
 }
 
 extension Exporter.BlockCompression: ExpressibleByArgument {}

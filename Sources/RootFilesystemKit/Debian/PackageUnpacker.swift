@@ -3,184 +3,188 @@ import Foundation
 /// Unpacks Debian packages into one tree without running anything of them, and lets one replace
 /// another's files only as dpkg would.
 public struct PackageUnpacker {
-  let progress: ProgressReport
+    let progress: ProgressReport
 
-  public init(progress: ProgressReport) {
-    self.progress = progress
-  }
-
-  /// How many packages are decompressed ahead of the one being written, and how far each.
-  private static let packagesAhead = 2
-  private static let bytesAhead = 16 << 20
-
-  /// Unpacks `archives`, in that order. A destination that was unpacked before gets them too: the
-  /// old tree is replaced by a new one, whole, at the end.
-  public func unpack(_ archives: [String], to destination: Destination) throws {
-    progress.begin("unpacking \(archives.count) packages")
-    let recorded = FileManager.default.contents(atPath: destination.packagesPath)
-    let isAddition = destination.isTaken && recorded != nil
-    let tree = try PartialTree(for: destination, replacing: isAddition)
-    let writer = TreeWriter(root: tree.root, budget: ExtractionBudget(directory: tree.lock))
-    writer.keepsLinksToDirectories = true
-    var unpacking = Unpacking(writer: writer)
-    var image = ImageRecord()
-    var inUse: Descriptor?
-    if isAddition, let recorded {
-      inUse = try RootFilesystemStore.standard().lockUnused(destination, toBe: "change")
-      image = destination.image
-      try TreeCopy.link(destination.path, to: writer)
-      unpacking.installed = try InstalledPackages(decoding: Array(recorded), in: writer)
+    public init(progress: ProgressReport) {
+        self.progress = progress
     }
-    let packages = try archives.map { try DebianArchive($0) }
-    var streams: [ThreadedStream] = []
-    for (index, archive) in packages.enumerated() {
-      let wanted = min(index + 1 + Self.packagesAhead, packages.count)
-      for next in (index + streams.count)..<wanted {
-        streams.append(packages[next].startReading(ahead: Self.bytesAhead))
-      }
-      try unpacking.unpack(archive, from: streams.removeFirst())
-      progress.advance(to: Int64(index + 1), of: Int64(packages.count))
+
+    /// How many packages are decompressed ahead of the one being written, and how far each.
+    private static let packagesAhead = 2
+    private static let bytesAhead = 16 << 20
+
+    /// Unpacks `archives`, in that order. A destination that was unpacked before gets them too: the
+    /// old tree is replaced by a new one, whole, at the end.
+    public func unpack(_ archives: [String], to destination: Destination) throws {
+        progress.begin("unpacking \(archives.count) packages")
+        let recorded = FileManager.default.contents(atPath: destination.packagesPath)
+        let isAddition = destination.isTaken && recorded != nil
+        let tree = try PartialTree(for: destination, replacing: isAddition)
+        let writer = TreeWriter(root: tree.root, budget: ExtractionBudget(directory: tree.lock))
+        writer.keepsLinksToDirectories = true
+        var unpacking = Unpacking(writer: writer)
+        var image = ImageRecord()
+        var inUse: Descriptor?
+        if isAddition, let recorded {
+            inUse = try RootFilesystemStore.standard().lockUnused(destination, toBe: "change")
+            image = destination.image
+            try TreeCopy.link(destination.path, to: writer)
+            unpacking.installed = try InstalledPackages(decoding: Array(recorded), in: writer)
+        }
+        let packages = try archives.map { try DebianArchive($0) }
+        var streams: [ThreadedStream] = []
+        for (index, archive) in packages.enumerated() {
+            let wanted = min(index + 1 + Self.packagesAhead, packages.count)
+            for next in (index + streams.count)..<wanted {
+                streams.append(packages[next].startReading(ahead: Self.bytesAhead))
+            }
+            try unpacking.unpack(archive, from: streams.removeFirst())
+            progress.advance(to: Int64(index + 1), of: Int64(packages.count))
+        }
+        try MergedUsr.complete(writer)
+        try writer.finish()
+        image.packages = unpacking.installed.all.map { $0.package.label }
+        image.origin = image.origin ?? "Debian packages"
+        image.suite = image.suite ?? TreeFacts(of: tree.root).suite
+        let architectures = unpacking.installed.all.map(\.package.architecture)
+        image.architecture = architectures.first { $0 != "all" } ?? image.architecture
+        try tree.commit(image, packages: unpacking.installed.encoded, replacing: isAddition)
+        withExtendedLifetime(inUse) {}
+        progress.end()
     }
-    try MergedUsr.complete(writer)
-    try writer.finish()
-    image.packages = unpacking.installed.all.map { $0.package.label }
-    image.origin = image.origin ?? "Debian packages"
-    image.suite = image.suite ?? TreeFacts(of: tree.root).suite
-    let architectures = unpacking.installed.all.map(\.package.architecture)
-    image.architecture = architectures.first { $0 != "all" } ?? image.architecture
-    try tree.commit(image, packages: unpacking.installed.encoded, replacing: isAddition)
-    withExtendedLifetime(inUse) {}
-    progress.end()
-  }
 }
 
 /// The work on one tree: which files there are, whose they are, and who may replace them.
 private struct Unpacking {
-  let writer: TreeWriter
-  var installed = InstalledPackages()
+    let writer: TreeWriter
+    var installed = InstalledPackages()
 
-  init(writer: TreeWriter) {
-    self.writer = writer
-  }
-
-  mutating func unpack(_ archive: DebianArchive, from stream: ThreadedStream) throws {
-    let package = archive.package
-    let previous = installed.previous(package)
-    if let previous, package.version < previous.package.version {
-      throw RootFilesystemError(
-        cannot: "unpack", archive.path,
-        because: "\(previous.package.label) is there already, which is newer")
+    init(writer: TreeWriter) {
+        self.writer = writer
     }
-    let index = installed.add(package)
-    var obsolete = previous?.files ?? [:]
-    let tree = try TarTree(stream, name: archive.path)
-    while let entry = try tree.next() {
-      guard !entry.path.isRoot, let slot = try place(of: entry, package) else {
-        if entry.path.isRoot { try writer.write(entry, from: tree) }
-        continue
-      }
-      obsolete[slot.key] = nil
-      switch try decide(entry, slot, package) {
-      case .write:
-        try writer.write(entry, from: tree)
-      case .keep:
-        continue
-      case .compare(let owner):
-        guard try isIdentical(entry, slot, tree) else { throw conflict(entry, package, owner) }
-        continue
-      }
-      if entry.kind != .directory { installed.give(entry.path, slot.key, to: index) }
+
+    mutating func unpack(_ archive: DebianArchive, from stream: ThreadedStream) throws {
+        let package = archive.package
+        let previous = installed.previous(package)
+        if let previous, package.version < previous.package.version {
+            throw RootFilesystemError(
+                cannot: "unpack", archive.path,
+                because: "\(previous.package.label) is there already, which is newer")
+        }
+        let index = installed.add(package)
+        var obsolete = previous?.files ?? [:]
+        let tree = try TarTree(stream, name: archive.path)
+        while let entry = try tree.next() {
+            guard !entry.path.isRoot, let slot = try place(of: entry, package) else {
+                if entry.path.isRoot { try writer.write(entry, from: tree) }
+                continue
+            }
+            obsolete[slot.key] = nil
+            switch try decide(entry, slot, package) {
+            case .write:
+                try writer.write(entry, from: tree)
+            case .keep:
+                continue
+            case .compare(let owner):
+                guard try isIdentical(entry, slot, tree) else {
+                    throw conflict(entry, package, owner)
+                }
+                continue
+            }
+            if entry.kind != .directory { installed.give(entry.path, slot.key, to: index) }
+        }
+        for (key, path) in obsolete { try removeObsolete(path, key, of: package) }
     }
-    for (key, path) in obsolete { try removeObsolete(path, key, of: package) }
-  }
 
-  private enum Decision {
-    case write, keep
-    /// Only if it would change nothing.
-    case compare(owner: DebianPackage)
-  }
-
-  /// Where an entry goes; makes sure a directory and something else do not meet there.
-  private func place(of entry: TreeEntry, _ package: DebianPackage) throws -> TreeWriter.Slot? {
-    let slot = try writer.slot(for: entry.path)
-    guard let existing = writer.status(of: slot) else { return slot }
-    let isReplacedDirectory = entry.kind != .directory && existing.isDirectory
-    let isReplacedFile =
-      entry.kind == .directory && !existing.isDirectory
-      && (try? writer.root.openDirectory(entry.path, cannot: "open")) == nil
-    guard isReplacedDirectory || isReplacedFile else { return slot }
-    if isReplacedFile, let owner = installed.owner(of: slot.key),
-      owner.isSamePackage(as: package) || package.mayReplaceFiles(of: owner)
-    {
-      return slot
+    private enum Decision {
+        case write, keep
+        /// Only if it would change nothing.
+        case compare(owner: DebianPackage)
     }
-    throw RootFilesystemError(
-      cannot: "unpack", package.label,
-      because: isReplacedDirectory
-        ? "\(entry.path.printable) is a directory there"
-        : "\(entry.path.printable) is a directory in it, but not there")
-  }
 
-  /// dpkg's rules: deb-control(5), "Replaces", and Debian Policy 7.6.1.
-  private func decide(
-    _ entry: TreeEntry, _ slot: TreeWriter.Slot, _ package: DebianPackage
-  ) throws -> Decision {
-    guard entry.kind != .directory, let owner = installed.owner(of: slot.key),
-      !owner.isSamePackage(as: package)
-    else { return .write }
-    if package.mayReplaceFiles(of: owner) { return .write }
-    // Replaced before it came: the file stays the other's.
-    if owner.mayReplaceFiles(of: package) { return .keep }
-    return .compare(owner: owner)
-  }
-
-  private func conflict(
-    _ entry: TreeEntry, _ package: DebianPackage, _ owner: DebianPackage
-  ) -> RootFilesystemError {
-    RootFilesystemError(
-      cannot: "unpack", package.label,
-      because: "\(entry.path.printable) is also in \(owner.label), with other contents",
-      remedy: "leave out one of the two packages")
-  }
-
-  private func isIdentical(
-    _ entry: TreeEntry, _ slot: TreeWriter.Slot, _ tree: TarTree
-  ) throws -> Bool {
-    switch entry.kind {
-    case .symbolicLink(let target):
-      return readLink(slot.parent.number, slot.name) == target
-    case .file(let size):
-      let opened = slot.name.withCString {
-        openat(slot.parent.number, $0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-      }
-      guard let file = try? Descriptor(opened, cannot: "read", entry.path.printable),
-        let status = try? file.status(cannot: "examine", entry.path.printable),
-        status.isRegularFile, Int64(status.st_size) == size
-      else { return false }
-      while let block = try tree.nextBlock() {
-        var existing = [UInt8](repeating: 0, count: block.bytes.count)
-        let count = pread(file.number, &existing, existing.count, off_t(block.offset))
-        guard count == existing.count, block.bytes.elementsEqual(existing) else { return false }
-      }
-      return true
-    case .hardLink(let target):
-      let other = try writer.slot(for: target)
-      return writer.status(of: other)?.st_ino == writer.status(of: slot)?.st_ino
-    case .directory, .fifo, .device:
-      return false
+    /// Where an entry goes; makes sure a directory and something else do not meet there.
+    private func place(of entry: TreeEntry, _ package: DebianPackage) throws -> TreeWriter.Slot? {
+        let slot = try writer.slot(for: entry.path)
+        guard let existing = writer.status(of: slot) else { return slot }
+        let isReplacedDirectory = entry.kind != .directory && existing.isDirectory
+        let isReplacedFile =
+            entry.kind == .directory && !existing.isDirectory
+            && (try? writer.root.openDirectory(entry.path, cannot: "open")) == nil
+        guard isReplacedDirectory || isReplacedFile else { return slot }
+        if isReplacedFile, let owner = installed.owner(of: slot.key),
+            owner.isSamePackage(as: package) || package.mayReplaceFiles(of: owner)
+        {
+            return slot
+        }
+        throw RootFilesystemError(
+            cannot: "unpack", package.label,
+            because: isReplacedDirectory
+                ? "\(entry.path.printable) is a directory there"
+                : "\(entry.path.printable) is a directory in it, but not there")
     }
-  }
 
-  /// What an older release had and the newer has not.
-  private mutating func removeObsolete(
-    _ path: EntryPath, _ key: TreeWriter.Slot.Key, of package: DebianPackage
-  ) throws {
-    guard installed.owner(of: key)?.isSamePackage(as: package) == true else { return }
-    installed.drop(key)
-    guard let slot = try writer.existingSlot(for: path) else { return }
-    let result = slot.name.withCString { unlinkat(slot.parent.number, $0, 0) }
-    guard result == 0 || errno == ENOENT else {
-      throw RootFilesystemError(cannot: "remove", path.printable, errno: errno)
+    /// dpkg's rules: deb-control(5), "Replaces", and Debian Policy 7.6.1.
+    private func decide(
+        _ entry: TreeEntry, _ slot: TreeWriter.Slot, _ package: DebianPackage
+    ) throws -> Decision {
+        guard entry.kind != .directory, let owner = installed.owner(of: slot.key),
+            !owner.isSamePackage(as: package)
+        else { return .write }
+        if package.mayReplaceFiles(of: owner) { return .write }
+        // Replaced before it came: the file stays the other's.
+        if owner.mayReplaceFiles(of: package) { return .keep }
+        return .compare(owner: owner)
     }
-  }
+
+    private func conflict(
+        _ entry: TreeEntry, _ package: DebianPackage, _ owner: DebianPackage
+    ) -> RootFilesystemError {
+        RootFilesystemError(
+            cannot: "unpack", package.label,
+            because: "\(entry.path.printable) is also in \(owner.label), with other contents",
+            remedy: "leave out one of the two packages")
+    }
+
+    private func isIdentical(
+        _ entry: TreeEntry, _ slot: TreeWriter.Slot, _ tree: TarTree
+    ) throws -> Bool {
+        switch entry.kind {
+        case .symbolicLink(let target):
+            return readLink(slot.parent.number, slot.name) == target
+        case .file(let size):
+            let opened = slot.name.withCString {
+                openat(slot.parent.number, $0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+            }
+            guard let file = try? Descriptor(opened, cannot: "read", entry.path.printable),
+                let status = try? file.status(cannot: "examine", entry.path.printable),
+                status.isRegularFile, Int64(status.st_size) == size
+            else { return false }
+            while let block = try tree.nextBlock() {
+                var existing = [UInt8](repeating: 0, count: block.bytes.count)
+                let count = pread(file.number, &existing, existing.count, off_t(block.offset))
+                guard count == existing.count, block.bytes.elementsEqual(existing) else {
+                    return false
+                }
+            }
+            return true
+        case .hardLink(let target):
+            let other = try writer.slot(for: target)
+            return writer.status(of: other)?.st_ino == writer.status(of: slot)?.st_ino
+        case .directory, .fifo, .device:
+            return false
+        }
+    }
+
+    /// What an older release had and the newer has not.
+    private mutating func removeObsolete(
+        _ path: EntryPath, _ key: TreeWriter.Slot.Key, of package: DebianPackage
+    ) throws {
+        guard installed.owner(of: key)?.isSamePackage(as: package) == true else { return }
+        installed.drop(key)
+        guard let slot = try writer.existingSlot(for: path) else { return }
+        let result = slot.name.withCString { unlinkat(slot.parent.number, $0, 0) }
+        guard result == 0 || errno == ENOENT else {
+            throw RootFilesystemError(cannot: "remove", path.printable, errno: errno)
+        }
+    }
 }

@@ -5,119 +5,121 @@ import Foundation
 /// Modification times later than `SOURCE_DATE_EPOCH` become that; without it, later than the last
 /// second a squashfs can hold (2106-02-07 06:28:15 UTC), which leaves them as they are.
 public struct Exporter {
-  /// How the blocks of a squashfs are compressed.
-  public enum BlockCompression: String, CaseIterable, Sendable {
-    case zstd, lz4, gzip, xz
-  }
-
-  public var blockCompression = BlockCompression.zstd
-  /// The block size of a squashfs in bytes: a power of two from 4 KiB to 1 MiB.
-  public var blockSize = 128 << 10
-  let progress: ProgressReport
-
-  public init(progress: ProgressReport) {
-    self.progress = progress
-  }
-
-  /// Exports to `file`; its suffix says in which format.
-  public func export(_ source: Destination, to file: String) throws {
-    let root = try open(source)
-    // A launch takes the same lock, so only removal has to wait.
-    guard flock(root.number, LOCK_SH | LOCK_NB) == 0 else {
-      throw RootFilesystemError(
-        cannot: "export", source.label, because: "it is being made or removed")
+    /// How the blocks of a squashfs are compressed.
+    public enum BlockCompression: String, CaseIterable, Sendable {
+        case zstd, lz4, gzip, xz
     }
-    let format = try Format(suffixOf: file)
-    progress.begin("exporting \(source.label)")
-    let output = try PartialFile(for: file)
-    switch format {
-    case .tar(let compression):
-      try writeTar(source, compression, to: output)
-    case .squashfs:
-      try writeSquashfs(source, to: output)
-    }
-    try output.commit()
-    progress.end()
-  }
 
-  private func open(_ source: Destination) throws -> Descriptor {
-    let opened = Foundation.open(source.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    if opened < 0 && errno == ENOENT { throw RootFilesystemStore.standard().notFound(source) }
-    return try Descriptor(opened, cannot: "export", source.label)
-  }
+    public var blockCompression = BlockCompression.zstd
+    /// The block size of a squashfs in bytes: a power of two from 4 KiB to 1 MiB.
+    public var blockSize = 128 << 10
+    let progress: ProgressReport
 
-  private func writeTar(
-    _ source: Destination, _ compression: ArchiveWriter.Compression, to output: PartialFile
-  ) throws {
-    let total = progress.isBar ? DiskUsage.bytes(below: source.path) : 0
-    var done: Int64 = 0
-    let writer = try ArchiveWriter(
-      to: output.file, name: output.path, compression: compression, latest: try Self.latestTime())
-    let reader = try TreeReader(path: source.path)
-    while let entry = try reader.next() {
-      try Interruption.check()
-      try writer.write(entry, from: reader)
-      done += entry.announcedBytes
-      progress.advance(to: done, of: total)
+    public init(progress: ProgressReport) {
+        self.progress = progress
     }
-    try writer.finish()
-  }
 
-  /// mksquashfs(1) sorts, and takes the latest time from its environment.
-  private func writeSquashfs(_ source: Destination, to output: PartialFile) throws {
-    let tool = ExternalTool(
-      name: "mksquashfs", package: "squashfs-tools",
-      environment: ["SOURCE_DATE_EPOCH": String(try Self.latestTime())],
-      inherited: [output.file])
-    let printed = try tool.run(
-      [
-        source.path, output.partialPath, "-noappend", "-no-progress", "-quiet", "-comp",
-        blockCompression.rawValue, "-b", String(blockSize),
-      ], cannot: "export", source.label)
-    // It makes an empty file of what it cannot read, and calls that success.
-    let text = String(decoding: printed, as: UTF8.self)
-    let complaint = text.split(separator: "\n").first { line in
-      ["Failed to", "Could not", "Cannot", "creating empty", "ignoring"].contains {
-        line.contains($0)
-      }
+    /// Exports to `file`; its suffix says in which format.
+    public func export(_ source: Destination, to file: String) throws {
+        let root = try open(source)
+        // A launch takes the same lock, so only removal has to wait.
+        guard flock(root.number, LOCK_SH | LOCK_NB) == 0 else {
+            throw RootFilesystemError(
+                cannot: "export", source.label, because: "it is being made or removed")
+        }
+        let format = try Format(suffixOf: file)
+        progress.begin("exporting \(source.label)")
+        let output = try PartialFile(for: file)
+        switch format {
+        case .tar(let compression):
+            try writeTar(source, compression, to: output)
+        case .squashfs:
+            try writeSquashfs(source, to: output)
+        }
+        try output.commit()
+        progress.end()
     }
-    if let complaint {
-      throw RootFilesystemError(
-        cannot: "export", source.label, because: String(complaint),
-        remedy: "export as the user who can read all of it")
-    }
-  }
 
-  /// In seconds since 1970. https://reproducible-builds.org/specs/source-date-epoch/
-  static func latestTime(
-    environment: [String: String] = ProcessInfo.processInfo.environment
-  ) throws -> Int {
-    guard let text = environment["SOURCE_DATE_EPOCH"] else { return Int(UInt32.max) }
-    guard let seconds = UInt32(text) else {
-      throw RootFilesystemError(
-        cannot: "use", "SOURCE_DATE_EPOCH=\(text)", because: "it is not a number of seconds",
-        remedy: "set it to seconds since 1970, or unset it")
+    private func open(_ source: Destination) throws -> Descriptor {
+        let opened = Foundation.open(source.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if opened < 0 && errno == ENOENT { throw RootFilesystemStore.standard().notFound(source) }
+        return try Descriptor(opened, cannot: "export", source.label)
     }
-    return Int(seconds)
-  }
 
-  /// What can be written, by suffix.
-  enum Format: Equatable {
-    case tar(ArchiveWriter.Compression)
-    case squashfs
-
-    init(suffixOf file: String) throws {
-      let suffixes: [(String, Format)] = [
-        (".tar", .tar(.none)), (".tar.gz", .tar(.gzip)), (".tgz", .tar(.gzip)),
-        (".tar.bz2", .tar(.bzip2)), (".tar.xz", .tar(.xz)), (".tar.zst", .tar(.zstd)),
-        (".squashfs", .squashfs), (".sqfs", .squashfs),
-      ]
-      guard let format = suffixes.first(where: { file.hasSuffix($0.0) })?.1 else {
-        throw RootFilesystemError(
-          cannot: "export to", file, because: "the suffix names no format",
-          remedy: "use .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst or .squashfs")
-      }
-      self = format
+    private func writeTar(
+        _ source: Destination, _ compression: ArchiveWriter.Compression, to output: PartialFile
+    ) throws {
+        let total = progress.isBar ? DiskUsage.bytes(below: source.path) : 0
+        var done: Int64 = 0
+        let writer = try ArchiveWriter(
+            to: output.file, name: output.path, compression: compression,
+            latest: try Self.latestTime())
+        let reader = try TreeReader(path: source.path)
+        while let entry = try reader.next() {
+            try Interruption.check()
+            try writer.write(entry, from: reader)
+            done += entry.announcedBytes
+            progress.advance(to: done, of: total)
+        }
+        try writer.finish()
     }
-  }
+
+    /// mksquashfs(1) sorts, and takes the latest time from its environment.
+    private func writeSquashfs(_ source: Destination, to output: PartialFile) throws {
+        let tool = ExternalTool(
+            name: "mksquashfs", package: "squashfs-tools",
+            environment: ["SOURCE_DATE_EPOCH": String(try Self.latestTime())],
+            inherited: [output.file])
+        let printed = try tool.run(
+            [
+                source.path, output.partialPath, "-noappend", "-no-progress", "-quiet", "-comp",
+                blockCompression.rawValue, "-b", String(blockSize),
+            ], cannot: "export", source.label)
+        // It makes an empty file of what it cannot read, and calls that success.
+        let text = String(decoding: printed, as: UTF8.self)
+        let complaint = text.split(separator: "\n").first { line in
+            ["Failed to", "Could not", "Cannot", "creating empty", "ignoring"].contains {
+                line.contains($0)
+            }
+        }
+        if let complaint {
+            throw RootFilesystemError(
+                cannot: "export", source.label, because: String(complaint),
+                remedy: "export as the user who can read all of it")
+        }
+    }
+
+    /// In seconds since 1970. https://reproducible-builds.org/specs/source-date-epoch/
+    static func latestTime(
+        environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws -> Int {
+        guard let text = environment["SOURCE_DATE_EPOCH"] else { return Int(UInt32.max) }
+        guard let seconds = UInt32(text) else {
+            throw RootFilesystemError(
+                cannot: "use", "SOURCE_DATE_EPOCH=\(text)",
+                because: "it is not a number of seconds",
+                remedy: "set it to seconds since 1970, or unset it")
+        }
+        return Int(seconds)
+    }
+
+    /// What can be written, by suffix.
+    enum Format: Equatable {
+        case tar(ArchiveWriter.Compression)
+        case squashfs
+
+        init(suffixOf file: String) throws {
+            let suffixes: [(String, Format)] = [
+                (".tar", .tar(.none)), (".tar.gz", .tar(.gzip)), (".tgz", .tar(.gzip)),
+                (".tar.bz2", .tar(.bzip2)), (".tar.xz", .tar(.xz)), (".tar.zst", .tar(.zstd)),
+                (".squashfs", .squashfs), (".sqfs", .squashfs),
+            ]
+            guard let format = suffixes.first(where: { file.hasSuffix($0.0) })?.1 else {
+                throw RootFilesystemError(
+                    cannot: "export to", file, because: "the suffix names no format",
+                    remedy: "use .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst or .squashfs")
+            }
+            self = format
+        }
+    }
 }

@@ -4,20 +4,20 @@ import Foundation
 /// Stopping early and tidily: a signal sets a flag, long work looks at it and throws, and what was
 /// half done is removed on the way out like after any other failure.
 public enum Interruption {
-  /// From now on SIGINT, SIGTERM and SIGHUP are seen by ``check()``. `sigaction(2)`
-  public static func watch() {
-    nsrun_rootfs_catch_signals()
-  }
+    /// From now on SIGINT, SIGTERM and SIGHUP are seen by ``check()``. `sigaction(2)`
+    public static func watch() {
+        nsrun_rootfs_catch_signals()
+    }
 
-  /// Throws ``Interrupted`` once a signal has come in.
-  static func check() throws {
-    let signal = nsrun_rootfs_pending_signal()
-    if signal != 0 { throw Interrupted(signal: signal) }
-  }
+    /// Throws ``Interrupted`` once a signal has come in.
+    static func check() throws {
+        let signal = nsrun_rootfs_pending_signal()
+        if signal != 0 { throw Interrupted(signal: signal) }
+    }
 
-  /// Ends the process by the signal that interrupted it, as if it had never been caught.
-  public static func finish(_ interrupted: Interrupted) -> Never {
-    nsrun_rootfs_die_of(interrupted.signal)
-    exit(128 + interrupted.signal)
-  }
+    /// Ends the process by the signal that interrupted it, as if it had never been caught.
+    public static func finish(_ interrupted: Interrupted) -> Never {
+        nsrun_rootfs_die_of(interrupted.signal)
+        exit(128 + interrupted.signal)
+    }
 }

@@ -2,38 +2,39 @@ import Glibc
 
 /// An open file descriptor that closes itself. `close(2)`
 final class Descriptor: Sendable {
-  let number: Int32
+    let number: Int32
 
-  /// Takes over `number`, the result of an opening call; -1 throws what `errno` says.
-  init(_ number: Int32, cannot operation: String, _ object: @autoclosure () -> String) throws {
-    guard number >= 0 else {
-      throw RootFilesystemError(cannot: operation, object(), errno: errno)
+    /// Takes over `number`, the result of an opening call; -1 throws what `errno` says.
+    init(_ number: Int32, cannot operation: String, _ object: @autoclosure () -> String) throws {
+        guard number >= 0 else {
+            throw RootFilesystemError(cannot: operation, object(), errno: errno)
+        }
+        self.number = number
     }
-    self.number = number
-  }
 
-  deinit {
-    close(number)
-  }
-
-  /// Opens `path` as the caller sees it. `open(2)`
-  static func open(_ path: String, _ flags: Int32, cannot operation: String) throws -> Descriptor {
-    try Descriptor(Glibc.open(path, flags | O_CLOEXEC), cannot: operation, path)
-  }
-
-  /// `fstat(2)`
-  func status(cannot operation: String, _ object: @autoclosure () -> String) throws -> stat {
-    var status = stat()
-    guard fstat(number, &status) == 0 else {
-      throw RootFilesystemError(cannot: operation, object(), errno: errno)
+    deinit {
+        close(number)
     }
-    return status
-  }
+
+    /// Opens `path` as the caller sees it. `open(2)`
+    static func open(_ path: String, _ flags: Int32, cannot operation: String) throws -> Descriptor
+    {
+        try Descriptor(Glibc.open(path, flags | O_CLOEXEC), cannot: operation, path)
+    }
+
+    /// `fstat(2)`
+    func status(cannot operation: String, _ object: @autoclosure () -> String) throws -> stat {
+        var status = stat()
+        guard fstat(number, &status) == 0 else {
+            throw RootFilesystemError(cannot: operation, object(), errno: errno)
+        }
+        return status
+    }
 }
 
 extension stat {
-  var type: UInt32 { st_mode & S_IFMT }
-  var isDirectory: Bool { type == S_IFDIR }
-  var isRegularFile: Bool { type == S_IFREG }
-  var isSymbolicLink: Bool { type == S_IFLNK }
+    var type: UInt32 { st_mode & S_IFMT }
+    var isDirectory: Bool { type == S_IFDIR }
+    var isRegularFile: Bool { type == S_IFREG }
+    var isSymbolicLink: Bool { type == S_IFLNK }
 }

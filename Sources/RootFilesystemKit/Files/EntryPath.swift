@@ -3,68 +3,68 @@ import Glibc
 /// Where an entry lies below the root of its tree: names joined by single slashes, never `.` or
 /// `..`, never a leading slash. The root itself is the empty path.
 public struct EntryPath: Hashable, Comparable, Sendable {
-  /// The names, joined by slashes.
-  public private(set) var joined: ByteString
+    /// The names, joined by slashes.
+    public private(set) var joined: ByteString
 
-  /// The root of the tree.
-  public static let root = EntryPath(joined: ByteString([]))
+    /// The root of the tree.
+    public static let root = EntryPath(joined: ByteString([]))
 
-  private init(joined: ByteString) {
-    self.joined = joined
-  }
-
-  /// Reads a path as an archive has it. A leading slash means the root of the tree, as it does for
-  /// docker and for tar; a `..` anywhere is refused.
-  init(archived raw: ByteString) throws {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(raw.bytes.count)
-    for name in raw.bytes.split(separator: UInt8(ascii: "/")) {
-      if name.elementsEqual([UInt8(ascii: ".")]) { continue }
-      guard !name.elementsEqual([UInt8(ascii: "."), UInt8(ascii: ".")]) else {
-        throw RootFilesystemError(
-          cannot: "extract", raw.printable, because: "the path contains \"..\"",
-          remedy: "the archive tries to write outside its own tree: do not trust it")
-      }
-      if !bytes.isEmpty { bytes.append(UInt8(ascii: "/")) }
-      bytes.append(contentsOf: name)
+    private init(joined: ByteString) {
+        self.joined = joined
     }
-    joined = ByteString(bytes)
-  }
 
-  /// For paths written in this program; `text` must be normal already.
-  init(_ text: StaticString) {
-    joined = ByteString(text.description)
-  }
+    /// Reads a path as an archive has it. A leading slash means the root of the tree, as it does for
+    /// docker and for tar; a `..` anywhere is refused.
+    init(archived raw: ByteString) throws {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(raw.bytes.count)
+        for name in raw.bytes.split(separator: UInt8(ascii: "/")) {
+            if name.elementsEqual([UInt8(ascii: ".")]) { continue }
+            guard !name.elementsEqual([UInt8(ascii: "."), UInt8(ascii: ".")]) else {
+                throw RootFilesystemError(
+                    cannot: "extract", raw.printable, because: "the path contains \"..\"",
+                    remedy: "the archive tries to write outside its own tree: do not trust it")
+            }
+            if !bytes.isEmpty { bytes.append(UInt8(ascii: "/")) }
+            bytes.append(contentsOf: name)
+        }
+        joined = ByteString(bytes)
+    }
 
-  var isRoot: Bool { joined.bytes.isEmpty }
+    /// For paths written in this program; `text` must be normal already.
+    init(_ text: StaticString) {
+        joined = ByteString(text.description)
+    }
 
-  /// The last name; empty for the root.
-  var name: ByteString {
-    guard let slash = lastSlash else { return joined }
-    return ByteString(Array(joined.bytes[(slash + 1)...]))
-  }
+    var isRoot: Bool { joined.bytes.isEmpty }
 
-  /// The directory that holds this entry; the root's is the root.
-  var parent: EntryPath {
-    guard let slash = lastSlash else { return .root }
-    return EntryPath(joined: ByteString(Array(joined.bytes[..<slash])))
-  }
+    /// The last name; empty for the root.
+    var name: ByteString {
+        guard let slash = lastSlash else { return joined }
+        return ByteString(Array(joined.bytes[(slash + 1)...]))
+    }
 
-  /// The names, outermost first.
-  var names: [ByteString] {
-    joined.bytes.split(separator: UInt8(ascii: "/")).map { ByteString(Array($0)) }
-  }
+    /// The directory that holds this entry; the root's is the root.
+    var parent: EntryPath {
+        guard let slash = lastSlash else { return .root }
+        return EntryPath(joined: ByteString(Array(joined.bytes[..<slash])))
+    }
 
-  func appending(_ name: ByteString) -> EntryPath {
-    isRoot
-      ? EntryPath(joined: name)
-      : EntryPath(joined: ByteString(joined.bytes + [UInt8(ascii: "/")] + name.bytes))
-  }
+    /// The names, outermost first.
+    var names: [ByteString] {
+        joined.bytes.split(separator: UInt8(ascii: "/")).map { ByteString(Array($0)) }
+    }
 
-  /// For messages.
-  var printable: String { isRoot ? "/" : joined.printable }
+    func appending(_ name: ByteString) -> EntryPath {
+        isRoot
+            ? EntryPath(joined: name)
+            : EntryPath(joined: ByteString(joined.bytes + [UInt8(ascii: "/")] + name.bytes))
+    }
 
-  public static func < (left: EntryPath, right: EntryPath) -> Bool { left.joined < right.joined }
+    /// For messages.
+    var printable: String { isRoot ? "/" : joined.printable }
 
-  private var lastSlash: Int? { joined.bytes.lastIndex(of: UInt8(ascii: "/")) }
+    public static func < (left: EntryPath, right: EntryPath) -> Bool { left.joined < right.joined }
+
+    private var lastSlash: Int? { joined.bytes.lastIndex(of: UInt8(ascii: "/")) }
 }

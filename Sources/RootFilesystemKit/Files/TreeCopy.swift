@@ -4,22 +4,22 @@ import Glibc
 ///
 /// As a ``TreeWriter`` never writes into an existing file, the two may then go separate ways.
 enum TreeCopy {
-  static func link(_ source: String, to writer: TreeWriter) throws {
-    let original = try RootDirectory(opening: source)
-    let reader = try TreeReader(path: source)
-    while let entry = try reader.next() {
-      guard entry.kind != .directory else {
-        try writer.write(entry, from: reader)
-        continue
-      }
-      try Interruption.check()
-      let slot = try writer.slot(for: entry.path)
-      let parent = try original.openDirectory(entry.path.parent, cannot: "open the directory")
-      let result = slot.name.withCString {
-        linkat(parent.number, $0, slot.parent.number, $0, 0)
-      }
-      // Not every file may be linked (`fs.protected_hardlinks`): those are copied.
-      if result != 0 { try writer.write(entry, from: reader) }
+    static func link(_ source: String, to writer: TreeWriter) throws {
+        let original = try RootDirectory(opening: source)
+        let reader = try TreeReader(path: source)
+        while let entry = try reader.next() {
+            guard entry.kind != .directory else {
+                try writer.write(entry, from: reader)
+                continue
+            }
+            try Interruption.check()
+            let slot = try writer.slot(for: entry.path)
+            let parent = try original.openDirectory(entry.path.parent, cannot: "open the directory")
+            let result = slot.name.withCString {
+                linkat(parent.number, $0, slot.parent.number, $0, 0)
+            }
+            // Not every file may be linked (`fs.protected_hardlinks`): those are copied.
+            if result != 0 { try writer.write(entry, from: reader) }
+        }
     }
-  }
 }

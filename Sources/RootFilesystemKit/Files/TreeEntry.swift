@@ -1,57 +1,57 @@
 /// One thing in a tree of files, on its way from a source (an archive, a directory) to a sink.
 struct TreeEntry {
-  enum Kind: Equatable {
-    case directory
-    /// A regular file; `size` is its length in bytes, holes included.
-    case file(size: Int64)
-    case symbolicLink(target: ByteString)
-    /// Another name for an entry that came before.
-    case hardLink(to: EntryPath)
-    case fifo
-    /// A character or block device.
-    case device
-  }
+    enum Kind: Equatable {
+        case directory
+        /// A regular file; `size` is its length in bytes, holes included.
+        case file(size: Int64)
+        case symbolicLink(target: ByteString)
+        /// Another name for an entry that came before.
+        case hardLink(to: EntryPath)
+        case fifo
+        /// A character or block device.
+        case device
+    }
 
-  var path: EntryPath
-  var kind: Kind
-  var attributes: FileAttributes
-  /// How many bytes of contents, without holes, the source says will follow.
-  var announcedBytes: Int64 = 0
+    var path: EntryPath
+    var kind: Kind
+    var attributes: FileAttributes
+    /// How many bytes of contents, without holes, the source says will follow.
+    var announcedBytes: Int64 = 0
 }
 
 /// What `stat(2)` and `listxattr(2)` say of a file, besides its type and contents.
 struct FileAttributes: Equatable {
-  /// Permissions with setuid, setgid and sticky: the low twelve bits of `st_mode`.
-  var mode: UInt32
-  var owner: UInt32
-  var group: UInt32
-  /// Seconds since 1970, and nanoseconds.
-  var modified: (seconds: Int, nanoseconds: Int)
-  var extended: [ExtendedAttribute] = []
+    /// Permissions with setuid, setgid and sticky: the low twelve bits of `st_mode`.
+    var mode: UInt32
+    var owner: UInt32
+    var group: UInt32
+    /// Seconds since 1970, and nanoseconds.
+    var modified: (seconds: Int, nanoseconds: Int)
+    var extended: [ExtendedAttribute] = []
 
-  static func == (left: FileAttributes, right: FileAttributes) -> Bool {
-    left.mode == right.mode && left.owner == right.owner && left.group == right.group
-      && left.modified == right.modified && left.extended == right.extended
-  }
+    static func == (left: FileAttributes, right: FileAttributes) -> Bool {
+        left.mode == right.mode && left.owner == right.owner && left.group == right.group
+            && left.modified == right.modified && left.extended == right.extended
+    }
 }
 
 /// A named value attached to a file. `xattr(7)`
 struct ExtendedAttribute: Equatable {
-  var name: ByteString
-  var value: [UInt8]
+    var name: ByteString
+    var value: [UInt8]
 }
 
 /// A stretch of a file's contents. Between blocks, and up to the file's size, are holes.
 struct FileBlock {
-  /// Valid until the source is asked for anything else.
-  var bytes: UnsafeRawBufferPointer
-  var offset: Int64
+    /// Valid until the source is asked for anything else.
+    var bytes: UnsafeRawBufferPointer
+    var offset: Int64
 }
 
 /// Where a tree comes from: its entries in order, each directory before what is in it.
 protocol EntrySource: AnyObject {
-  /// The next entry, nil after the last.
-  func next() throws -> TreeEntry?
-  /// The next stretch of the current entry's contents, nil at its end. Offsets only grow.
-  func nextBlock() throws -> FileBlock?
+    /// The next entry, nil after the last.
+    func next() throws -> TreeEntry?
+    /// The next stretch of the current entry's contents, nil at its end. Offsets only grow.
+    func nextBlock() throws -> FileBlock?
 }

@@ -7,263 +7,272 @@ import Glibc
 /// written through whatever had its name. What directories are to look like is kept until
 /// ``finish()``, so that unwritable ones do not stand in the way of what goes into them.
 final class TreeWriter {
-  let root: RootDirectory
-  let budget: ExtractionBudget
-  /// A directory entry whose name is a symbolic link to a directory leaves the link alone, as dpkg
-  /// does; otherwise it takes the link's place, as for tar and container layers.
-  var keepsLinksToDirectories = false
-  var attributes = AttributeWriter()
-  /// What the layer being applied has made so far; nil when the tree is not made of layers.
-  var layer: Set<Slot.Key>?
+    let root: RootDirectory
+    let budget: ExtractionBudget
+    /// A directory entry whose name is a symbolic link to a directory leaves the link alone, as dpkg
+    /// does; otherwise it takes the link's place, as for tar and container layers.
+    var keepsLinksToDirectories = false
+    var attributes = AttributeWriter()
+    /// What the layer being applied has made so far; nil when the tree is not made of layers.
+    var layer: Set<Slot.Key>?
 
-  private var directories: [EntryPath: FileAttributes] = [:]
-  private var lastParent: (path: EntryPath, descriptor: Descriptor, inode: ino_t)?
+    private var directories: [EntryPath: FileAttributes] = [:]
+    private var lastParent: (path: EntryPath, descriptor: Descriptor, inode: ino_t)?
 
-  init(root: RootDirectory, budget: ExtractionBudget) {
-    self.root = root
-    self.budget = budget
-  }
-
-  /// A place in the tree: an opened directory and a name in it.
-  struct Slot {
-    /// What identifies the place, whichever way its parent was reached.
-    struct Key: Hashable {
-      var directory: ino_t
-      var name: ByteString
+    init(root: RootDirectory, budget: ExtractionBudget) {
+        self.root = root
+        self.budget = budget
     }
 
-    var parent: Descriptor
-    var key: Key
-    var name: ByteString { key.name }
-  }
+    /// A place in the tree: an opened directory and a name in it.
+    struct Slot {
+        /// What identifies the place, whichever way its parent was reached.
+        struct Key: Hashable {
+            var directory: ino_t
+            var name: ByteString
+        }
 
-  /// Makes everything `source` yields, then leaves directories as they are to be.
-  func writeAll(from source: some EntrySource) throws {
-    while let entry = try source.next() { try write(entry, from: source) }
-  }
-
-  /// Makes one entry; its contents, if it has any, are read from `source`.
-  func write(_ entry: TreeEntry, from source: some EntrySource) throws {
-    try Interruption.check()
-    try budget.spendEntry(entry.path)
-    if entry.path.isRoot {
-      guard entry.kind == .directory else { throw refusal(entry.path, "it is the root itself") }
-      directories[.root] = entry.attributes
-      return
+        var parent: Descriptor
+        var key: Key
+        var name: ByteString { key.name }
     }
-    let slot = try slot(for: entry.path)
-    switch entry.kind {
-    case .directory:
-      try makeDirectory(entry, slot)
-    case .file(let size):
-      try makeFile(entry, slot, size: size, from: source)
-    case .symbolicLink(let target):
-      try making(entry.path, slot) { name in
-        target.withCString { symlinkat($0, slot.parent.number, name) }
-      }
-      attributes.applyToLink(entry.attributes, slot)
-    case .hardLink(let target):
-      try makeHardLink(entry.path, slot, to: target)
-    case .fifo:
-      try making(entry.path, slot) { mkfifoat(slot.parent.number, $0, 0o600) }
-      attributes.applyToLink(entry.attributes, slot)
-      _ = slot.name.withCString {
-        fchmodat(slot.parent.number, $0, entry.attributes.mode & 0o777, 0)
-      }
-    case .device:
-      // Only root may make devices, and a rootfs gets its own /dev when it runs: an empty file
-      // keeps the place, for something to be mounted on.
-      var placeholder = entry
-      placeholder.attributes.mode &= 0o777
-      try makeFile(placeholder, slot, size: 0, from: nil as EmptySource?)
-    }
-    layer?.insert(slot.key)
-  }
 
-  /// Opens the parent of `path`, making the directories that lead to it where they are missing.
-  func slot(for path: EntryPath) throws -> Slot {
-    if let slot = try existingSlot(for: path) { return slot }
-    let parent = path.parent
-    let missing = try slot(for: parent)
-    let made = parent.name.withCString { mkdirat(missing.parent.number, $0, 0o755) }
-    guard made == 0 else {
-      throw errno == EEXIST
-        ? refusal(path, "it lies beyond a symbolic link that leads nowhere")
-        : RootFilesystemError(cannot: "create the directory", parent.printable, errno: errno)
+    /// Makes everything `source` yields, then leaves directories as they are to be.
+    func writeAll(from source: some EntrySource) throws {
+        while let entry = try source.next() { try write(entry, from: source) }
     }
-    layer?.insert(missing.key)
-    return try slot(for: path)
-  }
 
-  /// The same where the parent is there already; nil where it is not.
-  func existingSlot(for path: EntryPath) throws -> Slot? {
-    let parent = path.parent
-    if let lastParent, lastParent.path == parent {
-      let key = Slot.Key(directory: lastParent.inode, name: path.name)
-      return Slot(parent: lastParent.descriptor, key: key)
+    /// Makes one entry; its contents, if it has any, are read from `source`.
+    func write(_ entry: TreeEntry, from source: some EntrySource) throws {
+        try Interruption.check()
+        try budget.spendEntry(entry.path)
+        if entry.path.isRoot {
+            guard entry.kind == .directory else {
+                throw refusal(entry.path, "it is the root itself")
+            }
+            directories[.root] = entry.attributes
+            return
+        }
+        let slot = try slot(for: entry.path)
+        switch entry.kind {
+        case .directory:
+            try makeDirectory(entry, slot)
+        case .file(let size):
+            try makeFile(entry, slot, size: size, from: source)
+        case .symbolicLink(let target):
+            try making(entry.path, slot) { name in
+                target.withCString { symlinkat($0, slot.parent.number, name) }
+            }
+            attributes.applyToLink(entry.attributes, slot)
+        case .hardLink(let target):
+            try makeHardLink(entry.path, slot, to: target)
+        case .fifo:
+            try making(entry.path, slot) { mkfifoat(slot.parent.number, $0, 0o600) }
+            attributes.applyToLink(entry.attributes, slot)
+            _ = slot.name.withCString {
+                fchmodat(slot.parent.number, $0, entry.attributes.mode & 0o777, 0)
+            }
+        case .device:
+            // Only root may make devices, and a rootfs gets its own /dev when it runs: an empty file
+            // keeps the place, for something to be mounted on.
+            var placeholder = entry
+            placeholder.attributes.mode &= 0o777
+            try makeFile(placeholder, slot, size: 0, from: nil as EmptySource?)
+        }
+        layer?.insert(slot.key)
     }
-    let opened = root.open(parent, O_RDONLY | O_DIRECTORY)
-    if opened < 0 && errno == ENOENT { return nil }
-    if opened < 0 && errno == ENOTDIR {
-      throw refusal(path, "\(parent.printable) is not a directory")
+
+    /// Opens the parent of `path`, making the directories that lead to it where they are missing.
+    func slot(for path: EntryPath) throws -> Slot {
+        if let slot = try existingSlot(for: path) { return slot }
+        let parent = path.parent
+        let missing = try slot(for: parent)
+        let made = parent.name.withCString { mkdirat(missing.parent.number, $0, 0o755) }
+        guard made == 0 else {
+            throw errno == EEXIST
+                ? refusal(path, "it lies beyond a symbolic link that leads nowhere")
+                : RootFilesystemError(
+                    cannot: "create the directory", parent.printable, errno: errno)
+        }
+        layer?.insert(missing.key)
+        return try slot(for: path)
     }
-    let descriptor = try Descriptor(opened, cannot: "open the directory", parent.printable)
-    let inode = try descriptor.status(cannot: "examine", parent.printable).st_ino
-    lastParent = (parent, descriptor, inode)
-    return Slot(parent: descriptor, key: Slot.Key(directory: inode, name: path.name))
-  }
 
-  /// What is at a place, without following a symbolic link; nil if there is nothing.
-  func status(of slot: Slot) -> stat? {
-    var status = stat()
-    let result = slot.name.withCString {
-      fstatat(slot.parent.number, $0, &status, AT_SYMLINK_NOFOLLOW)
+    /// The same where the parent is there already; nil where it is not.
+    func existingSlot(for path: EntryPath) throws -> Slot? {
+        let parent = path.parent
+        if let lastParent, lastParent.path == parent {
+            let key = Slot.Key(directory: lastParent.inode, name: path.name)
+            return Slot(parent: lastParent.descriptor, key: key)
+        }
+        let opened = root.open(parent, O_RDONLY | O_DIRECTORY)
+        if opened < 0 && errno == ENOENT { return nil }
+        if opened < 0 && errno == ENOTDIR {
+            throw refusal(path, "\(parent.printable) is not a directory")
+        }
+        let descriptor = try Descriptor(opened, cannot: "open the directory", parent.printable)
+        let inode = try descriptor.status(cannot: "examine", parent.printable).st_ino
+        lastParent = (parent, descriptor, inode)
+        return Slot(parent: descriptor, key: Slot.Key(directory: inode, name: path.name))
     }
-    return result == 0 ? status : nil
-  }
 
-  /// Gives directories their modes, owners and times, the innermost first. Call it once, at the end.
-  func finish() throws {
-    lastParent = nil
-    for (path, wanted) in directories.sorted(by: { $0.key > $1.key }) {
-      guard !path.isRoot else {
-        try attributes.apply(wanted, to: root.descriptor, path)
-        continue
-      }
-      // What was a directory may have become something else since, by a later layer.
-      let parent = root.open(path.parent, O_RDONLY | O_DIRECTORY)
-      guard let holder = try? Descriptor(parent, cannot: "open", path.printable) else { continue }
-      let opened = path.name.withCString {
-        openat(holder.number, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-      }
-      guard let directory = try? Descriptor(opened, cannot: "open", path.printable) else {
-        continue
-      }
-      try attributes.apply(wanted, to: directory, path)
+    /// What is at a place, without following a symbolic link; nil if there is nothing.
+    func status(of slot: Slot) -> stat? {
+        var status = stat()
+        let result = slot.name.withCString {
+            fstatat(slot.parent.number, $0, &status, AT_SYMLINK_NOFOLLOW)
+        }
+        return result == 0 ? status : nil
     }
-    directories = [:]
-  }
 
-  /// Forgets what was opened; needed after something has been removed from the tree.
-  func forgetParents() {
-    lastParent = nil
-  }
-
-  // MARK: - One kind each
-
-  private func makeDirectory(_ entry: TreeEntry, _ slot: Slot) throws {
-    let made = slot.name.withCString { mkdirat(slot.parent.number, $0, 0o700) }
-    if made != 0 {
-      guard errno == EEXIST, let existing = status(of: slot) else {
-        throw RootFilesystemError(
-          cannot: "create the directory", entry.path.printable, errno: errno)
-      }
-      if existing.isSymbolicLink, keepsLinksToDirectories, leadsToDirectory(entry.path) { return }
-      if !existing.isDirectory {
-        try clear(slot, existing, for: entry.path)
-        return try makeDirectory(entry, slot)
-      }
+    /// Gives directories their modes, owners and times, the innermost first. Call it once, at the end.
+    func finish() throws {
+        lastParent = nil
+        for (path, wanted) in directories.sorted(by: { $0.key > $1.key }) {
+            guard !path.isRoot else {
+                try attributes.apply(wanted, to: root.descriptor, path)
+                continue
+            }
+            // What was a directory may have become something else since, by a later layer.
+            let parent = root.open(path.parent, O_RDONLY | O_DIRECTORY)
+            guard let holder = try? Descriptor(parent, cannot: "open", path.printable) else {
+                continue
+            }
+            let opened = path.name.withCString {
+                openat(holder.number, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+            }
+            guard let directory = try? Descriptor(opened, cannot: "open", path.printable) else {
+                continue
+            }
+            try attributes.apply(wanted, to: directory, path)
+        }
+        directories = [:]
     }
-    directories[entry.path] = entry.attributes
-  }
 
-  private func leadsToDirectory(_ path: EntryPath) -> Bool {
-    (try? root.openDirectory(path, cannot: "open")) != nil
-  }
+    /// Forgets what was opened; needed after something has been removed from the tree.
+    func forgetParents() {
+        lastParent = nil
+    }
 
-  private func makeFile(
-    _ entry: TreeEntry, _ slot: Slot, size: Int64, from source: (some EntrySource)?
-  ) throws {
-    try budget.declare(entry.announcedBytes, for: entry.path)
-    var opened: Int32 = -1
-    try making(entry.path, slot) { name in
-      let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-      opened = openat(slot.parent.number, name, flags, 0o600)
-      return opened < 0 ? -1 : 0
-    }
-    let file = try Descriptor(opened, cannot: "create", entry.path.printable)
-    var end: Int64 = 0
-    while let block = try source?.nextBlock() {
-      try Interruption.check()
-      try budget.spend(block.bytes.count, on: entry.path)
-      try write(block, to: file, entry.path)
-      end = block.offset + Int64(block.bytes.count)
-    }
-    if end < size, ftruncate(file.number, off_t(size)) != 0 {
-      throw RootFilesystemError(cannot: "extend", entry.path.printable, errno: errno)
-    }
-    try attributes.apply(entry.attributes, to: file, entry.path)
-  }
+    // MARK: - One kind each
 
-  private func write(_ block: FileBlock, to file: Descriptor, _ path: EntryPath) throws {
-    var rest = block.bytes[...]
-    var offset = block.offset
-    while !rest.isEmpty {
-      let piece = UnsafeRawBufferPointer(rebasing: rest)
-      let written = pwrite(file.number, piece.baseAddress, piece.count, off_t(offset))
-      if written < 0 {
-        if errno == EINTR { continue }
-        throw RootFilesystemError(cannot: "write", path.printable, errno: errno)
-      }
-      rest = rest.dropFirst(written)
-      offset += Int64(written)
+    private func makeDirectory(_ entry: TreeEntry, _ slot: Slot) throws {
+        let made = slot.name.withCString { mkdirat(slot.parent.number, $0, 0o700) }
+        if made != 0 {
+            guard errno == EEXIST, let existing = status(of: slot) else {
+                throw RootFilesystemError(
+                    cannot: "create the directory", entry.path.printable, errno: errno)
+            }
+            if existing.isSymbolicLink, keepsLinksToDirectories, leadsToDirectory(entry.path) {
+                return
+            }
+            if !existing.isDirectory {
+                try clear(slot, existing, for: entry.path)
+                return try makeDirectory(entry, slot)
+            }
+        }
+        directories[entry.path] = entry.attributes
     }
-  }
 
-  private func makeHardLink(_ path: EntryPath, _ slot: Slot, to target: EntryPath) throws {
-    guard !target.isRoot else { throw refusal(path, "a hard link to a directory") }
-    let reached = root.open(target.parent, O_RDONLY | O_DIRECTORY)
-    if reached < 0 && (errno == ENOENT || errno == ENOTDIR) { throw missingTarget(path, target) }
-    let holder = try Descriptor(reached, cannot: "link to", target.printable)
-    let result = target.name.withCString { targetName in
-      var original = stat()
-      guard fstatat(holder.number, targetName, &original, AT_SYMLINK_NOFOLLOW) == 0 else {
-        return ENOENT
-      }
-      // Already another name of it, or the very same: there is nothing to do.
-      if let existing = status(of: slot), existing.st_ino == original.st_ino { return 0 }
-      guard original.type != S_IFDIR else { return EISDIR }
-      return slot.name.withCString {
-        linkat(holder.number, targetName, slot.parent.number, $0, 0) == 0 ? 0 : errno
-      }
+    private func leadsToDirectory(_ path: EntryPath) -> Bool {
+        (try? root.openDirectory(path, cannot: "open")) != nil
     }
-    switch result {
-    case 0: return
-    case EEXIST:
-      if let existing = status(of: slot) { try clear(slot, existing, for: path) }
-      try makeHardLink(path, slot, to: target)
-    case ENOENT:
-      throw missingTarget(path, target)
-    case EISDIR:
-      throw refusal(path, "a hard link to a directory")
-    default:
-      throw RootFilesystemError(cannot: "create the hard link", path.printable, errno: result)
+
+    private func makeFile(
+        _ entry: TreeEntry, _ slot: Slot, size: Int64, from source: (some EntrySource)?
+    ) throws {
+        try budget.declare(entry.announcedBytes, for: entry.path)
+        var opened: Int32 = -1
+        try making(entry.path, slot) { name in
+            let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+            opened = openat(slot.parent.number, name, flags, 0o600)
+            return opened < 0 ? -1 : 0
+        }
+        let file = try Descriptor(opened, cannot: "create", entry.path.printable)
+        var end: Int64 = 0
+        while let block = try source?.nextBlock() {
+            try Interruption.check()
+            try budget.spend(block.bytes.count, on: entry.path)
+            try write(block, to: file, entry.path)
+            end = block.offset + Int64(block.bytes.count)
+        }
+        if end < size, ftruncate(file.number, off_t(size)) != 0 {
+            throw RootFilesystemError(cannot: "extend", entry.path.printable, errno: errno)
+        }
+        try attributes.apply(entry.attributes, to: file, entry.path)
     }
-  }
 
-  /// Runs a call that makes something at a place, after clearing the place if it was taken.
-  private func making(
-    _ path: EntryPath, _ slot: Slot, _ call: (UnsafePointer<CChar>) -> Int32
-  ) throws {
-    if slot.name.withCString(call) == 0 { return }
-    if errno == EEXIST, let existing = status(of: slot) {
-      try clear(slot, existing, for: path)
-      if slot.name.withCString(call) == 0 { return }
+    private func write(_ block: FileBlock, to file: Descriptor, _ path: EntryPath) throws {
+        var rest = block.bytes[...]
+        var offset = block.offset
+        while !rest.isEmpty {
+            let piece = UnsafeRawBufferPointer(rebasing: rest)
+            let written = pwrite(file.number, piece.baseAddress, piece.count, off_t(offset))
+            if written < 0 {
+                if errno == EINTR { continue }
+                throw RootFilesystemError(cannot: "write", path.printable, errno: errno)
+            }
+            rest = rest.dropFirst(written)
+            offset += Int64(written)
+        }
     }
-    throw RootFilesystemError(cannot: "create", path.printable, errno: errno)
-  }
 
-  private func missingTarget(_ path: EntryPath, _ target: EntryPath) -> RootFilesystemError {
-    refusal(path, "a hard link to \(target.printable), which the archive does not have")
-  }
+    private func makeHardLink(_ path: EntryPath, _ slot: Slot, to target: EntryPath) throws {
+        guard !target.isRoot else { throw refusal(path, "a hard link to a directory") }
+        let reached = root.open(target.parent, O_RDONLY | O_DIRECTORY)
+        if reached < 0 && (errno == ENOENT || errno == ENOTDIR) {
+            throw missingTarget(path, target)
+        }
+        let holder = try Descriptor(reached, cannot: "link to", target.printable)
+        let result = target.name.withCString { targetName in
+            var original = stat()
+            guard fstatat(holder.number, targetName, &original, AT_SYMLINK_NOFOLLOW) == 0 else {
+                return ENOENT
+            }
+            // Already another name of it, or the very same: there is nothing to do.
+            if let existing = status(of: slot), existing.st_ino == original.st_ino { return 0 }
+            guard original.type != S_IFDIR else { return EISDIR }
+            return slot.name.withCString {
+                linkat(holder.number, targetName, slot.parent.number, $0, 0) == 0 ? 0 : errno
+            }
+        }
+        switch result {
+        case 0: return
+        case EEXIST:
+            if let existing = status(of: slot) { try clear(slot, existing, for: path) }
+            try makeHardLink(path, slot, to: target)
+        case ENOENT:
+            throw missingTarget(path, target)
+        case EISDIR:
+            throw refusal(path, "a hard link to a directory")
+        default:
+            throw RootFilesystemError(cannot: "create the hard link", path.printable, errno: result)
+        }
+    }
 
-  private func refusal(_ path: EntryPath, _ cause: String) -> RootFilesystemError {
-    RootFilesystemError(cannot: "extract", path.printable, because: cause)
-  }
+    /// Runs a call that makes something at a place, after clearing the place if it was taken.
+    private func making(
+        _ path: EntryPath, _ slot: Slot, _ call: (UnsafePointer<CChar>) -> Int32
+    ) throws {
+        if slot.name.withCString(call) == 0 { return }
+        if errno == EEXIST, let existing = status(of: slot) {
+            try clear(slot, existing, for: path)
+            if slot.name.withCString(call) == 0 { return }
+        }
+        throw RootFilesystemError(cannot: "create", path.printable, errno: errno)
+    }
+
+    private func missingTarget(_ path: EntryPath, _ target: EntryPath) -> RootFilesystemError {
+        refusal(path, "a hard link to \(target.printable), which the archive does not have")
+    }
+
+    private func refusal(_ path: EntryPath, _ cause: String) -> RootFilesystemError {
+        RootFilesystemError(cannot: "extract", path.printable, because: cause)
+    }
 }
 
 /// For entries without contents.
 private final class EmptySource: EntrySource {
-  func next() throws -> TreeEntry? { nil }
-  func nextBlock() throws -> FileBlock? { nil }
+    func next() throws -> TreeEntry? { nil }
+    func nextBlock() throws -> FileBlock? { nil }
 }

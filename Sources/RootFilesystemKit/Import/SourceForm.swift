@@ -2,49 +2,49 @@ import Glibc
 
 /// What kind of thing is to be imported.
 enum SourceForm: Equatable {
-  case directory
-  /// A tar of a root file system.
-  case tar
-  /// A directory in the OCI image layout.
-  case imageLayout
-  /// A tar of an OCI image layout, or of what `docker save` writes.
-  case imageArchive
-  case squashfs
+    case directory
+    /// A tar of a root file system.
+    case tar
+    /// A directory in the OCI image layout.
+    case imageLayout
+    /// A tar of an OCI image layout, or of what `docker save` writes.
+    case imageArchive
+    case squashfs
 
-  /// Looks at the beginning of a file, or into a directory.
-  init(of path: String) throws {
-    let file = try Descriptor.open(path, O_RDONLY | O_NONBLOCK, cannot: "read")
-    let status = try file.status(cannot: "examine", path)
-    if status.isDirectory {
-      self = access(path + "/oci-layout", F_OK) == 0 ? .imageLayout : .directory
-      return
+    /// Looks at the beginning of a file, or into a directory.
+    init(of path: String) throws {
+        let file = try Descriptor.open(path, O_RDONLY | O_NONBLOCK, cannot: "read")
+        let status = try file.status(cannot: "examine", path)
+        if status.isDirectory {
+            self = access(path + "/oci-layout", F_OK) == 0 ? .imageLayout : .directory
+            return
+        }
+        var magic: [UInt8] = [0, 0, 0, 0]
+        if pread(file.number, &magic, 4, 0) == 4, magic == Array("hsqs".utf8) {
+            self = .squashfs
+            return
+        }
+        self = try Self.holdsImage(path) ? .imageArchive : .tar
     }
-    var magic: [UInt8] = [0, 0, 0, 0]
-    if pread(file.number, &magic, 4, 0) == 4, magic == Array("hsqs".utf8) {
-      self = .squashfs
-      return
-    }
-    self = try Self.holdsImage(path) ? .imageArchive : .tar
-  }
 
-  /// A tar with an image has nothing else at its top: the first entry that does not belong there
-  /// tells, and with a root file system that is one of the first two.
-  private static func holdsImage(_ path: String) throws -> Bool {
-    let stream = try ThreadedStream.decompressing(opening: path)
-    let reader = try ArchiveReader(.tar, stream, name: path)
-    var hasManifest = false
-    while try reader.nextHeader() {
-      guard let top = try EntryPath(archived: reader.rawPath).names.first?.printable else {
-        continue
-      }
-      let isPart =
-        ["blobs", "oci-layout", "index.json", "manifest.json", "repositories"].contains(top)
-        || top.wholeMatch(of: /[0-9a-f]{64}(\.json|\.tar)?/) != nil
-      guard isPart else { return false }
-      hasManifest = hasManifest || top == "manifest.json" || top == "index.json"
-      // Both come after the large parts more often than not, but one part is as good as a proof.
-      if hasManifest { return true }
+    /// A tar with an image has nothing else at its top: the first entry that does not belong there
+    /// tells, and with a root file system that is one of the first two.
+    private static func holdsImage(_ path: String) throws -> Bool {
+        let stream = try ThreadedStream.decompressing(opening: path)
+        let reader = try ArchiveReader(.tar, stream, name: path)
+        var hasManifest = false
+        while try reader.nextHeader() {
+            guard let top = try EntryPath(archived: reader.rawPath).names.first?.printable else {
+                continue
+            }
+            let isPart =
+                ["blobs", "oci-layout", "index.json", "manifest.json", "repositories"].contains(top)
+                || top.wholeMatch(of: /[0-9a-f]{64}(\.json|\.tar)?/) != nil
+            guard isPart else { return false }
+            hasManifest = hasManifest || top == "manifest.json" || top == "index.json"
+            // Both come after the large parts more often than not, but one part is as good as a proof.
+            if hasManifest { return true }
+        }
+        return false
     }
-    return false
-  }
 }

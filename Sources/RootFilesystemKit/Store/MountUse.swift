@@ -2,69 +2,69 @@ import Foundation
 
 /// Whether a directory is somebody's mounted root, or has something mounted in it.
 enum MountUse {
-  /// One line of `/proc/PID/mountinfo`. proc_pid_mountinfo(5)
-  struct Mount {
-    /// `MAJOR:MINOR` of the file system.
-    var device: Substring
-    /// Which directory of the file system is mounted.
-    var root: String
-    /// Where it is mounted.
-    var point: String
-  }
+    /// One line of `/proc/PID/mountinfo`. proc_pid_mountinfo(5)
+    struct Mount {
+        /// `MAJOR:MINOR` of the file system.
+        var device: Substring
+        /// Which directory of the file system is mounted.
+        var root: String
+        /// Where it is mounted.
+        var point: String
+    }
 
-  /// Looks at the mount tables of all processes this one may look at.
-  static func isMounted(_ path: String) -> Bool {
-    let own = mounts(of: "self")
-    if own.contains(where: { isWithin($0.point, path) }) { return true }
-    guard let holder = own.last(where: { isWithin(path, $0.point) && isLongest($0, own, path) })
-    else { return false }
-    let below = path.dropFirst(holder.point == "/" ? 0 : holder.point.count)
-    let place = (holder.root == "/" ? "" : holder.root) + below
-    let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return processes.contains { process in
-      process.allSatisfy(\.isNumber)
-        && mounts(of: process).contains {
-          $0.device == holder.device && isWithin($0.root, place)
+    /// Looks at the mount tables of all processes this one may look at.
+    static func isMounted(_ path: String) -> Bool {
+        let own = mounts(of: "self")
+        if own.contains(where: { isWithin($0.point, path) }) { return true }
+        guard let holder = own.last(where: { isWithin(path, $0.point) && isLongest($0, own, path) })
+        else { return false }
+        let below = path.dropFirst(holder.point == "/" ? 0 : holder.point.count)
+        let place = (holder.root == "/" ? "" : holder.root) + below
+        let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return processes.contains { process in
+            process.allSatisfy(\.isNumber)
+                && mounts(of: process).contains {
+                    $0.device == holder.device && isWithin($0.root, place)
+                }
         }
     }
-  }
 
-  static func parse(_ table: String) -> [Mount] {
-    table.split(separator: "\n").compactMap { line in
-      let fields = line.split(separator: " ")
-      guard fields.count > 4 else { return nil }
-      return Mount(device: fields[2], root: unescape(fields[3]), point: unescape(fields[4]))
+    static func parse(_ table: String) -> [Mount] {
+        table.split(separator: "\n").compactMap { line in
+            let fields = line.split(separator: " ")
+            guard fields.count > 4 else { return nil }
+            return Mount(device: fields[2], root: unescape(fields[3]), point: unescape(fields[4]))
+        }
     }
-  }
 
-  private static func mounts(of process: String) -> [Mount] {
-    let table = try? String(contentsOfFile: "/proc/\(process)/mountinfo", encoding: .utf8)
-    return parse(table ?? "")
-  }
-
-  private static func isWithin(_ path: String, _ directory: String) -> Bool {
-    directory == "/" || path == directory || path.hasPrefix(directory + "/")
-  }
-
-  private static func isLongest(_ mount: Mount, _ all: [Mount], _ path: String) -> Bool {
-    !all.contains { isWithin(path, $0.point) && $0.point.count > mount.point.count }
-  }
-
-  /// The kernel writes space, tab, newline and backslash as three octal digits.
-  private static func unescape(_ field: Substring) -> String {
-    guard field.contains("\\") else { return String(field) }
-    var bytes: [UInt8] = []
-    var rest = Array(field.utf8)[...]
-    while let byte = rest.popFirst() {
-      if byte == UInt8(ascii: "\\"), rest.count >= 3,
-        let value = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
-      {
-        bytes.append(value)
-        rest = rest.dropFirst(3)
-      } else {
-        bytes.append(byte)
-      }
+    private static func mounts(of process: String) -> [Mount] {
+        let table = try? String(contentsOfFile: "/proc/\(process)/mountinfo", encoding: .utf8)
+        return parse(table ?? "")
     }
-    return String(decoding: bytes, as: UTF8.self)
-  }
+
+    private static func isWithin(_ path: String, _ directory: String) -> Bool {
+        directory == "/" || path == directory || path.hasPrefix(directory + "/")
+    }
+
+    private static func isLongest(_ mount: Mount, _ all: [Mount], _ path: String) -> Bool {
+        !all.contains { isWithin(path, $0.point) && $0.point.count > mount.point.count }
+    }
+
+    /// The kernel writes space, tab, newline and backslash as three octal digits.
+    private static func unescape(_ field: Substring) -> String {
+        guard field.contains("\\") else { return String(field) }
+        var bytes: [UInt8] = []
+        var rest = Array(field.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "\\"), rest.count >= 3,
+                let value = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
+            {
+                bytes.append(value)
+                rest = rest.dropFirst(3)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
 }

@@ -3,107 +3,107 @@ import Foundation
 
 /// Runs a program and waits for it; its output is kept for the error message, should it fail.
 struct ExternalTool {
-  /// The program's name, looked up in PATH, or its path.
-  var name: String
-  /// The Debian package that has it, for the remedy when it is missing.
-  var package: String
-  /// Set in the program's environment, besides what this process has.
-  var environment: [String: String] = [:]
-  /// Descriptors the program inherits, so that locks held through them outlive this process.
-  var inherited: [Descriptor] = []
-  /// The exit statuses that mean the program did its work.
-  var acceptedStatuses: Set<Int32> = [0]
+    /// The program's name, looked up in PATH, or its path.
+    var name: String
+    /// The Debian package that has it, for the remedy when it is missing.
+    var package: String
+    /// Set in the program's environment, besides what this process has.
+    var environment: [String: String] = [:]
+    /// Descriptors the program inherits, so that locks held through them outlive this process.
+    var inherited: [Descriptor] = []
+    /// The exit statuses that mean the program did its work.
+    var acceptedStatuses: Set<Int32> = [0]
 
-  /// How many of the last lines of output an error repeats.
-  private static let linesInErrors = 10
+    /// How many of the last lines of output an error repeats.
+    private static let linesInErrors = 10
 
-  /// Runs it with `arguments` and gives what it wrote to its standard output and error together.
-  ///
-  /// A signal to this process ends the program, and then throws ``Interrupted``.
-  /// `posix_spawnp(3)`, `waitpid(2)`
-  @discardableResult
-  func run(_ arguments: [String], cannot operation: String, _ object: String) throws -> [UInt8] {
-    var ends: [Int32] = [-1, -1]
-    guard nsrun_rootfs_pipe(&ends) == 0 else {
-      throw RootFilesystemError(cannot: "start", name, errno: errno)
+    /// Runs it with `arguments` and gives what it wrote to its standard output and error together.
+    ///
+    /// A signal to this process ends the program, and then throws ``Interrupted``.
+    /// `posix_spawnp(3)`, `waitpid(2)`
+    @discardableResult
+    func run(_ arguments: [String], cannot operation: String, _ object: String) throws -> [UInt8] {
+        var ends: [Int32] = [-1, -1]
+        guard nsrun_rootfs_pipe(&ends) == 0 else {
+            throw RootFilesystemError(cannot: "start", name, errno: errno)
+        }
+        let output = try Descriptor(ends[0], cannot: "start", name)
+        let child = try spawn(arguments, writingTo: try Descriptor(ends[1], cannot: "start", name))
+        var printed: [UInt8] = []
+        do {
+            try collect(output, into: &printed)
+        } catch {
+            kill(-child, SIGTERM)
+            _ = wait(for: child)
+            throw error
+        }
+        let status = wait(for: child)
+        guard acceptedStatuses.contains(status) else {
+            throw RootFilesystemError(
+                cannot: operation, object, because: cause(status, printed))
+        }
+        return printed
     }
-    let output = try Descriptor(ends[0], cannot: "start", name)
-    let child = try spawn(arguments, writingTo: try Descriptor(ends[1], cannot: "start", name))
-    var printed: [UInt8] = []
-    do {
-      try collect(output, into: &printed)
-    } catch {
-      kill(-child, SIGTERM)
-      _ = wait(for: child)
-      throw error
-    }
-    let status = wait(for: child)
-    guard acceptedStatuses.contains(status) else {
-      throw RootFilesystemError(
-        cannot: operation, object, because: cause(status, printed))
-    }
-    return printed
-  }
 
-  private func spawn(_ arguments: [String], writingTo output: Descriptor) throws -> pid_t {
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_adddup2(&actions, output.number, STDOUT_FILENO)
-    posix_spawn_file_actions_adddup2(&actions, output.number, STDERR_FILENO)
-    // To the same number: takes close-on-exec off, in the child only.
-    for descriptor in inherited {
-      posix_spawn_file_actions_adddup2(&actions, descriptor.number, descriptor.number)
+    private func spawn(_ arguments: [String], writingTo output: Descriptor) throws -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, output.number, STDOUT_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, output.number, STDERR_FILENO)
+        // To the same number: takes close-on-exec off, in the child only.
+        for descriptor in inherited {
+            posix_spawn_file_actions_adddup2(&actions, descriptor.number, descriptor.number)
+        }
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // A group of its own: one signal ends the program with all it has started.
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+        var variables = ProcessInfo.processInfo.environment
+        variables.merge(environment) { _, new in new }
+        var argv: [UnsafeMutablePointer<CChar>?] = ([name] + arguments).map { strdup($0) } + [nil]
+        var envp: [UnsafeMutablePointer<CChar>?] =
+            variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for string in argv + envp { free(string) } }
+        var child: pid_t = 0
+        let code = posix_spawnp(&child, name, &actions, &attributes, &argv, &envp)
+        guard code == 0 else {
+            throw code == ENOENT
+                ? RootFilesystemError(
+                    cannot: "run", name, because: "it is not installed",
+                    remedy: "install it: apt install \(package)")
+                : RootFilesystemError(cannot: "run", name, errno: code)
+        }
+        return child
     }
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    // A group of its own: one signal ends the program with all it has started.
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-    var variables = ProcessInfo.processInfo.environment
-    variables.merge(environment) { _, new in new }
-    var argv: [UnsafeMutablePointer<CChar>?] = ([name] + arguments).map { strdup($0) } + [nil]
-    var envp: [UnsafeMutablePointer<CChar>?] =
-      variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
-    defer { for string in argv + envp { free(string) } }
-    var child: pid_t = 0
-    let code = posix_spawnp(&child, name, &actions, &attributes, &argv, &envp)
-    guard code == 0 else {
-      throw code == ENOENT
-        ? RootFilesystemError(
-          cannot: "run", name, because: "it is not installed",
-          remedy: "install it: apt install \(package)")
-        : RootFilesystemError(cannot: "run", name, errno: code)
+
+    private func collect(_ output: Descriptor, into printed: inout [UInt8]) throws {
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            try Interruption.check()
+            let count = read(output.number, &buffer, buffer.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { return }
+            printed += buffer[..<count]
+        }
     }
-    return child
-  }
 
-  private func collect(_ output: Descriptor, into printed: inout [UInt8]) throws {
-    var buffer = [UInt8](repeating: 0, count: 64 << 10)
-    while true {
-      try Interruption.check()
-      let count = read(output.number, &buffer, buffer.count)
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return }
-      printed += buffer[..<count]
+    /// The exit status, or 128 and the number of the signal.
+    private func wait(for child: pid_t) -> Int32 {
+        var status: Int32 = 0
+        while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+        let signal = status & 0x7f
+        return signal == 0 ? (status >> 8) & 0xff : 128 + signal
     }
-  }
 
-  /// The exit status, or 128 and the number of the signal.
-  private func wait(for child: pid_t) -> Int32 {
-    var status: Int32 = 0
-    while waitpid(child, &status, 0) < 0 && errno == EINTR {}
-    let signal = status & 0x7f
-    return signal == 0 ? (status >> 8) & 0xff : 128 + signal
-  }
-
-  private func cause(_ status: Int32, _ printed: [UInt8]) -> String {
-    let how =
-      status > 128
-      ? "\(name) was ended by signal \(status - 128)" : "\(name) failed with status \(status)"
-    let lines = printed.split(separator: UInt8(ascii: "\n")).suffix(Self.linesInErrors)
-      .map { ByteString(Array($0)).printable }
-    return ([how] + lines).joined(separator: "\n  ")
-  }
+    private func cause(_ status: Int32, _ printed: [UInt8]) -> String {
+        let how =
+            status > 128
+            ? "\(name) was ended by signal \(status - 128)" : "\(name) failed with status \(status)"
+        let lines = printed.split(separator: UInt8(ascii: "\n")).suffix(Self.linesInErrors)
+            .map { ByteString(Array($0)).printable }
+        return ([how] + lines).joined(separator: "\n  ")
+    }
 }

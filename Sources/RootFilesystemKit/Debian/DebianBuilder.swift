@@ -1,0 +1,121 @@
+import Foundation
+
+/// Builds a Debian by mmdebstrap(1), which runs inside namespaces of nsrun: as root with real ids
+/// where the caller has them, else as faked root with the one id that everybody has.
+public struct DebianBuilder {
+    /// Further packages.
+    public var include: [String] = []
+    /// By Debian's name; nil for the host's.
+    public var architecture: String?
+    /// As mmdebstrap has them: `minbase`, `standard`, `extract` and so on.
+    public var variant = "minbase"
+    /// Where to get it from; nil for what this host's apt uses.
+    public var mirror: String?
+    /// A file of keys to trust instead of the installed ones.
+    public var keyring: String?
+    let progress: ProgressReport
+
+    public init(progress: ProgressReport) { self.progress = progress }
+
+    /// Builds the release `suite`. The rootfs appears whole or not at all.
+    public func build(_ suite: String, to destination: Destination) throws {
+        try checkInstalled()
+        let tree = try PartialTree(for: destination)
+        let mirrors = mirror.map { [$0] } ?? AptMirrors.configured()
+        progress.begin("building Debian \(suite)")
+        let power = NamespaceTool.Power.available()
+        let command = arguments(suite, tree.path, mirrors, power)
+        var stage = Stage()
+        try NamespaceTool(power: power).run(
+            command, cannot: "build Debian", description(of: suite)
+        ) { line in
+            stage.see(line, progress)
+        }
+        try check(tree, suite)
+        try finish(tree)
+        var image = ImageRecord()
+        image.suite = suite
+        image.architecture = architecture ?? TreeFacts(of: tree.root).architecture
+        image.origin = "debian \(suite) \(variant)"
+        try tree.commit(image)
+        progress.end()
+    }
+
+    private func description(of suite: String) -> String {
+        architecture.map { "\(suite) for \($0)" } ?? suite
+    }
+
+    private func checkInstalled() throws {
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        let isThere = path.split(separator: ":").contains { access("\($0)/mmdebstrap", X_OK) == 0 }
+        if !isThere {
+            throw RootFilesystemError(
+                cannot: "build Debian", variant, because: "mmdebstrap is not installed",
+                remedy: "install it: apt install mmdebstrap; without it, nsrun-rootfs unpack and "
+                    + "nsrun-rootfs import make a rootfs from packages or images")
+        }
+    }
+
+    private func arguments(
+        _ suite: String, _ path: String, _ mirrors: [String], _ power: NamespaceTool.Power
+    ) -> [String] {
+        var words = ["mmdebstrap", "--mode=root", "--variant=\(variant)"]
+        // Device nodes cannot be made, and are not missed: every run brings its own /dev.
+        if power != .root { words.append("--skip=chroot/mount/dev") }
+        // apt looks whether its change of user took effect, which faked calls have not.
+        if power == .fakedRoot { words.append("--aptopt=APT::Sandbox::User \"root\"") }
+        for setting in AptMirrors.proxySettings() { words.append("--aptopt=\(setting)") }
+        // A mirror that is kept for repeatable builds has Release files of the past.
+        words.append("--aptopt=Acquire::Check-Valid-Until \"false\"")
+        if let architecture { words.append("--architectures=\(architecture)") }
+        if !include.isEmpty { words.append("--include=\(include.joined(separator: ","))") }
+        if let keyring { words.append("--keyring=\(keyring)") }
+        return words + [suite, path] + mirrors
+    }
+
+    /// apt calls it a success when the mirror has no packages at all for an architecture.
+    private func check(_ tree: PartialTree, _ suite: String) throws {
+        let status =
+            FileManager.default.contents(atPath: tree.path + "/var/lib/dpkg/status") ?? Data()
+        let hasPackages = status.count > 1000
+        let hasPrograms =
+            FileManager.default.fileExists(atPath: tree.path + "/usr/bin/dpkg")
+            || variant == "extract" || variant == "custom"
+        guard hasPackages || variant == "extract", hasPrograms else {
+            throw RootFilesystemError(
+                cannot: "build Debian", description(of: suite),
+                because: "the mirror has no packages for it",
+                remedy: "choose a release and an architecture that the mirror carries, or another "
+                    + "mirror with --mirror")
+        }
+    }
+
+    /// What every rootfs should have: a directory that others can enter, and the usual `hosts`.
+    private func finish(_ tree: PartialTree) throws {
+        chmod(tree.path, 0o755)
+        let hosts = tree.path + "/etc/hosts"
+        if access(tree.path + "/etc", F_OK) == 0, access(hosts, F_OK) != 0 {
+            let text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+            try? Data(text.utf8).write(to: URL(fileURLWithPath: hosts))
+        }
+    }
+
+    /// Follows mmdebstrap's own account of what it does.
+    private struct Stage {
+        private static let steps: [(text: String, percent: Int64)] = [
+            ("running apt-get update", 5), ("downloading packages", 15),
+            ("extracting archives", 35),
+            ("installing essential packages", 55), ("installing remaining packages", 75),
+            ("cleaning package lists", 95),
+        ]
+        private var shown = 0
+
+        mutating func see(_ line: String, _ progress: ProgressReport) {
+            guard let index = Self.steps.firstIndex(where: { line.contains($0.text) }),
+                index >= shown
+            else { return }
+            shown = index + 1
+            progress.advance(to: Self.steps[index].percent, of: 100, Self.steps[index].text)
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import CRootFilesystem
+import Foundation
+import NamespaceKit
+
+/// Runs a program as root of a user namespace, seeing the host's files as they are. What it prints is
+/// handed on line by line, and the last lines stand in the error should it fail.
+struct NamespaceTool {
+    /// Where the program's power over ids comes from.
+    enum Power: Equatable {
+        /// Real root: no user namespace at all.
+        case root
+        /// The caller's ranges of subordinate ids are mapped; ownerships are real. subuid(5)
+        case subordinateIDs
+        /// One mapped id; calls that would need more appear to succeed.
+        case fakedRoot
+
+        /// The most that this caller can have.
+        static func available() -> Power {
+            if geteuid() == 0 { return .root }
+            var request = LaunchRequest()
+            request.identity.mapsSubordinates = true
+            let facts = HostFacts.read(for: request)
+            let hasRanges = !facts.subordinateUsers.isEmpty && !facts.subordinateGroups.isEmpty
+            return hasRanges && access("/usr/bin/newuidmap", X_OK) == 0
+                ? .subordinateIDs : .fakedRoot
+        }
+    }
+
+    var power: Power
+    /// Directories and files that lie over the host's for this run.
+    var environment: [(name: String, value: String)] = []
+
+    private static let linesInErrors = 12
+
+    /// Runs `command` to its end; `line` sees what it prints, standard output and error together.
+    func run(
+        _ command: [String], cannot operation: String, _ object: String,
+        line: (String) -> Void = { _ in }
+    ) throws {
+        var ends: [Int32] = [-1, -1]
+        guard nsrun_rootfs_pipe(&ends) == 0 else {
+            throw RootFilesystemError(cannot: "start", command[0], errno: errno)
+        }
+        let output = try Descriptor(ends[0], cannot: "start", command[0])
+        let process = try start(
+            command, writingTo: Descriptor(ends[1], cannot: "start", command[0]))
+        var printed: [String] = []
+        do {
+            try read(output) { text in
+                printed = printed.suffix(Self.linesInErrors - 1) + [text]
+                line(text)
+            }
+        } catch {
+            process.kill()
+            _ = try? process.wait()
+            throw error
+        }
+        let status = try launching(command[0]) { () throws(LaunchError) in try process.wait() }
+        guard status == .exited(0) else {
+            let how = "\(command[0]) failed with status \(status.shellStatus)"
+            throw RootFilesystemError(
+                cannot: operation, object, because: ([how] + printed).joined(separator: "\n  "))
+        }
+    }
+
+    private func start(_ command: [String], writingTo output: Descriptor) throws -> RunningProcess {
+        var request = LaunchRequest(command: command.map { ByteString($0) })
+        // The host as it is, /tmp included: a destination may lie anywhere.
+        request.view = .empty
+        request.operations = [
+            FileSystemOperation(.bind(source: .path("/"), target: "/", options: .devices)),
+            FileSystemOperation(.proc(target: "/proc")),
+        ]
+        request.workingDirectory = "/"
+        request.capabilities = [.addAll]
+        request.standardOutput = output.number
+        request.standardError = output.number
+        request.lifecycle.diesWithParent = true
+        request.environment.changes = environment.map {
+            .set(name: ByteString($0.name), value: ByteString($0.value))
+        }
+        switch power {
+        case .root: request.namespaces.new = [.mount, .pid]
+        case .subordinateIDs:
+            request.identity = Identity(user: 0, group: 0)
+            request.identity.mapsSubordinates = true
+            request.fakesDeviceNodes = true
+        case .fakedRoot: request.fakesRoot = true
+        }
+        return try launching(command[0]) { () throws(LaunchError) in
+            try Launcher().launch(request)
+        }
+    }
+
+    private func launching<Result>(
+        _ program: String, _ body: () throws(LaunchError) -> Result
+    ) throws -> Result {
+        do {
+            return try body()
+        } catch {
+            throw RootFilesystemError(
+                cannot: "run", program, because: error.message, remedy: error.remedy)
+        }
+    }
+
+    private func read(_ output: Descriptor, _ line: (String) -> Void) throws {
+        var pending: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            try Interruption.check()
+            let count = Glibc.read(output.number, &buffer, buffer.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { break }
+            pending += buffer[..<count]
+            while let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
+                line(ByteString(Array(pending[..<end])).printable)
+                pending.removeSubrange(...end)
+            }
+        }
+        if !pending.isEmpty { line(ByteString(pending).printable) }
+    }
+}
