@@ -6,7 +6,9 @@
 // walks again from the root, so that nothing ever leaves it.
 
 #define _GNU_SOURCE
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "world.h"
 
@@ -88,6 +90,15 @@ static void append(struct nsrun_place *place, const char *name) {
     }
 }
 
+/// A link of proc(5) that the kernel follows to an open file rather than along its text. Only those in
+/// the topmost directory, such as /proc/self, are ordinary.
+static bool is_magic(int link, int parent) {
+    struct statfs filesystem;
+    struct stat status;
+    return fstatfs(link, &filesystem) == 0 && filesystem.f_type == PROC_SUPER_MAGIC
+           && fstat(parent, &status) == 0 && status.st_ino != 1;
+}
+
 static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, unsigned flags,
                 mode_t mode, struct nsrun_place *place) {
     char todo[PATH_MAX], name[NAME_MAX + 1], link[PATH_MAX];
@@ -130,7 +141,8 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
         place->is_root = place->path[0] == 0;
         int next = openat(place->fd, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
         if (next < 0 && errno == ENOENT && !(flags & NSRUN_MUST_EXIST)) {
-            error = create(w, place, name, last ? kind : NSRUN_KIND_DIRECTORY, last ? mode : w->parent_mode);
+            error = create(w, place, name, last ? kind : NSRUN_KIND_DIRECTORY,
+                           last ? mode : w->parent_mode);
             if (error < 0)
                 break;
             next = openat(place->fd, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
@@ -145,7 +157,12 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
             append(place, name);
             continue;
         }
+        const bool magic = is_magic(next, place->fd);
         close(next);
+        if (magic) {
+            error = -ELOOP;
+            break;
+        }
         link[size] = 0;
         if (last && (flags & NSRUN_REFUSE_LINK)) {
             w->call = NSRUN_CALL_LINK;
@@ -274,7 +291,7 @@ static int find_quickly(struct nsrun_world *w, const char *path, enum nsrun_kind
 int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, unsigned flags,
                mode_t mode, struct nsrun_place *place) {
     w->call = NSRUN_CALL_DESTINATION;
-    if (w->plan->flags & NSRUN_REFUSE_LINKS)
+    if ((w->plan->flags & NSRUN_REFUSE_LINKS) && w->mounts_here)
         flags |= NSRUN_REFUSE_LINK;
     struct stat status;
     int error = find_quickly(w, path, kind, flags, mode, place);

@@ -227,10 +227,16 @@ static void send_time(struct nsrun_world *w, size_t index, int64_t nanoseconds) 
     nsrun_send(w->status_fd, w->report);
 }
 
+static bool mounts(uint32_t op) {
+    return op != NSRUN_OP_DIRECTORY && op != NSRUN_OP_CHMOD && op != NSRUN_OP_FILE
+           && op != NSRUN_OP_SYMLINK;
+}
+
 int nsrun_walk(struct nsrun_world *w, size_t from, size_t to) {
     for (size_t index = from; index < to; index++) {
         w->call = NSRUN_CALL_STEP;
         w->parent_mode = w->plan->steps[index].parent_mode;
+        w->mounts_here = mounts(w->plan->steps[index].op);
         const bool trace = w->plan->flags & NSRUN_TRACE;
         const int64_t before = trace ? nsrun_now() : 0;
         int error = run(w, &w->plan->steps[index]);
@@ -242,7 +248,8 @@ int nsrun_walk(struct nsrun_world *w, size_t from, size_t to) {
             report->step = (int32_t)index;
             report->error = -error;
             report->call = w->call;
-            if (w->call != NSRUN_CALL_RUN && w->call != NSRUN_CALL_INTERPRETER)
+            if (w->call != NSRUN_CALL_RUN && w->call != NSRUN_CALL_INTERPRETER
+                && w->call != NSRUN_CALL_OTHER_LINK)
                 report->length = 0;
             return error;
         }

@@ -162,6 +162,10 @@ static int make_symlink(struct nsrun_world *w, int parent, const char *name,
         if (size >= 0 && (size_t)size == strlen(step->source)
             && memcmp(text, step->source, (size_t)size) == 0)
             return 0;
+        // What is there instead, for the message.
+        w->call = NSRUN_CALL_OTHER_LINK;
+        w->report->length = size < 0 || size > NSRUN_REPORT_TEXT ? 0 : (uint32_t)size;
+        memcpy(w->report->text, text, w->report->length);
     }
     return error;
 }

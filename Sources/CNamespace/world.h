@@ -27,6 +27,7 @@ struct nsrun_world {
     int status_fd, reply_fd;
     int proc;             ///< the host's /proc, -1 before it was needed
     size_t kept_count;    ///< of plan->kept_fds
+    bool mounts_here;     ///< the step mounts something on its target
     mode_t parent_mode;   ///< of directories made on the way to the step's target
     mode_t old_umask;
     uint32_t call;        ///< enum nsrun_call of the failure

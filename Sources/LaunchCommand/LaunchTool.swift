@@ -15,9 +15,13 @@ public struct LaunchTool {
         Vocabulary.current = .commandLine
         var tool = LaunchTool(
             personality: Personality(argument0: arguments.first ?? "nsrun"))
+        tool.hasLevelPrefix = arguments.contains("--level-prefix")
+        if tool.personality.isBubblewrap, arguments.count == 1 {
+            HostProcess.printError(Help(tool.personality).text)
+            return tool.personality.status(125)
+        }
         do throws(UsageError) {
             let line = try Parser.parse(Array(arguments.dropFirst()))
-            tool.hasLevelPrefix = line.options.contains { $0.id == .levelPrefix }
             var invocation = try RequestBuilder.build(line, as: tool.personality)
             invocation.request.applyImageSettings()
             return tool.perform(invocation)
@@ -54,7 +58,12 @@ public struct LaunchTool {
                 reduced.request.namespaces.optional = []
                 return launch(reduced)
             }
-            return fail(error.message, error.remedy, error.exitStatus)
+            guard personality.isBubblewrap else {
+                return fail(error.message, error.remedy, error.exitStatus)
+            }
+            let reason = error.code == 0 ? "" : ": " + systemReason(error.code)
+            return fail(
+                (error.bubblewrapWords ?? error.message) + reason, error.remedy, error.exitStatus)
         }
     }
 

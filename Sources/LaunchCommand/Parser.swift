@@ -127,7 +127,7 @@ enum Suggestion {
         let near = best.flatMap { $0.distance <= max(2, name.count / 3) ? $0.name : nil }
         return UsageError(
             "unknown option \(name.text)",
-            remedy: near.map { "did you mean \($0)?" } ?? "nsrun --help lists the options")
+            remedy: near.map { "did you mean \($0)?" } ?? "--help lists the options")
     }
 
     /// The number of bytes to insert, delete or change (Levenshtein).

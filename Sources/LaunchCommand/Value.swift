@@ -10,7 +10,7 @@ enum Value {
         guard HostFile.isOpen(Int32(number)) else {
             throw UsageError(
                 "\(parsed.origin.text): descriptor \(number) is not open",
-                remedy: "open it in the shell, as in: nsrun ... \(number)<FILE")
+                remedy: "open it in the shell, as in: ... \(number)<FILE")
         }
         return Int32(number)
     }

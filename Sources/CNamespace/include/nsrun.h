@@ -169,6 +169,7 @@ enum nsrun_call {
     NSRUN_CALL_CONTENT,       ///< reading or writing the content of a file
     NSRUN_CALL_RUN,           ///< a program that execve() refused
     NSRUN_CALL_INTERPRETER,   ///< a program whose interpreter is missing
+    NSRUN_CALL_OTHER_LINK,    ///< a symlink that exists already; text: what it says, if it is one
     NSRUN_CALL_FORK,          ///< pid 1 could not start the command
 };
 

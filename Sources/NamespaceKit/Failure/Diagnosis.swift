@@ -160,38 +160,61 @@ struct Diagnosis {
         }
     }
 
+    /// The root that paths of steps are below, in words.
+    private var rootName: String {
+        plan.isHostView ? "the host" : plan.rootfs == nil ? "the new root" : "the rootfs"
+    }
+
     private func destination(_ step: Step, _ record: Record, _ call: nsrun_call) -> LaunchError? {
         let what = "cannot \(step.plainDescription)"
         let name = step.target?.text ?? "the destination"
+        func error(
+            _ cause: String, remedy: String? = nil, bubblewrap: String? = nil
+        ) -> LaunchError {
+            var error = LaunchError(
+                .setup, "\(what): \(cause)", remedy: remedy, code: record.code)
+            error.bubblewrapWords = bubblewrap
+            return error
+        }
         switch call {
         case NSRUN_CALL_TYPE:
-            let wrong =
-                record.code == EISDIR
-                ? "\(name) is a directory in the new root, but a file is wanted"
-                : "\(name) is not a directory in the new root, but a directory is wanted"
-            return LaunchError(
-                .setup, "\(what): \(wrong)",
-                remedy: "a directory goes onto a directory, a file onto a file", code: record.code)
+            return record.code == EISDIR
+                ? error(
+                    "\(name) is a directory in the new root, but a file is wanted",
+                    remedy: "a directory goes onto a directory, a file onto a file",
+                    bubblewrap: "Can't create file at \(name): not a file")
+                : error(
+                    "\(name) is not a directory in the new root, but a directory is wanted",
+                    remedy: "a directory goes onto a directory, a file onto a file",
+                    bubblewrap: "Can't mkdir \(name): not a directory")
         case NSRUN_CALL_LINK:
-            return LaunchError(
-                .setup, "\(what): \(name) is a symbolic link",
-                remedy: "name the place that it points to", code: record.code)
+            return error(
+                "\(name) is a symbolic link", remedy: "name the place that it points to",
+                bubblewrap: "Can't mount on symlink destination \(name)")
+        case NSRUN_CALL_OTHER_LINK:
+            let there = ByteString(bytes: record.text).text
+            return error(
+                there.isEmpty
+                    ? "\(name) exists already and is not a symlink"
+                    : "\(name) exists already and points to \(there)",
+                bubblewrap: there.isEmpty
+                    ? "Can't make symlink at \(name): destination exists and is not a symlink"
+                    : "Can't make symlink at \(name): existing destination is \(there)")
         case NSRUN_CALL_SPARED:
-            return LaunchError(
-                .setup,
-                "\(what): no such directory on the host, where nsrun makes none",
-                remedy: "create it, or \(words.memoryLayer)", code: record.code)
+            return error(
+                "no such directory on the host, where nsrun makes none",
+                remedy: "create it, or \(words.memoryLayer)")
         case NSRUN_CALL_CREATE, NSRUN_CALL_MIRROR:
             let cause: String =
                 switch record.code {
-                case EROFS: "no such directory in the rootfs, which is read-only"
+                case EROFS: "no such directory in \(rootName), which is read-only"
                 case ENOTDIR: "a part of \(name) is not a directory"
                 default: "it cannot be made there: \(reason(record.code))"
                 }
-            return LaunchError(
-                .setup, "\(what): \(cause)",
-                remedy: "\(words.memoryLayer), or create the directory in the rootfs",
-                code: record.code)
+            return error(
+                cause,
+                remedy: plan.rootfs == nil
+                    ? nil : "\(words.memoryLayer), or create the directory in the rootfs")
         case NSRUN_CALL_DESTINATION:
             let cause: String =
                 switch record.code {
@@ -199,20 +222,24 @@ struct Diagnosis {
                 case ENOENT: "\(name) does not exist in the new root"
                 default: "\(name): \(reason(record.code))"
                 }
-            return LaunchError(.setup, "\(what): \(cause)", code: record.code)
-        case NSRUN_CALL_SOURCE:
-            guard case .bind(let bind) = step.action else { return nil }
-            let plain = "cannot \(step.plainDescription)"
-            if record.code == ENOENT {
-                return LaunchError(
-                    .setup, "\(plain): \(bind.sourceText) does not exist on the host",
-                    remedy:
-                        "create it, or use \(words.optionalBind), which passes over what is missing",
-                    code: ENOENT)
-            }
-            return error("\(plain): cannot open \(bind.sourceText)", record.code)
+            return error(cause)
+        case NSRUN_CALL_SOURCE: return source(step, record)
         default: return nil
         }
+    }
+
+    private func source(_ step: Step, _ record: Record) -> LaunchError? {
+        guard case .bind(let bind) = step.action else { return nil }
+        let plain = "cannot \(step.plainDescription)"
+        if record.code != ENOENT {
+            return error("\(plain): cannot open \(bind.sourceText)", record.code)
+        }
+        var error = LaunchError(
+            .setup, "\(plain): \(bind.sourceText) does not exist on the host",
+            remedy: "create it, or use \(words.optionalBind), which passes over what is missing",
+            code: ENOENT)
+        error.bubblewrapWords = "Can't find source path \(bind.sourceText)"
+        return error
     }
 
     private func overlay(_ overlay: Step.Overlay, _ code: Int32) -> LaunchError {
@@ -271,7 +298,7 @@ struct Diagnosis {
     private func program(_ candidates: [ByteString], _ record: Record) -> LaunchError {
         ProgramDiagnosis(
             name: candidates.count == 1 ? candidates[0] : candidates[0].lastComponent,
-            candidates: candidates, machine: facts.machine, isRootfs: !plan.isHostView
+            candidates: candidates, machine: facts.machine, root: rootName
         ).explain(record)
     }
 }

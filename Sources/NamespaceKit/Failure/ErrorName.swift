@@ -1,5 +1,8 @@
 import CNamespace
 
+/// The C library's own words, which callers of bubblewrap look for.
+public func systemReason(_ code: Int32) -> String { String(cString: strerror(code)) }
+
 /// The kernel's reasons in words that fit behind a colon.
 func reason(_ code: Int32) -> String {
     switch code {

@@ -25,6 +25,9 @@ public struct LaunchError: Error, Sendable, Equatable {
         self.code = code
     }
 
+    /// What bubblewrap says in this case, where its callers are known to look for it.
+    public var bubblewrapWords: String?
+
     /// The kernel refused to make the namespaces; nothing has been touched.
     public var isRefusedNamespace = false
 

@@ -6,9 +6,11 @@ struct ProgramDiagnosis {
     let candidates: [ByteString]
     /// As uname(2) names the host's machine.
     let machine: ByteString
-    let isRootfs: Bool
+    /// The root that it was looked for in, in words.
+    let root: String
 
-    private var place: String { isRootfs ? "in the rootfs" : "on this machine" }
+    private var isRootfs: Bool { root != "the host" }
+    private var place: String { isRootfs ? "in \(root)" : "on this machine" }
 
     func explain(_ record: Diagnosis.Record) -> LaunchError {
         let code = record.code
@@ -47,7 +49,7 @@ struct ProgramDiagnosis {
         if candidates.count == 1 {
             return LaunchError(
                 .notFound, "cannot run \(name.text): no such file \(place)",
-                remedy: isRootfs ? "paths of the command are looked up inside the rootfs" : nil,
+                remedy: isRootfs ? "paths of the command are looked up inside \(root)" : nil,
                 code: ENOENT)
         }
         var directories = ""
@@ -81,7 +83,7 @@ struct ProgramDiagnosis {
         switch head.kind {
         case .elf:
             isRootfs
-                ? "the rootfs must hold the C library that the program was built for"
+                ? "\(root) must hold the C library that the program was built for"
                 : "install the C library that it was built for, or run it in a rootfs that has it"
         case .script(let interpreter):
             interpreter.bytes.last == UInt8(ascii: "\r")

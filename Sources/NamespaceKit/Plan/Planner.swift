@@ -235,7 +235,9 @@ public struct Planner {
         case .mqueue(let target):
             try checkPath(target, origin)
             let namespaces = request.namespaces.new.union(request.namespaces.optional)
-            guard namespaces.contains(.ipc) else { throw .needsNamespace("mqueue", .ipc) }
+            guard namespaces.contains(.ipc) || request.view == .empty else {
+                throw .needsNamespace("mqueue", .ipc)
+            }
             add(.fileSystem(.mqueue, target: target), origin)
         case .overlay(let target, let lower, let upper):
             try checkPath(target, origin)
