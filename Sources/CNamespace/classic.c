@@ -175,6 +175,7 @@ static int settle(struct nsrun_world *w, struct nsrun_place *place) {
         w->scratch_on_top = false;
         if (w->root >= 0)
             close(w->root);
+        w->known_root = -1;
         w->root = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         w->host_root = false;
         if (w->root < 0)

@@ -235,9 +235,18 @@ static const char *split(const char *path, char parent[PATH_MAX], char name[NAME
 /// Opens the directory that holds the last component, if it is there. The last one is remembered: most
 /// destinations lie next to each other.
 static int open_parent(struct nsrun_world *w, const char *parent) {
+    if (names_root(parent)) {
+        nsrun_forget_parent(w);
+        if (w->known_root != w->root) {
+            w->known_root = w->root;
+            w->root_is_own = nsrun_is_own(w, w->root);
+        }
+        w->parent_is_own = w->root_is_own;
+        return w->root;
+    }
     if (w->parent >= 0 && strcmp(w->parent_path, parent) == 0)
         return w->parent;
-    int fd = nsrun_openat2(w->root, names_root(parent) ? "." : parent, O_PATH | O_DIRECTORY,
+    int fd = nsrun_openat2(w->root, parent, O_PATH | O_DIRECTORY,
                            RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
     if (fd < 0) {
         if (fd == -ENOSYS)

@@ -19,6 +19,7 @@ void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, i
         .base = -1,
         .scratch = -1,
         .parent = -1,
+        .known_root = -1,
         .proc = -1,
         .kept_count = plan->kept_count,
         .status_fd = status_fd,

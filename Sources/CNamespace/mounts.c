@@ -54,6 +54,7 @@ static int attach(struct nsrun_world *w, int mount, bool is_file, struct nsrun_p
         if (w->root >= 0 && w->attached)
             close(w->root);
         w->root = mount;
+        w->known_root = -1;
         w->host_root = false;
         mount = fcntl(mount, F_DUPFD_CLOEXEC, 3);
         if (mount < 0)
@@ -150,18 +151,42 @@ int nsrun_strip(const struct stat *source, unsigned stacked, int copy) {
     return 0;
 }
 
+/// A descriptor of the caller's is of the mount namespace that was left, where nothing can be cloned: its
+/// path is opened again in this one, and must lead to the same file.
+static int reopen_source(int fd) {
+    char link[32], path[PATH_MAX];
+    nsrun_fd_path(fd, link);
+    ssize_t size = readlink(link, path, sizeof path - 1);
+    if (size < 0)
+        return -errno;
+    path[size] = 0;
+    int again = open(path, O_PATH | O_CLOEXEC);
+    if (again < 0)
+        return -errno;
+    struct stat given, found;
+    if (fstat(fd, &given) == 0 && fstat(again, &found) == 0 && given.st_dev == found.st_dev
+        && given.st_ino == found.st_ino)
+        return again;
+    close(again);
+    return -ESTALE;
+}
+
+static int open_source(struct nsrun_world *w, const struct nsrun_step *step) {
+    if (step->fd < 0)
+        return classic(w) ? nsrun_result(open(step->source, O_PATH | O_CLOEXEC))
+                          : clone_tree(AT_FDCWD, step->source, step->flags);
+    int file = reopen_source(step->fd);
+    if (file < 0 || classic(w))
+        return file;
+    int tree = clone_tree(file, "", step->flags);
+    close(file);
+    return tree;
+}
+
 int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
     w->call = NSRUN_CALL_SOURCE;
-    const int dir = step->fd >= 0 ? step->fd : AT_FDCWD;
-    const char *path = step->fd >= 0 ? "" : step->source;
     // What is cloned or opened here is what gets mounted: the path is resolved once.
-    int source = classic(w) ? nsrun_result(openat(dir, path[0] ? path : ".", O_PATH | O_CLOEXEC))
-                            : clone_tree(dir, path, step->flags);
-    if (classic(w) && step->fd >= 0) {
-        if (source >= 0)
-            close(source);
-        source = nsrun_result(fcntl(step->fd, F_DUPFD_CLOEXEC, 3));
-    }
+    int source = open_source(w, step);
     if (source < 0)
         return (step->flags & NSRUN_TRY) && (source == -ENOENT || source == -ENOTDIR) ? 0 : source;
     struct stat status;

@@ -18,6 +18,8 @@ struct nsrun_world {
     int scratch;          ///< a tmpfs that holds bound files, -1 before there is one
     bool scratch_on_top;  ///< it lies on the host's "/", above every root so far
     unsigned scratch_names;
+    int known_root;       ///< the root that root_is_own speaks of
+    bool root_is_own;
     int parent;           ///< the directory that was looked up last, -1 where none is remembered
     bool parent_is_own;   ///< it lies in a file system that this run made
     char parent_path[PATH_MAX];

@@ -61,9 +61,9 @@ public struct LaunchTool {
             guard personality.isBubblewrap else {
                 return fail(error.message, error.remedy, error.exitStatus)
             }
-            let reason = error.code == 0 ? "" : ": " + systemReason(error.code)
+            let words = error.bubblewrapWords.map { $0 + ": " + systemReason(error.code) }
             return fail(
-                (error.bubblewrapWords ?? error.message) + reason, error.remedy, error.exitStatus)
+                words ?? error.message + error.systemWords, error.remedy, error.exitStatus)
         }
     }
 

@@ -3,6 +3,27 @@ import CNamespace
 /// The C library's own words, which callers of bubblewrap look for.
 public func systemReason(_ code: Int32) -> String { String(cString: strerror(code)) }
 
+extension LaunchError {
+    /// The same behind a message that has none of its own for it.
+    public var systemWords: String {
+        code == 0 || message.utf8.elementsEqual((message.prefixBeforeReason + reason(code)).utf8)
+            ? "" : " (\(systemReason(code)))"
+    }
+}
+
+extension String {
+    /// Up to and with the last colon and blank.
+    fileprivate var prefixBeforeReason: String {
+        let bytes = Array(utf8)
+        guard bytes.count > 2 else { return "" }
+        for index in stride(from: bytes.count - 2, to: 0, by: -1)
+        where bytes[index] == UInt8(ascii: ":") && bytes[index + 1] == UInt8(ascii: " ") {
+            return String(decoding: bytes[...(index + 1)], as: UTF8.self)
+        }
+        return ""
+    }
+}
+
 /// The kernel's reasons in words that fit behind a colon.
 func reason(_ code: Int32) -> String {
     switch code {

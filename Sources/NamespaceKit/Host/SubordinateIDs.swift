@@ -8,7 +8,7 @@ enum SubordinateIDs {
             let fields = line.split(on: UInt8(ascii: ":"))
             guard fields.count == 3, fields[0] == number || fields[0] == name,
                 let first = fields[1].number(), let count = fields[2].number(), count > 0,
-                first + count <= UInt64(UInt32.max)
+                first < UInt64(UInt32.max), count <= UInt64(UInt32.max) - first
             else { continue }
             ranges.append(IDRange(inside: 0, outside: UInt32(first), count: UInt32(count)))
         }
@@ -27,6 +27,7 @@ enum SubordinateIDs {
                 // Up to the caller's own id, then on behind it.
                 let room = next < own ? own - next : UInt32.max - next
                 let count = min(left, room)
+                if count == 0 { return lines }  // there are no more ids
                 lines.append(IDRange(inside: next, outside: outside, count: count))
                 next += count
                 outside += count
