@@ -98,6 +98,8 @@ extension RequestBuilder {
         _ parsed: ParsedOption, readOnly: Bool
     ) throws(UsageError) {
         let content = FileSystemOperation.Content.descriptor(try Value.descriptor(parsed, 0))
+        // As bubblewrap: its default of 0600 keeps others from the directories on the way, too.
+        if perms == nil { perms = 0o600 }
         let onTheWay = parentMode
         add(
             .bindData(

@@ -113,38 +113,6 @@ struct RequestBuilder {
         }
     }
 
-    /// Options that need or exclude each other.
-    private mutating func checkTogether() throws(UsageError) {
-        let request = result.request
-        if personality.isBubblewrap {
-            if request.command.isEmpty {
-                throw UsageError("No command specified", remedy: "\(personality.name.text) --help")
-            }
-            let hasUser = request.namespaces.new.union(request.namespaces.optional).contains(.user)
-            if request.hostname != nil, !request.namespaces.new.contains(.uts) {
-                throw UsageError("Specifying --hostname requires --unshare-uts")
-            }
-            let hasID = request.identity.user != nil || request.identity.group != nil
-            if hasID, !hasUser, request.namespaces.enteredUser == nil {
-                throw UsageError("Specifying --uid or --gid requires --unshare-user or --userns")
-            }
-            if request.lifecycle.commandIsPidOne, !request.namespaces.new.contains(.pid) {
-                throw UsageError("Specifying --as-pid-1 requires --unshare-pid")
-            }
-        }
-        if request.namespaces.forbidsNestedUser {
-            let hasOwn = !personality.isBubblewrap || unsharesUser
-            if !hasOwn { throw UsageError("--disable-userns requires --unshare-user") }
-            if request.namespaces.finalUser != nil {
-                throw UsageError("--disable-userns cannot be combined with --userns2")
-            }
-        }
-        if request.namespaces.enteredUser != nil {
-            if unsharesUser { throw UsageError("--userns not compatible with --unshare-user") }
-            result.request.namespaces.new.remove(.user)
-        }
-    }
-
     // MARK: General
 
     private mutating func applyGeneral(_ parsed: ParsedOption) throws(UsageError) {

@@ -15,6 +15,8 @@ public enum HostProcess {
 
     /// Whether the caller is root, in whatever user namespace he is.
     public static var isRoot: Bool { getuid() == 0 }
+    public static var userID: UInt32 { getuid() }
+    public static var groupID: UInt32 { getgid() }
 
     public static func print(_ text: String) { write(text, to: 1) }
 

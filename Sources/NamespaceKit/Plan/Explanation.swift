@@ -31,10 +31,26 @@ public struct Explanation {
             text += "\n"
         }
         text += "\nThe command would see:\n"
-        for mount in MountTree(plan).sorted {
-            let depth = mount.path == "/" ? 0 : mount.path.split(on: UInt8(ascii: "/")).count - 1
-            text += "  " + String(repeating: "  ", count: depth) + mount.path.text
-            text += "  \(mount.source)  \(mount.access.rawValue)\n"
+        return text + tree
+    }
+
+    /// Each mount point below the one that holds it, its source and access in columns.
+    private var tree: String {
+        let mounts = MountTree(plan).sorted
+        var heads: [String] = []
+        var width = 0
+        for mount in mounts {
+            let depth = mounts.count { $0.holds(mount) }
+            let head = "  " + String(repeating: "  ", count: depth) + mount.path.text
+            width = max(width, head.utf8.count)
+            heads.append(head)
+        }
+        var text = ""
+        for (index, mount) in mounts.enumerated() {
+            text += heads[index] + String(repeating: " ", count: width - heads[index].utf8.count)
+            text += "  " + mount.access.rawValue
+            text += String(repeating: " ", count: 8 - mount.access.rawValue.utf8.count)
+            text += mount.source + "\n"
         }
         return text
     }
@@ -121,6 +137,12 @@ struct MountTree {
         let path: ByteString
         let source: String
         let access: Access
+
+        /// The other one lies below this one.
+        func holds(_ other: Mount) -> Bool {
+            if path == "/" { return other.path != "/" }
+            return other.path.bytes.starts(with: path.bytes + [UInt8(ascii: "/")])
+        }
     }
 
     private(set) var mounts: [Mount] = []

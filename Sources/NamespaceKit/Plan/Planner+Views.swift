@@ -56,15 +56,18 @@ extension Planner {
         }
     }
 
-    /// Each overlay needs directories of its own: /usr/lib becomes upper/usr-lib.
+    /// Each overlay needs directories of its own: /usr/lib becomes upper/usr-lib, /usr-lib upper/usr--lib.
     private mutating func part(
         of upper: FileSystemOperation.OverlayUpper, for path: ByteString
     ) -> FileSystemOperation.OverlayUpper {
         guard case .directories(let upper, let work) = upper else { return upper }
-        var name = path.slice(from: 1)
-        for index in 0..<name.count where name.bytes[index] == UInt8(ascii: "/") {
-            name.bytes[index] = UInt8(ascii: "-")
+        let dash = UInt8(ascii: "-")
+        var bytes: [UInt8] = []
+        for byte in path.bytes.dropFirst() {
+            if byte == dash { bytes.append(dash) }
+            bytes.append(byte == UInt8(ascii: "/") ? dash : byte)
         }
+        let name = ByteString(bytes: bytes)
         let parts = (upper.appending(path: name), work.appending(path: name))
         add(.hostDirectory(parts.0))
         add(.hostDirectory(parts.1))
