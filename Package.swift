@@ -64,6 +64,7 @@ let tests: [Target] = [
         name: "RootFilesystemKitTests", dependencies: ["RootFilesystemKit", "nsrun-rootfs"]),
     .testTarget(name: "LaunchTests"),
     .testTarget(name: "BubblewrapTests"),
+    .testTarget(name: "RootfsTests"),
 ]
 
 let package = Package(
