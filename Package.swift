@@ -63,6 +63,7 @@ let tests: [Target] = [
     .testTarget(
         name: "RootFilesystemKitTests", dependencies: ["RootFilesystemKit", "nsrun-rootfs"]),
     .testTarget(name: "LaunchTests"),
+    .testTarget(name: "LibraryTests", dependencies: ["NamespaceKit"]),
     .testTarget(name: "BubblewrapTests"),
     .testTarget(name: "RootfsTests"),
 ]

@@ -1,0 +1,139 @@
+import Foundation
+import NamespaceKit
+import Testing
+
+/// The library used as a program with threads would: this test process has several.
+@Suite struct LaunchingTests {
+    /// Runs `command` over the host view and gives its status and what it printed.
+    private func run(
+        _ command: [ByteString], change: (inout LaunchRequest) -> Void = { _ in }
+    ) throws -> (status: NamespaceKit.ExitStatus, output: String) {
+        let pipe = Pipe()
+        var request = LaunchRequest(command: command)
+        request.workingDirectory = "/"
+        request.standardOutput = pipe.fileHandleForWriting.fileDescriptor
+        change(&request)
+        let process = try Launcher().launch(request)
+        try pipe.fileHandleForWriting.close()
+        let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
+        return (try process.wait(), String(decoding: output, as: UTF8.self))
+    }
+
+    @Test func commandHasAPidNamespaceOfItsOwn() throws {
+        let seen = try run(["/bin/sh", "-c", "echo $$"])
+        #expect(seen.status == .exited(0))
+        #expect(seen.output == "2\n")
+    }
+
+    @Test func callerStaysWhereItIs() throws {
+        let before = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/mnt")
+        _ = try run(["/bin/true"])
+        let after = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/mnt")
+        #expect(before == after)
+    }
+
+    @Test func statusesAreTold() throws {
+        #expect(try run(["/bin/sh", "-c", "exit 7"]).status == .exited(7))
+        #expect(try run(["/bin/sh", "-c", "kill -9 $$"]).status == .signaled(9))
+    }
+
+    @Test func missingProgramIsThrown() throws {
+        let error = #expect(throws: LaunchError.self) { try run(["/no/such/program"]) }
+        #expect(error?.exitStatus == 127)
+        #expect(error?.message == "cannot run /no/such/program: no such file on this machine")
+    }
+
+    @Test func missingSourceIsThrown() throws {
+        let error = #expect(throws: LaunchError.self) {
+            try run(["/bin/true"]) { request in
+                request.operations = [
+                    FileSystemOperation(
+                        .bind(source: .path("/no/such/source"), target: "/mnt", options: []))
+                ]
+            }
+        }
+        #expect(error?.message.contains("/no/such/source does not exist on the host") == true)
+    }
+
+    @Test func signalReachesTheCommand() throws {
+        let pipe = Pipe()
+        var request = LaunchRequest(
+            command: ["/bin/sh", "-c", "trap 'exit 5' USR1; echo ready; while :; do sleep 0; done"]
+        )
+        request.workingDirectory = "/"
+        request.standardOutput = pipe.fileHandleForWriting.fileDescriptor
+        let process = try Launcher().launch(request)
+        try pipe.fileHandleForWriting.close()
+        #expect(pipe.fileHandleForReading.availableData == Data("ready\n".utf8))
+        try process.signal(SIGUSR1)
+        #expect(try process.wait() == .exited(5))
+    }
+
+    @Test func killEndsEverything() throws {
+        var request = LaunchRequest(command: ["/bin/sleep", "1000"])
+        request.workingDirectory = "/"
+        let process = try Launcher().launch(request)
+        process.kill()
+        #expect(try process.wait() == .signaled(SIGKILL))
+    }
+
+    @Test func manyThreadsLaunchAtOnce() throws {
+        let results = Results()
+        DispatchQueue.concurrentPerform(iterations: 64) { index in
+            do {
+                let seen = try run(["/bin/sh", "-c", "echo \(index); exit \(index)".bytes])
+                results.add(seen.status == .exited(Int32(index)) && seen.output == "\(index)\n")
+            } catch {
+                results.add(false)
+            }
+        }
+        #expect(results.all == Array(repeating: true, count: 64))
+    }
+
+    @Test func noDescriptorIsLeftOpen() throws {
+        func count() throws -> Int {
+            try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+        }
+        _ = try run(["/bin/true"])
+        let before = try count()
+        for _ in 0..<20 {
+            _ = try run(["/bin/true"])
+            _ = try? run(["/no/such/program"])
+        }
+        // Other tests run meanwhile and have descriptors of their own, but not forty.
+        #expect(try count() < before + 20)
+    }
+
+    @Test func everyMountPathWorks() throws {
+        let ways: [AvoidedInterfaces] = [
+            [], .detachedMounts, .mountAPI, .openat2, [.mountAPI, .openat2],
+        ]
+        for avoided in ways {
+            let seen = try run(["/bin/cat", "/mnt/made/hosts"]) { request in
+                request.avoided = avoided
+                request.operations = [
+                    FileSystemOperation(.tmpfs(target: "/mnt", mode: 0o755, size: 65536)),
+                    FileSystemOperation(.directory(target: "/mnt/made", mode: 0o700)),
+                    FileSystemOperation(
+                        .bindData(
+                            content: .bytes(Array("text".utf8)), target: "/mnt/made/hosts",
+                            mode: 0o600, readOnly: true)),
+                ]
+            }
+            #expect(seen.output == "text", "\(avoided)")
+        }
+    }
+}
+
+extension String {
+    fileprivate var bytes: ByteString { ByteString(self) }
+}
+
+private final class Results: @unchecked Sendable {
+    private let lock = NSLock()
+    private var values: [Bool] = []
+
+    func add(_ value: Bool) { lock.withLock { values.append(value) } }
+
+    var all: [Bool] { lock.withLock { values } }
+}
