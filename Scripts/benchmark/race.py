@@ -1,18 +1,18 @@
 """Runs contenders in turn and writes down how long each launch took.
 
-    race.py [--rounds N] [--launches N] [--at-once N] OUT :: NAME COMMAND... [:: NAME ...]...
+    race.py [--rounds N] [--launches N] [--at-once N] [--warm-up N] [--before SCRIPT]
+            OUT :: NAME COMMAND... [:: NAME ...]...
 
 In turn (A B C A B C ...), because the load of a machine changes while it measures: what a round
 has in common cancels out of the ratios within that round. OUT gets a line of names, then a line a
-round, microseconds a launch, separated by tabs.
+round, microseconds a launch, separated by tabs. SCRIPT is for sh, and not part of what is measured.
 """
 
 import argparse
 import os
+import subprocess
 import sys
 import time
-
-WARM_UP = 3
 
 
 def start(command):
@@ -59,16 +59,18 @@ def main():
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--launches", type=int, default=1, help="launches a round")
     parser.add_argument("--at-once", type=int, default=1)
+    parser.add_argument("--warm-up", type=int, default=3, help="rounds that do not count")
+    parser.add_argument("--before", default="", help="prepares each contender's turn")
     parser.add_argument("out")
     options, racers = command_line(parser)
     at_once = min(options.at_once, options.launches)
     with open(options.out, "w", encoding="utf-8") as out:
         print(*racers, sep="\t", file=out)
-        for number in range(-WARM_UP, options.rounds):
-            times = [
-                measure(name, command, options.launches, at_once)
-                for name, command in racers.items()
-            ]
+        for number in range(-options.warm_up, options.rounds):
+            times = []
+            for name, command in racers.items():
+                subprocess.run(["sh", "-c", options.before], check=True)
+                times.append(measure(name, command, options.launches, at_once))
             if number >= 0:
                 print(*(f"{value:.1f}" for value in times), sep="\t", file=out)
 

@@ -98,8 +98,11 @@ static int remount_line(struct nsrun_world *w, char *line, struct tree *tree, un
         return 0;
     *stop = 0;
     unescape(end + 1);
-    // The new root hangs on "/", so that a path of mountinfo is a path below it.
-    int fd = nsrun_reopen(w, end + 1);
+    // Below the place where the new root hangs, a path of mountinfo is one of the root.
+    const size_t prefix = strlen(w->workspace_path) + strlen("/root");
+    if (strlen(end + 1) < prefix)
+        return 0;
+    int fd = nsrun_reopen(w, end + 1 + prefix);
     if (fd < 0)
         return 0;   // hidden under another mount: the command cannot reach it either
     int error = 0;
@@ -156,8 +159,8 @@ int nsrun_classic_attributes(struct nsrun_world *w, int fd, unsigned long set, b
 
 /// Opens what was just mounted at a place: its path again, for the descriptor shows what is below.
 static int top_of(struct nsrun_world *w, const struct nsrun_place *place) {
-    if (place->is_root)   // `..` of the root stays there and reaches the topmost mount on it
-        return nsrun_result(open("/..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (place->is_root)
+        return nsrun_result(openat(w->workspace, "root", O_PATH | O_DIRECTORY | O_CLOEXEC));
     return nsrun_reopen(w, place->path);
 }
 
@@ -171,8 +174,6 @@ static int settle(struct nsrun_world *w, struct nsrun_place *place) {
     place->fd = fd;
     nsrun_forget_parent(w);
     if (place->is_root) {
-        w->stacked++;
-        w->scratch_on_top = false;
         if (w->root >= 0)
             close(w->root);
         w->known_root = -1;
@@ -184,16 +185,22 @@ static int settle(struct nsrun_world *w, struct nsrun_place *place) {
     return 0;
 }
 
-static void destination_path(const struct nsrun_place *place, char path[32]) {
-    if (place->is_root)
-        strcpy(path, "/");
-    else
+/// The path at which mount(2) finds a place; the root's is in the workspace.
+static int destination_path(struct nsrun_world *w, const struct nsrun_place *place,
+                            char path[64]) {
+    if (!place->is_root) {
         nsrun_fd_path(place->fd, path);
+        return 0;
+    }
+    int error = nsrun_workspace(w);
+    if (error == 0)
+        snprintf(path, 64, "%s/root", w->workspace_path);
+    return error;
 }
 
 int nsrun_classic_bind(struct nsrun_world *w, int source_dir, const char *source, unsigned flags,
                        struct nsrun_place *place) {
-    char from[32], to[32];
+    char from[32], to[64];
     int opened = -1;
     if (source[0] != 0) {
         opened = openat(source_dir, source,
@@ -202,21 +209,12 @@ int nsrun_classic_bind(struct nsrun_world *w, int source_dir, const char *source
             return -errno;
     }
     nsrun_fd_path(opened >= 0 ? opened : source_dir, from);
-    destination_path(place, to);
+    int error = destination_path(w, place, to);
     const unsigned long recursive = flags & NSRUN_RECURSIVE ? MS_REC : 0;
-    struct stat status;
-    int error = stat(from, &status) == 0 ? 0 : -errno;
-    const unsigned stacked = recursive ? w->stacked : 0;
     if (error == 0 && mount(from, to, NULL, MS_BIND | recursive, NULL) != 0)
         error = -errno;
     if (opened >= 0)
         close(opened);
-    for (unsigned i = 0; i < stacked && error == 0; i++) {
-        int copy = top_of(w, place);
-        error = copy < 0 ? copy : nsrun_strip(&status, 1, copy);
-        if (copy >= 0)
-            close(copy);
-    }
     if (error == 0)
         error = settle(w, place);
     if (error < 0)
@@ -239,7 +237,7 @@ int nsrun_classic_bind(struct nsrun_world *w, int source_dir, const char *source
 
 int nsrun_classic_filesystem(struct nsrun_world *w, const char *type, const char *const *options,
                              unsigned attributes, struct nsrun_place *place) {
-    char data[PATH_MAX], to[32];
+    char data[PATH_MAX], to[64];
     size_t used = 0;
     data[0] = 0;
     for (; *options != NULL; options += 2) {
@@ -258,7 +256,9 @@ int nsrun_classic_filesystem(struct nsrun_world *w, const char *type, const char
         flags |= MS_NOEXEC;
     if (attributes & MOUNT_ATTR_RDONLY)
         flags |= MS_RDONLY;
-    destination_path(place, to);
+    int error = destination_path(w, place, to);
+    if (error < 0)
+        return error;
     if (mount(type, to, type, flags, used ? data : NULL) != 0)
         return -errno;
     return settle(w, place);

@@ -18,6 +18,7 @@ void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, i
         .root = -1,
         .base = -1,
         .scratch = -1,
+        .workspace = -1,
         .parent = -1,
         .known_root = -1,
         .proc = -1,
@@ -44,7 +45,7 @@ size_t nsrun_report_head(void) { return offsetof(struct nsrun_report, text); }
 const char *nsrun_report_text(const struct nsrun_report *report) { return report->text; }
 
 /// Blocks until the descriptor has a byte or has ended.
-static int await(int fd) {
+int nsrun_await(int fd) {
     char byte;
     ssize_t count;
     do {
@@ -57,7 +58,7 @@ static int request_maps(struct nsrun_world *w) {
     w->report->kind = NSRUN_REPORT_WANTS_MAPS;
     w->report->length = 0;
     nsrun_send(w->status_fd, w->report);
-    return await(w->reply_fd);
+    return nsrun_await(w->reply_fd);
 }
 
 /// SIGKILL when the parent ends, without the race of a parent that has ended already: its end of the
@@ -138,7 +139,7 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
     case NSRUN_OP_WRITE:
         return write_once(w, step);
     case NSRUN_OP_AWAIT:
-        return await(step->fd);
+        return nsrun_await(step->fd);
     case NSRUN_OP_REQUEST_MAPS:
         return request_maps(w);
     case NSRUN_OP_PROPAGATION:
@@ -202,8 +203,7 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
     case NSRUN_OP_REDIRECT:
         return redirect(step);
     case NSRUN_OP_SESSION:
-        // A group leader cannot call setsid(); it has no terminal to lose through us either.
-        return setsid() >= 0 || getpgrp() == getpid() ? 0 : -errno;
+        return setsid() >= 0 ? 0 : -errno;
     case NSRUN_OP_DEATH_SIGNAL:
         return die_with_parent(w);
     case NSRUN_OP_NO_NEW_PRIVS:

@@ -57,19 +57,21 @@ int nsrun_scratch(struct nsrun_world *w) {
             return error;
         w->scratch = error;
         nsrun_remember_made(w, w->scratch);
-        if (!w->attached || w->plan->flags & NSRUN_DETACHED_ROOT)
+        if (w->plan->flags & NSRUN_DETACHED_ROOT)
             return 0;
-        // Older kernels clone only from mounts that are attached; ENTER takes it away again.
-        error = nsrun_move_mount(w->scratch, AT_FDCWD, "/", 0);
-        w->scratch_on_top = true;
-        w->stacked++;
-        return error;
+        // Older kernels clone only from mounts that are attached.
+        error = nsrun_workspace(w);
+        return error < 0 ? error : nsrun_move_mount(w->scratch, w->workspace, "scratch", 0);
     }
-    if (mount("tmpfs", "/", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0)
+    int error = nsrun_workspace(w);
+    if (error < 0)
+        return error;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/scratch", w->workspace_path);
+    if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0)
         return -errno;
-    w->stacked++;
-    w->scratch_on_top = true;
-    w->scratch = nsrun_result(open("/..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    w->scratch =
+        nsrun_result(openat(w->workspace, "scratch", O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (w->scratch < 0)
         return w->scratch;
     nsrun_remember_made(w, w->scratch);

@@ -105,6 +105,9 @@ static void pass_on(struct pid_one *one, const siginfo_t *info) {
 static int command_main(void *argument) {
     struct pid_one *one = argument;
     const struct nsrun_plan *plan = one->world->plan;
+    // Without a pid namespace nothing else ends the command when its pid 1 is killed.
+    if (!(plan->clone_flags & CLONE_NEWPID))
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (nsrun_walk(one->world, plan->command_start, plan->count) < 0)
         nsrun_send(one->world->status_fd, one->world->report);
     _exit(127);
@@ -137,6 +140,8 @@ void nsrun_init(struct nsrun_world *w) {
         _exit(125);
     if (w->plan->flags & NSRUN_ANNOUNCE)   // each record wakes the launcher, so none is sent unasked
         tell(&one, NSRUN_REPORT_STARTED, one.command);
+    if (w->plan->flags & NSRUN_ANSWERED)   // until then even a command that has ended keeps its pid
+        nsrun_await(w->reply_fd);
     // What the command closes is closed: pid 1 holds on to nothing of the caller's.
     for (int fd = 0; fd <= 2; fd++)
         if (!is_kept(w, fd))

@@ -34,18 +34,16 @@ static int attach(struct nsrun_world *w, int mount, bool is_file, struct nsrun_p
     } else if (!w->attached) {
         // Nothing is seen of the tree yet: the new mount simply is the root from now on.
         w->base = mount;
+    } else if (w->root >= 0 && !w->host_root) {
+        error = nsrun_move_mount(mount, w->root, "", MOVE_MOUNT_T_EMPTY_PATH);
     } else {
-        error = w->root < 0 || w->host_root
-                    ? nsrun_move_mount(mount, AT_FDCWD, "/", 0)
-                    : nsrun_move_mount(mount, w->root, "", MOVE_MOUNT_T_EMPTY_PATH);
+        error = nsrun_workspace(w);
+        if (error == 0)
+            error = nsrun_move_mount(mount, w->workspace, "root", 0);
     }
     if (error < 0) {
         close(mount);
         return error;
-    }
-    if (place->is_root && w->attached) {
-        w->stacked++;
-        w->scratch_on_top = false;
     }
     if (!is_file)
         nsrun_forget_parent(w);
@@ -138,19 +136,6 @@ int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *
     return error;
 }
 
-int nsrun_strip(const struct stat *source, unsigned stacked, int copy) {
-    struct stat root;
-    if (stacked == 0 || stat("/", &root) != 0 || root.st_dev != source->st_dev
-        || root.st_ino != source->st_ino)
-        return 0;
-    char path[32];
-    nsrun_fd_path(copy, path);
-    for (unsigned i = 0; i < stacked; i++)   // each time what lies on top
-        if (umount2(path, MNT_DETACH) != 0)
-            return -errno;
-    return 0;
-}
-
 /// A descriptor of the caller's is of the mount namespace that was left, where nothing can be cloned: its
 /// path is opened again in this one, and must lead to the same file.
 static int reopen_source(int fd) {
@@ -172,6 +157,15 @@ static int reopen_source(int fd) {
 }
 
 static int open_source(struct nsrun_world *w, const struct nsrun_step *step) {
+    if (step->flags & NSRUN_INSIDE) {
+        struct nsrun_place place;
+        int error = nsrun_find(w, step->source, NSRUN_KIND_ANY, NSRUN_MUST_EXIST, 0, &place);
+        if (error < 0 || classic(w))
+            return error < 0 ? error : place.fd;
+        int tree = clone_tree(place.fd, "", step->flags);
+        close(place.fd);
+        return tree;
+    }
     if (step->fd < 0)
         return classic(w) ? nsrun_result(open(step->source, O_PATH | O_CLOEXEC))
                           : clone_tree(AT_FDCWD, step->source, step->flags);
@@ -221,10 +215,7 @@ int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
             close(source);
         } else {
             w->call = NSRUN_CALL_STEP;
-            const unsigned stacked = w->stacked;
             error = attach(w, source, !is_directory, &place);
-            if (error == 0 && (step->flags & NSRUN_RECURSIVE))
-                error = nsrun_strip(&status, stacked, place.fd);
         }
     }
     if (place.fd >= 0)
@@ -332,35 +323,24 @@ static int check_root(const struct nsrun_world *w) {
 }
 
 int nsrun_enter(struct nsrun_world *w) {
-    if (w->scratch_on_top) {
-        // Bound files keep their file system; its own mount is not for the command to see.
-        char path[32];
-        nsrun_fd_path(w->scratch, path);
-        if (umount2(path, MNT_DETACH) != 0)
-            return -errno;
-        w->stacked--;
-    }
     int error = 0;
-    if (!w->attached) {
+    if (!w->attached)
         error = nsrun_move_mount(w->base, AT_FDCWD, "/", 0);
-        w->stacked++;
-    }
     // Attributes of a mount inside a tree can be changed only once the tree is attached.
     if (error == 0)
         error = nsrun_seal(w);
-    if (error < 0 || w->host_root)
+    if (error == 0 && w->host_root)
+        return nsrun_leave_workspace(w);
+    if (error < 0)
         return error;
     if (fchdir(w->root) != 0)
         return -errno;
-    // The old root ends up on top of the new one, and with it whatever of ours was stacked on its "/"
-    // on the way: all of it is taken away from there, and no put_old directory is needed.
+    // The old root ends up on top of the new one, and is taken away from there with all that was
+    // mounted in it: no put_old directory.
     error = nsrun_pivot_root(".", ".");
     if (error < 0)
         return error;
-    for (unsigned i = 0; i < w->stacked; i++)
-        if (umount2(".", MNT_DETACH) != 0)
-            return -errno;
-    if (chdir("/") != 0)
+    if (umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
         return -errno;
     return check_root(w);
 }

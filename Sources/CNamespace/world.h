@@ -12,11 +12,11 @@ struct nsrun_world {
     int root;             ///< the new root's topmost directory, -1 before there is one
     int base;             ///< the mount to attach at the end, -1 once attached or where it is the host's
     bool attached;        ///< the new root hangs in the mount tree already
-    unsigned stacked;     ///< mounts of ours on the host's "/", which a recursive bind of it copies
+    int workspace;        ///< where an attached root hangs until it is entered, -1 before there is one
+    const char *workspace_path;
     bool host_root;       ///< the root is still the host's own: nothing to enter
     bool no_openat2;
     int scratch;          ///< a tmpfs that holds bound files, -1 before there is one
-    bool scratch_on_top;  ///< it lies on the host's "/", above every root so far
     unsigned scratch_names;
     int known_root;       ///< the root that root_is_own speaks of
     bool root_is_own;
@@ -75,8 +75,6 @@ int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *
                            unsigned attributes, struct nsrun_place *place);
 /// An empty directory in memory with a mode, placed.
 int nsrun_place_private(struct nsrun_world *w, mode_t mode, struct nsrun_place *place);
-/// Takes our own mounts away from a fresh copy of the host's whole tree.
-int nsrun_strip(const struct stat *source, unsigned stacked, int copy);
 int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_tmpfs(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_filesystem(struct nsrun_world *w, const struct nsrun_step *step, const char *type,
@@ -85,6 +83,10 @@ int nsrun_remount_read_only(struct nsrun_world *w, const struct nsrun_step *step
 int nsrun_root_host(struct nsrun_world *w);
 int nsrun_root_tmpfs(struct nsrun_world *w);
 int nsrun_enter(struct nsrun_world *w);
+
+// workspace.c
+int nsrun_workspace(struct nsrun_world *w);
+int nsrun_leave_workspace(struct nsrun_world *w);
 
 // classic.c
 int nsrun_classic_bind(struct nsrun_world *w, int source_dir, const char *source, unsigned flags,
@@ -115,6 +117,8 @@ int nsrun_seccomp(const void *program, size_t length);
 int nsrun_loopback(void);
 
 // executor.c
+/// Blocks until the descriptor has a byte or has ended.
+int nsrun_await(int fd);
 int nsrun_walk(struct nsrun_world *w, size_t from, size_t to);
 void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, int status_fd,
                          int reply_fd, struct nsrun_report *report);

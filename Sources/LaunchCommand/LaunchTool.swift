@@ -16,12 +16,12 @@ public struct LaunchTool {
         var tool = LaunchTool(
             personality: Personality(argument0: arguments.first ?? "nsrun"))
         tool.hasLevelPrefix = arguments.contains("--level-prefix")
-        if tool.personality.isBubblewrap, arguments.count == 1 {
-            HostProcess.printError(Help(tool.personality).text)
-            return tool.personality.status(125)
-        }
         do throws(UsageError) {
             let line = try Parser.parse(Array(arguments.dropFirst()))
+            if tool.personality.isBubblewrap, line.hasNothingToDo {
+                HostProcess.printError(Help(tool.personality).text)
+                return tool.personality.status(125)
+            }
             var invocation = try RequestBuilder.build(line, as: tool.personality)
             invocation.request.applyImageSettings()
             return tool.perform(invocation)
@@ -58,12 +58,8 @@ public struct LaunchTool {
                 reduced.request.namespaces.optional = []
                 return launch(reduced)
             }
-            guard personality.isBubblewrap else {
-                return fail(error.message, error.remedy, error.exitStatus)
-            }
-            let words = error.bubblewrapWords.map { $0 + ": " + systemReason(error.code) }
-            return fail(
-                words ?? error.message + error.systemWords, error.remedy, error.exitStatus)
+            let message = personality.isBubblewrap ? error.asBubblewrap : error.message
+            return fail(message, error.remedy, error.exitStatus)
         }
     }
 

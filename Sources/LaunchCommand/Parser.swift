@@ -15,6 +15,12 @@ struct ParsedOption {
 struct ParsedCommandLine {
     var options: [ParsedOption] = []
     var command: [ByteString] = []
+    /// Neither a command nor an option that needs none.
+    var hasNothingToDo: Bool {
+        command.isEmpty
+            && !options.contains { $0.id == .help || $0.id == .version || $0.id == .debug }
+    }
+
     /// Where arguments came from: not the command's business.
     var argumentDescriptors: [Int32] = []
 }

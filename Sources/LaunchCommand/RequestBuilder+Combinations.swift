@@ -35,9 +35,6 @@ extension RequestBuilder {
     /// What bubblewrap demands and nsrun does by itself.
     private func checkAsBubblewrap() throws(UsageError) {
         let request = result.request
-        if request.command.isEmpty {
-            throw UsageError("No command specified", remedy: "\(personality.name.text) --help")
-        }
         let namespaces = request.namespaces
         let hasUser = namespaces.new.union(namespaces.optional).contains(.user)
         if request.hostname != nil, !namespaces.new.contains(.uts) {

@@ -22,12 +22,10 @@ extension RequestBuilder {
     mutating func addFilter(_ parsed: ParsedOption) throws(UsageError) {
         let descriptor = try Value.descriptor(parsed, 0)
         let isSingle = parsed.id == .seccomp
-        if !result.request.filters.isEmpty, isSingle || hasSingleFilter {
-            throw UsageError(
-                isSingle && hasSingleFilter
-                    ? "--seccomp may be given only once"
-                    : "--seccomp cannot be combined with --add-seccomp-fd")
+        if !result.request.filters.isEmpty, isSingle != hasSingleFilter {
+            throw UsageError("--seccomp cannot be combined with --add-seccomp-fd")
         }
+        if isSingle { result.request.filters = [] }  // the last one counts, as in bubblewrap
         hasSingleFilter = isSingle
         switch HostFile.read(descriptor: descriptor, limit: 65536 * 8) {
         case .failure(let reason):

@@ -151,8 +151,9 @@ enum Value {
     }
 
     static func namesAll(_ parsed: ParsedOption) -> Bool {
-        let value = parsed.values[0]
-        return value == "ALL" || value == "all"
+        let value = parsed.values[0].bytes
+        let all: [UInt8] = [UInt8(ascii: "a"), UInt8(ascii: "l"), UInt8(ascii: "l")]
+        return value.count == 3 && (0..<3).allSatisfy { value[$0] | 0x20 == all[$0] }
     }
 
     static func capability(_ parsed: ParsedOption) throws(UsageError) -> Int32 {

@@ -102,7 +102,7 @@ import Testing
         #expect(
             complaint("--args", "9999") == """
                 --args: descriptor 9999 is not open
-                  open it in the shell, as in: nsrun ... 9999<FILE
+                  open it in the shell, as in: ... 9999<FILE
                 """)
         #expect(complaint("--args", "x") == "--args: \"x\" is no file descriptor")
         #expect(complaint("--args", "-1") == "--args: \"-1\" is no file descriptor")

@@ -6,6 +6,7 @@ import Testing
 /// Help, manual page and completions all come from the one table.
 @Suite struct GeneratedTextTests {
     static let visible = OptionTable.options.filter { $0.section != .hidden }
+    private let help = Help(Personality(argument0: "nsrun")).text
 
     /// The options that the command line's contract promises.
     private static let promised = """
@@ -15,7 +16,11 @@ import Testing
         chdir hostname argv0 args unshare-user unshare-user-try unshare-ipc unshare-pid \
         unshare-net unshare-uts unshare-cgroup unshare-cgroup-try unshare-all share-net network \
         new-session die-with-parent as-pid-1 cap-add cap-drop rlimit timeout kill-after preset \
-        explain doctor verbose quiet help version
+        explain doctor verbose quiet help version fake-root map-auto map-users map-groups userns \
+        userns2 pidns disable-userns assert-userns-disabled bind-fd ro-bind-fd overlay-src \
+        overlay tmp-overlay ro-overlay lock-file sync-fd block-fd userns-block-fd info-fd \
+        json-status-fd seccomp add-seccomp-fd exec-label file-label level-prefix \
+        not-a-security-boundary
         """
 
     @Test(arguments: promised.split(separator: " "))
@@ -36,7 +41,7 @@ import Testing
         func appears(_ text: String, _ starts: String, ends: String) -> Bool {
             ends.contains { text.contains(starts + String($0)) }
         }
-        #expect(appears(Help.text, "\n  \(name)", ends: " [\n"))
+        #expect(appears(help, "\n  \(name)", ends: " [\n"))
         #expect(appears(ManualPage.text, "\n.B \(escaped)", ends: " [\n"))
         // What bash offers is asked of bash itself, below.
         #expect(appears(Completions.zsh, "'*\(name)", ends: "[=+"))
@@ -46,7 +51,7 @@ import Testing
     @Test func hiddenOptionsAreNowhere() {
         for option in OptionTable.options where option.section == .hidden {
             let name = option.name.text
-            #expect(!Help.text.contains(name))
+            #expect(!help.contains(name))
             #expect(!ManualPage.text.contains(name.replacing("-", with: "\\-")))
             #expect(!Completions.zsh.contains("*" + name))
             #expect(!Completions.fish.contains(" -l \(name.dropFirst(2)) "))
@@ -54,10 +59,10 @@ import Testing
     }
 
     @Test func helpFitsATerminalAndTellsTheExitStatus() {
-        for line in Help.text.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }
-        #expect(Help.text.hasPrefix("usage: nsrun [OPTION]... [--] COMMAND [ARG]...\n"))
+        for line in help.split(separator: "\n") { #expect(line.count <= 100, "\(line)") }
+        #expect(help.hasPrefix("usage: nsrun [OPTION]... [--] COMMAND [ARG]...\n"))
         for status in ["124", "125", "126", "127", "128+N"] {
-            #expect(Help.text.contains(status))
+            #expect(help.contains(status))
             #expect(ManualPage.text.contains(status == "128+N" ? "128+" : status))
         }
     }
@@ -110,7 +115,7 @@ import Testing
     }
 
     @Test func bashOffersWhatFits() throws {
-        #expect(try offers("--ro-bind-") == ["--ro-bind-try", "--ro-bind-data"])
+        #expect(try offers("--ro-bind-") == ["--ro-bind-try", "--ro-bind-fd", "--ro-bind-data"])
         #expect(try offers("--network", "n") == ["none"])
         #expect(try offers("--rootfs", "/us").contains("/usr"))
         #expect(try offers("--uid", "") == [])

@@ -88,7 +88,7 @@ import Testing
 
     @Test(arguments: ["-v", "--xyzzy-plugh", "---"])
     func withNothingNearTheListIsNamed(typed: String) {
-        #expect(complaint(typed) == "unknown option \(typed)\n  nsrun --help lists the options")
+        #expect(complaint(typed) == "unknown option \(typed)\n  --help lists the options")
     }
 
     @Test func hiddenOptionsAreNotSuggested() {

@@ -3,33 +3,6 @@ import Testing
 
 @testable import LaunchCommand
 
-/// A command line and the change that it makes to a request for the same command: that and no other.
-struct OptionCase: Sendable, CustomTestStringConvertible {
-    let options: [String]
-    let change: @Sendable (inout LaunchRequest) -> Void
-
-    init(_ options: String..., change: @escaping @Sendable (inout LaunchRequest) -> Void) {
-        self.options = options
-        self.change = change
-    }
-
-    /// An option about the file system.
-    static func mount(_ action: FileSystemOperation.Action, _ options: String...) -> OptionCase {
-        let words = options
-        return OptionCase(words: words) {
-            let name = ByteString(words.first { $0 != "--perms" && $0.hasPrefix("--") } ?? "")
-            $0.operations = [FileSystemOperation(action, origin: name)]
-        }
-    }
-
-    private init(words: [String], change: @escaping @Sendable (inout LaunchRequest) -> Void) {
-        options = words
-        self.change = change
-    }
-
-    var testDescription: String { options.joined(separator: " ") }
-}
-
 @Suite struct RequestBuilderTests {
     static let simple: [OptionCase] = [
         OptionCase("--rootfs", "/srv/debian") { $0.view = .rootfs("/srv/debian") },
@@ -58,11 +31,11 @@ struct OptionCase: Sendable, CustomTestStringConvertible {
         OptionCase("--unshare-cgroup-try") { $0.namespaces.optional = .cgroup },
         OptionCase("--unshare-all") {
             $0.namespaces.new = [.user, .mount, .pid, .network, .ipc, .uts]
-            $0.namespaces.optional = .cgroup
+            $0.namespaces.optional = [.user, .cgroup]
         },
         OptionCase("--unshare-all", "--share-net") {
             $0.namespaces.new = [.user, .mount, .pid, .ipc, .uts]
-            $0.namespaces.optional = .cgroup
+            $0.namespaces.optional = [.user, .cgroup]
         },
         OptionCase("--hostname", "box") { $0.hostname = "box" },
         OptionCase("--uid", "0") { $0.identity.user = 0 },
@@ -102,13 +75,14 @@ struct OptionCase: Sendable, CustomTestStringConvertible {
         .mount(.tmpfs(target: "/t", mode: 0o755, size: nil), "--tmpfs", "/t"),
         .mount(.tmpfs(target: "/t", mode: 0o1777, size: nil), "--perms", "1777", "--tmpfs", "/t"),
         .mount(.directory(target: "/d", mode: 0o755), "--dir", "/d"),
-        .mount(.directory(target: "/d", mode: 0o700), "--perms", "0700", "--dir", "/d"),
+        .mount(
+            .directory(target: "/d", mode: 0o700), "--perms", "0700", "--dir", "/d", parents: 0o700),
         .mount(.file(content: .descriptor(2), target: "/f", mode: 0o666), "--file", "2", "/f"),
         .mount(
             .file(content: .descriptor(2), target: "/f", mode: 0o640), "--perms", "0640", "--file",
-            "2", "/f"),
-        .mount(data(0o600, readOnly: false), "--bind-data", "2", "/f"),
-        .mount(data(0o600, readOnly: true), "--ro-bind-data", "2", "/f"),
+            "2", "/f", parents: 0o750),
+        .mount(data(0o600, readOnly: false), "--bind-data", "2", "/f", parents: 0o700),
+        .mount(data(0o600, readOnly: true), "--ro-bind-data", "2", "/f", parents: 0o700),
         .mount(data(0o444, readOnly: true), "--perms", "444", "--ro-bind-data", "2", "/f"),
         .mount(.symlink(text: "../a", target: "/b"), "--symlink", "../a", "/b"),
         .mount(.changeMode(target: "/b", mode: 0o4755), "--chmod", "04755", "/b"),
@@ -122,7 +96,7 @@ struct OptionCase: Sendable, CustomTestStringConvertible {
         .bindData(content: .descriptor(2), target: "/f", mode: mode, readOnly: readOnly)
     }
 
-    @Test(arguments: simple + mounts) func options(_ example: OptionCase) throws {
+    @Test(arguments: simple + mounts + more) func options(_ example: OptionCase) throws {
         var wanted = LaunchRequest(command: ["true"])
         example.change(&wanted)
         let invocation = try build(example.options + ["--", "true"])
@@ -135,6 +109,7 @@ struct OptionCase: Sendable, CustomTestStringConvertible {
             (["--help"], .help), (["--version"], .version), (["--doctor"], .doctor),
             (["--explain"], .explain(json: false)), (["--explain=json"], .explain(json: true)),
             (["--generate", "man"], .generate("man")),
+            (["--debug-opt=print-assumed-kernel"], .kernel),
         ] as [([String], Invocation.Action)])
     func actions(options: [String], action: Invocation.Action) throws {
         #expect(try build(options).action == action)
@@ -151,7 +126,7 @@ struct OptionCase: Sendable, CustomTestStringConvertible {
     @Test(
         arguments: [
             ("force-classic-mounts", .mountAPI), ("force-openat-fallback", .openat2),
-            ("force-attached-mounts", .detachedMounts),
+            ("force-attached-mounts", .detachedMounts), ("force-mount-setattr-fallback", .mountAPI),
         ] as [(String, AvoidedInterfaces)])
     func olderKernels(name: String, avoided: AvoidedInterfaces) throws {
         #expect(try build(["--debug-opt", name]).request.avoided == avoided)
@@ -161,9 +136,12 @@ struct OptionCase: Sendable, CustomTestStringConvertible {
     @Test func everyOptionIsTried() {
         var tried: Set<String> = [
             "--help", "--version", "--doctor", "--explain", "--verbose", "--quiet", "--generate",
-            "--debug-opt", "--args", "--size",
+            "--debug-opt", "--args", "--size", "--overlay-src", "--overlay", "--tmp-overlay",
+            "--ro-overlay", "--seccomp", "--add-seccomp-fd",
         ]
-        for example in RequestBuilderTests.simple + RequestBuilderTests.mounts {
+        for example in RequestBuilderTests.simple + RequestBuilderTests.mounts
+            + RequestBuilderTests.more
+        {
             tried.formUnion(example.options)
         }
         for option in OptionTable.options {

@@ -9,13 +9,12 @@ import Testing
     private let bind = Step.Action.bind(
         .init(source: .path("/data"), target: "/data", options: []))
 
-    /// The command line's contract shows this one word for word.
     @Test func aMissingDestinationOnAReadOnlyRoot() throws {
         #expect(
             try diagnose(bind, EROFS, NSRUN_CALL_CREATE.rawValue).lines == """
                 cannot bind-mount /data onto /data: no such directory in the rootfs, which is \
                 read-only
-                  add --ephemeral, or create the directory in the rootfs
+                  set layer to .memory, or create the directory in the rootfs
                 """)
     }
 
@@ -25,21 +24,21 @@ import Testing
                 NSRUN_CALL_CREATE, ENOTDIR,
                 """
                 a part of /data is not a directory
-                  add --ephemeral, or create the directory in the rootfs
+                  set layer to .memory, or create the directory in the rootfs
                 """
             ),
             (
                 NSRUN_CALL_MIRROR, ENOMEM,
                 """
                 it cannot be made there: out of memory
-                  add --ephemeral, or create the directory in the rootfs
+                  set layer to .memory, or create the directory in the rootfs
                 """
             ),
             (
                 NSRUN_CALL_SPARED, EROFS,
                 """
                 no such directory on the host, where nsrun makes none
-                  create it, or add --ephemeral
+                  create it, or set layer to .memory
                 """
             ),
             (
@@ -102,7 +101,7 @@ import Testing
         #expect(
             try diagnose(bind, ENOENT, NSRUN_CALL_SOURCE.rawValue).lines == """
                 cannot bind-mount /data onto /data: /data does not exist on the host
-                  create it, or use the -try form, which passes over what is missing
+                  create it, or use BindOptions.optional, which passes over what is missing
                 """)
     }
 
@@ -110,6 +109,52 @@ import Testing
         #expect(
             try diagnose(bind, EACCES, NSRUN_CALL_SOURCE.rawValue).lines
                 == "cannot bind-mount /data onto /data: cannot open /data: permission denied")
+    }
+
+    @Test(arguments: [
+        ("/usr", "/l exists already and points to /usr"),
+        ("", "/l exists already and is not a symlink"),
+    ])
+    func anotherLinkIsThere(there: String, cause: String) throws {
+        let error = try diagnose(
+            .symlink(text: "/etc", target: "/l"), EEXIST, NSRUN_CALL_OTHER_LINK.rawValue,
+            text: Array(there.utf8))
+        #expect(error.lines == "cannot make the symlink /l -> /etc: \(cause)")
+    }
+
+    /// There is no rootfs in an empty root, so none in the message or the remedy.
+    @Test func anEmptyRootIsNoRootfs() throws {
+        var request = LaunchRequest(command: ["true"])
+        request.view = .empty
+        for code in [EROFS, ENOTDIR, EACCES] {
+            let error = try diagnose(bind, code, NSRUN_CALL_CREATE.rawValue, request: request)
+            #expect(!error.lines.contains("rootfs"))
+        }
+    }
+
+    // MARK: bubblewrap's words
+
+    /// Its own tests, and those of its callers, look for these.
+    @Test(
+        arguments: [
+            (NSRUN_CALL_SOURCE, ENOENT, "", "Can't find source path /data"),
+            (NSRUN_CALL_LINK, ELOOP, "", "Can't mount on symlink destination /data"),
+            (NSRUN_CALL_TYPE, EISDIR, "", "Can't create file at /data: not a file"),
+            (NSRUN_CALL_TYPE, ENOTDIR, "", "Can't mkdir /data: not a directory"),
+            (
+                NSRUN_CALL_OTHER_LINK, EEXIST, "/usr",
+                "Can't make symlink at /data: existing destination is /usr"
+            ),
+            (
+                NSRUN_CALL_OTHER_LINK, EEXIST, "",
+                "Can't make symlink at /data: destination exists and is not a symlink"
+            ),
+        ] as [(nsrun_call, Int32, String, String)])
+    func wordsThatCallersLookFor(
+        call: nsrun_call, code: Int32, text: String, wanted: String
+    ) throws {
+        let error = try diagnose(bind, code, call.rawValue, text: Array(text.utf8))
+        #expect(error.bubblewrapWords == wanted)
     }
 
     /// A name that holds a newline still makes one line.

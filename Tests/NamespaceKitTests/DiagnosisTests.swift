@@ -25,7 +25,7 @@ import Testing
             EINVAL,
             """
             cannot create user, mount, pid namespaces: this kernel lacks one of them
-              nsrun --doctor tells which
+              Doctor.examine() tells which
             """
         ),
         (
@@ -88,12 +88,31 @@ import Testing
                 """)
     }
 
+    /// Only then may the launch be tried again with fewer of them: nothing has been touched.
+    @Test func refusedNamespacesAreMarked() throws {
+        let diagnosis = Diagnosis(plan: try plan(.rootfs()), facts: .alice)
+        #expect(diagnosis.explainClone(ENOSPC).isRefusedNamespace)
+        #expect(try diagnose(.unshare(.user), after: [], ENOSPC).isRefusedNamespace)
+        #expect(!(try diagnose(.enterRoot, EINVAL).isRefusedNamespace))
+    }
+
+    @Test func namespacesOfOthers() throws {
+        #expect(
+            try diagnose(.enterNamespace(descriptor: 9, .user), EINVAL).lines == """
+                cannot enter the user namespace of descriptor 9: invalid argument
+                  it must be a descriptor of /proc/PID/ns/user of a namespace that you own
+                """)
+        #expect(
+            try diagnose(.assertNoUserNamespaces, EPERM).lines
+                == "creation of new user namespaces was not disabled as requested")
+    }
+
     @Test func aMaskedProc() throws {
         #expect(
             try diagnose(.fileSystem(.proc, target: "/proc"), EPERM).lines == """
                 cannot mount a fresh proc on /proc: parts of the outer /proc are masked, as \
                 container engines do
-                  --share-pid, which keeps the outer /proc, or start the container with an \
+                  remove .pid from namespaces.new, which keeps the outer /proc, or start the container with an \
                 unmasked /proc
                 """)
     }
@@ -153,7 +172,7 @@ import Testing
         let layer = Step.Action.overlay(.init(target: "/", lower: ["/srv/debian"], upper: .memory))
         for code in [EINVAL, EIO] {
             let remedy = try diagnose(layer, after: [], code).remedy ?? ""
-            #expect(!remedy.contains("--ephemeral"))
+            #expect(!remedy.contains(Vocabulary.current.memoryLayer))
             #expect(!remedy.contains("file system that keeps the changes"))
         }
     }
@@ -191,7 +210,7 @@ import Testing
                 .hostname("box"), EPERM,
                 """
                 cannot set the host name to box: operation not permitted
-                  a uts namespace is needed: --unshare-uts
+                  a uts namespace is needed: namespaces.new: .uts
                 """
             ),
             (
@@ -236,7 +255,7 @@ import Testing
         #expect(
             try diagnose(.changeDirectory(["/nowhere"]), ENOENT).lines == """
                 cannot start in /nowhere: no such file or directory
-                  set --chdir to a directory that exists inside
+                  set workingDirectory to a directory that exists inside
                 """)
     }
 
@@ -249,7 +268,7 @@ import Testing
                 .changeDirectory(["/tmp/work"]), ENOENT, on: facts, request: request
             ).lines == """
                 cannot start in /tmp/work: no such file or directory
-                  the run's own /tmp hides it: add --cwd, or set --chdir
+                  a mount of this run hides it: set bindsCurrentDirectory, or set workingDirectory
                 """)
     }
 

@@ -64,13 +64,13 @@ import Testing
             try text(request).hasSuffix(
                 """
                 The command would see:
-                  /  the host's root  rw
-                      /dev/shm  tmpfs  private
-                    /proc  proc  private
-                      /srv/data  /data  ro
-                        /srv/data/new  tmpfs  private
-                    /tmp  tmpfs  private
-                      /var/tmp  tmpfs  private
+                  /                  rw      /
+                    /dev/shm         private tmpfs
+                    /proc            private proc
+                    /srv/data        ro      /data
+                      /srv/data/new  private tmpfs
+                    /tmp             private tmpfs
+                    /var/tmp         private tmpfs
 
                 """))
     }

@@ -1,8 +1,5 @@
 @testable import NamespaceKit
 
-/// Messages are tested in the command line's words. A global is set once, before any test reads it.
-private let commandLineWords: Void = { Vocabulary.current = .commandLine }()
-
 extension HostFacts {
     /// A user at her desk.
     static var alice: HostFacts {
@@ -34,7 +31,6 @@ extension LaunchRequest {
 func plan(
     _ request: LaunchRequest, on facts: HostFacts = .alice, as role: Planner.Role = .parent
 ) throws(LaunchError) -> LaunchPlan {
-    _ = commandLineWords
     return try Planner.plan(request, on: facts, as: role)
 }
 
@@ -55,13 +51,15 @@ func sees(_ request: LaunchRequest, on facts: HostFacts = .alice) throws -> [Str
     }
 }
 
-/// What the executor reports about the last of these actions, in a message.
+/// What the executor reports about an action, in a message: after the plan's own root was put together,
+/// or after the given actions instead.
 func diagnose(
-    _ action: Step.Action, after earlier: [Step.Action] = [.emptyRoot], _ code: Int32,
+    _ action: Step.Action, after earlier: [Step.Action]? = nil, _ code: Int32,
     _ call: UInt32 = 0, text: [UInt8] = [], on facts: HostFacts = .alice,
     request: LaunchRequest = .rootfs()
 ) throws -> LaunchError {
     var plan = try plan(request, on: facts)
+    let earlier = earlier ?? Array(plan.actions.prefix { $0 != .enterRoot })
     plan.steps = (earlier + [action]).map { Step(action: $0) }
     return Diagnosis(plan: plan, facts: facts)
         .explain(.init(step: earlier.count, code: code, call: call, text: text))

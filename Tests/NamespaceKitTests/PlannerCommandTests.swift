@@ -101,6 +101,36 @@ import Testing
         #expect(sets == .init(held: Capabilities.all, ambient: 0, bounding: Capabilities.all))
     }
 
+    /// As bubblewrap: in an empty root, only a caller who is root and stays so keeps what he has.
+    @Test func anEmptyRootGivesNoPrivileges() throws {
+        func held(_ user: UInt32, _ namespaces: NamespaceSet) throws -> UInt64? {
+            var facts = HostFacts.alice
+            facts.userID = user
+            facts.capabilities = 0b1011
+            let request = command.with {
+                $0.view = .empty
+                $0.namespaces.new = namespaces
+                $0.identity.user = namespaces.contains(.user) ? 0 : nil
+            }
+            return try plan(request, on: facts).capabilities?.held
+        }
+        #expect(try held(1000, [.user, .mount]) == 0)
+        #expect(try held(0, [.user, .mount]) == 0)
+        #expect(try held(0, [.mount]) == 0b1011)
+    }
+
+    /// Without a user namespace there are no capabilities but the caller's.
+    @Test func capabilitiesThatTheCallerLacksAreNotGiven() throws {
+        var facts = HostFacts.alice
+        facts.userID = 0
+        facts.capabilities = 0b1001
+        let request = command.with {
+            $0.namespaces.new = [.mount]
+            $0.capabilities = [.dropAll, .add(0), .add(1)]
+        }
+        #expect(try plan(request, on: facts).capabilities?.held == 1)
+    }
+
     /// Somebody who is not root keeps capabilities over execve(2) only as ambient ones.
     @Test func addedCapabilitiesAreAmbient() throws {
         let sets = try plan(command.with { $0.capabilities = [.add(12), .add(0)] }).capabilities
@@ -140,6 +170,26 @@ import Testing
             })
         #expect(plan.actions[plan.commandStart...].contains(.limit(limit)))
         #expect(plan.actions[plan.commandStart...].contains(.newSession))
+    }
+
+    /// In this order each is taken before a later one could overwrite it, and once the command's own
+    /// process is there: pid 1 keeps the caller's.
+    @Test func standardDescriptorsCanBeReplaced() throws {
+        let plan = try plan(
+            command.with {
+                $0.standardError = 9
+                $0.standardInput = 7
+            })
+        #expect(
+            plan.actions[plan.commandStart...].prefix(2) == [
+                .redirect(descriptor: 7, to: 0), .redirect(descriptor: 9, to: 2),
+            ])
+        #expect(!(try NamespaceKitTests.plan(command).transcript.contains("descriptor")))
+    }
+
+    @Test func descriptorsOfTheCallersCanBeKeptFromTheCommand() throws {
+        #expect(
+            try plan(command.with { $0.closedDescriptors = [5, 6] }).closedDescriptors == [5, 6])
     }
 
     @Test func filtersComeLastForTheyMayForbidTheRest() throws {

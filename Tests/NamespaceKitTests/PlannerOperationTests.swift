@@ -93,6 +93,35 @@ import Testing
                 """))
     }
 
+    /// Real root could write to the kernel's settings through a proc of his own.
+    @Test func withoutUserNamespaceTheKernelsSettingsAreCovered() throws {
+        let request = LaunchRequest(command: ["true"]).with {
+            $0.view = .empty
+            $0.namespaces.new = [.mount, .pid]
+            $0.operations = [.init(.proc(target: "/p"))]
+        }
+        let seen = try sees(request)
+        for name in ["sys", "sysrq-trigger", "irq", "bus"] {
+            #expect(seen.contains("/p/\(name): /proc/\(name) ro"))
+        }
+        #expect(
+            !(try sees(request.with { $0.namespaces.new.insert(.user) }).contains {
+                $0.contains("irq")
+            }))
+    }
+
+    /// An operation's steps all make what is missing on the way with its mode, and no other's do.
+    @Test func directoriesOnTheWayHaveTheOperationsMode() throws {
+        var narrow = FileSystemOperation(.dev(target: "/a/dev"), origin: "--dev")
+        narrow.parentMode = 0o700
+        let request = LaunchRequest.rootfs().with {
+            $0.operations = [.init(.directory(target: "/b/c", mode: 0o700)), narrow]
+        }
+        for step in try plan(request).steps {
+            #expect(step.parentMode == (step.origin == "--dev" ? 0o700 : 0o755))
+        }
+    }
+
     /// Descriptors of the request are nsrun's business, not the command's.
     @Test func descriptorsOfOperationsAreClosed() throws {
         let request = LaunchRequest(command: ["true"]).with {

@@ -61,12 +61,12 @@ import Testing
                 $0.namespaces.new.remove(.pid)
             } == """
                 the command as pid 1 needs a pid namespace of its own
-                  add --unshare-pid
+                  add namespaces.new: .pid
                 """)
         #expect(
             refusal(of: .mqueue(target: "/q")) == """
                 mqueue needs an ipc namespace of its own
-                  add --unshare-ipc
+                  add namespaces.new: .ipc
                 """)
     }
 

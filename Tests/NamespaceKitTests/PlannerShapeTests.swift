@@ -26,12 +26,30 @@ import Testing
         #expect(plan.actions.first == .unshare([.user, .mount]))
     }
 
-    /// A caller with threads is never unshared, and a time limit needs somebody to keep it.
-    @Test func aChildWhereSomethingStaysBehind() throws {
+    /// A caller with threads is never unshared, and one that watches stays.
+    @Test(arguments: [.parent, .watcher] as [Planner.Role])
+    func aChildWhereSomethingStaysBehind(role: Planner.Role) throws {
         let shared = command.with { $0.namespaces.new.remove(.pid) }
-        #expect(try plan(shared, as: .parent).shape == .child)
-        let timed = shared.with { $0.lifecycle.timeout = 1_000_000_000 }
-        #expect(try plan(timed, as: .replaceable).shape == .child)
+        #expect(try plan(shared, as: role).shape == .child)
+    }
+
+    /// What the command leaves behind must end at the time limit, too: only a pid 1 sees to that.
+    @Test func aTimeLimitIsKeptByPidOne() throws {
+        let timed = command.with {
+            $0.namespaces.new.remove(.pid)
+            $0.lifecycle.timeout = 1_000_000_000
+        }
+        #expect(try plan(timed, as: .replaceable).shape == .childWithInit)
+    }
+
+    @Test func optionalNamespacesAreTried() throws {
+        let request = command.with {
+            $0.namespaces.new = [.mount]
+            $0.namespaces.optional = [.user, .cgroup]
+        }
+        let plan = try plan(request)
+        #expect(plan.namespaces == [.mount, .user, .cgroup])
+        #expect(plan.transcript.contains("/proc/self/uid_map"))
     }
 
     /// FACTS.md: setgroups is denied first, or the kernel refuses the map of groups.

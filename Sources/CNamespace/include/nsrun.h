@@ -80,6 +80,7 @@ enum {
     NSRUN_MUST_EXIST = 1 << 6,    ///< a missing destination is not made but skipped
     NSRUN_SETUID = 1 << 7,        ///< set-user-ID bits of the source stay in force
     NSRUN_VOLATILE = 1 << 9,      ///< overlay: nothing needs to reach the disk
+    NSRUN_INSIDE = 1 << 11,       ///< the source is a path of the new root
     NSRUN_DIRECTORY_ONLY = 1 << 12, ///< the source must be a directory
 };
 
@@ -123,6 +124,7 @@ enum {
     NSRUN_OWN_SESSION = 1 << 6,       ///< pid 1 leaves the caller's session, as the command does
     NSRUN_REFUSE_LINKS = 1 << 9,      ///< a destination that is a symlink is an error
     NSRUN_TOLERATE_SUBMOUNTS = 1 << 10, ///< a submount whose attributes cannot be set is passed over
+    NSRUN_ANSWERED = 1 << 11,         ///< and then waits for the launcher's answer
     NSRUN_ANNOUNCE = 1 << 8,          ///< pid 1 reports the start of the command
     NSRUN_TRACE = 1 << 7,             ///< every step is reported with its time
 };

@@ -273,6 +273,8 @@ struct Diagnosis {
         switch step.action {
         case .setIDs, .dropGroups:
             "this id is not mapped in the run's user namespace"
+        case .fileSystem(.mqueue, _) where code == EPERM:
+            "an ipc namespace of its own is needed: \(words.unshare)ipc"
         case .limit: "a hard limit can be lowered, but raised only by root"
         case .hostname: code == EPERM ? "a uts namespace is needed: \(words.unshare)uts" : nil
         case .remountReadOnly(let target) where code == EINVAL:

@@ -1,26 +1,19 @@
 import CNamespace
 
 /// The C library's own words, which callers of bubblewrap look for.
-public func systemReason(_ code: Int32) -> String { String(cString: strerror(code)) }
+func systemReason(_ code: Int32) -> String { String(cString: strerror(code)) }
 
 extension LaunchError {
-    /// The same behind a message that has none of its own for it.
-    public var systemWords: String {
-        code == 0 || message.utf8.elementsEqual((message.prefixBeforeReason + reason(code)).utf8)
-            ? "" : " (\(systemReason(code)))"
-    }
-}
-
-extension String {
-    /// Up to and with the last colon and blank.
-    fileprivate var prefixBeforeReason: String {
-        let bytes = Array(utf8)
-        guard bytes.count > 2 else { return "" }
-        for index in stride(from: bytes.count - 2, to: 0, by: -1)
-        where bytes[index] == UInt8(ascii: ":") && bytes[index + 1] == UInt8(ascii: " ") {
-            return String(decoding: bytes[...(index + 1)], as: UTF8.self)
+    /// The message with the C library's own words for the cause, which bubblewrap's callers look for.
+    public var asBubblewrap: String {
+        if let bubblewrapWords { return bubblewrapWords + ": " + systemReason(code) }
+        if code == 0 { return message }
+        let own = Array(reason(code).utf8)
+        let text = Array(message.utf8)
+        guard text.count > own.count, text.suffix(own.count).elementsEqual(own) else {
+            return message + " (" + systemReason(code) + ")"
         }
-        return ""
+        return String(decoding: text.dropLast(own.count), as: UTF8.self) + systemReason(code)
     }
 }
 

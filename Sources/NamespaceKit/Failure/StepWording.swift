@@ -9,6 +9,7 @@ extension Step {
         case .write(let text, let file): "write \"\(text.trimmed)\" to \(file.text)"
         case .await(let descriptor): "wait for descriptor \(descriptor)"
         case .assertNoUserNamespaces: "see that no further user namespace can be made"
+        case .requestIDMaps([], []): "wait until the launcher has told of the namespaces"
         case .requestIDMaps(let users, let groups):
             "have newuidmap map users \(maps(users)) and newgidmap groups \(maps(groups))"
         case .dieWithParent: "die with the parent"

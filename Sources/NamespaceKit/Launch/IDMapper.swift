@@ -7,8 +7,8 @@ struct IDMapper {
     func write(for child: Int32) throws(LaunchError) {
         for step in plan.steps {
             if case .requestIDMaps(let users, let groups) = step.action {
-                try run("newgidmap", child, groups)
-                try run("newuidmap", child, users)
+                if !groups.isEmpty { try run("newgidmap", child, groups) }
+                if !users.isEmpty { try run("newuidmap", child, users) }
             }
         }
     }

@@ -59,6 +59,7 @@ struct LoweredPlan {
         add(NSRUN_OWN_SESSION, source.lifecycle.newSession)
         add(NSRUN_REFUSE_LINKS, source.refusesLinks)
         add(NSRUN_TOLERATE_SUBMOUNTS, source.toleratesSubmounts)
+        add(NSRUN_ANSWERED, source.answersStart)
         add(NSRUN_ANNOUNCE, source.announcesStart)
         add(NSRUN_TRACE, source.tracesSteps)
         return flags
@@ -248,6 +249,7 @@ struct LoweredPlan {
         if bind.options.contains(.optional) { flags |= UInt32(NSRUN_TRY) }
         if bind.options.contains(.onlyIfPresent) { flags |= UInt32(NSRUN_MUST_EXIST) }
         if bind.options.contains(.replaceLink) { flags |= UInt32(NSRUN_REPLACE_LINK) }
+        if bind.options.contains(.inside) { flags |= UInt32(NSRUN_INSIDE) }
         if bind.directoryOnly { flags |= UInt32(NSRUN_DIRECTORY_ONLY) }
         step.flags = flags
     }

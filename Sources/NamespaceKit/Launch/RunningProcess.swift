@@ -109,8 +109,11 @@ public final class RunningProcess {
             _ = try? reap(block: true)
             throw error
         }
-        _ = withCString("+") { nsrun_write_all(replyDescriptor, $0, 1) }
+        answer()
     }
+
+    /// Lets the child go on that waits for us.
+    func answer() { _ = withCString("+") { nsrun_write_all(replyDescriptor, $0, 1) } }
 
     private func readAll(
         into report: UnsafeMutablePointer<nsrun_report>, from start: Int, count: Int

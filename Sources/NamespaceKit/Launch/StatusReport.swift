@@ -34,7 +34,7 @@ struct StatusReport {
     }
 
     /// The command's pid as this process sees it: the only child of pid 1 so far.
-    func tellCommand(_ pid: Int32, of process: RunningProcess) {
+    func tellCommand(of process: RunningProcess) {
         guard let status, tellsCommand else { return }
         let init1 = String(process.pid)
         let path = ByteString("/proc/" + init1 + "/task/" + init1 + "/children")

@@ -26,6 +26,7 @@ public struct Supervisor {
         var plan = plan
         let report = StatusReport(plan)
         plan.announcesStart = report.wantsStart
+        plan.answersStart = report.wantsStart
         let process = try Launcher().begin(plan, facts: facts, signalMask: previous)
         report.tellChild(process.pid)
         var supervisor = Supervisor(process, report)
@@ -95,7 +96,9 @@ public struct Supervisor {
                 case .closed:
                     if process.plan.shape == .childWithInit { break loop }
                 case .step(let index, let nanoseconds): trace(index, nanoseconds)
-                case .started(let pid): report.tellCommand(pid, of: process)
+                case .started:
+                    report.tellCommand(of: process)
+                    process.answer()
                 }
             }
         }
@@ -151,10 +154,10 @@ public struct Supervisor {
             if number <= 0 { return nil }
             switch number {
             case SIGCHLD:
-                if process.plan.shape != .childWithInit, let ended = try process.reap(block: false)
-                {
-                    return ended
-                }
+                guard process.plan.shape != .childWithInit else { continue }
+                // What kept the command from starting is told before its process ends.
+                while process.eventDescriptor >= 0 { _ = try process.nextEvent() }
+                if let ended = try process.reap(block: false) { return ended }
             case SIGTSTP, SIGTTIN, SIGTTOU:
                 if !reachedGroup(number, fromKernel) { try? process.signal(number) }
                 _ = nsrun_stop_self()

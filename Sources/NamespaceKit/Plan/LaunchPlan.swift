@@ -57,6 +57,8 @@ public struct LaunchPlan: Sendable, Equatable {
     public var lifecycle: Lifecycle
     /// The launcher waits for the command to start, not only for it to end.
     public var announcesStart = false
+    /// And pid 1 waits for an answer before it goes on.
+    var answersStart = false
     /// Each step is reported with the time that it took.
     public var tracesSteps = false
 }

@@ -56,15 +56,16 @@ extension Planner {
         }
     }
 
-    /// Each overlay needs directories of its own: /usr/lib becomes upper/usr-lib, /usr-lib upper/usr--lib.
+    /// Each overlay needs directories of its own: /usr/lib becomes upper/usr-lib, /usr-lib upper/usr%-lib.
     private mutating func part(
         of upper: FileSystemOperation.OverlayUpper, for path: ByteString
     ) -> FileSystemOperation.OverlayUpper {
         guard case .directories(let upper, let work) = upper else { return upper }
         let dash = UInt8(ascii: "-")
+        let escape = UInt8(ascii: "%")
         var bytes: [UInt8] = []
         for byte in path.bytes.dropFirst() {
-            if byte == dash { bytes.append(dash) }
+            if byte == dash || byte == escape { bytes.append(escape) }
             bytes.append(byte == UInt8(ascii: "/") ? dash : byte)
         }
         let name = ByteString(bytes: bytes)

@@ -122,6 +122,7 @@ public struct Planner {
         let isWatched =
             hasInit || lifecycle.timeout != nil || namespaces.contains(.pid) || !isReplaceable
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
+            || lifecycle.newSession  // a leader of a process group cannot start a session
             || request.namespaces.enteredPID != nil || request.identity.needsHelpers
         if let descriptor = request.namespaces.enteredUser {
             plan.entered.append(.init(descriptor: descriptor, kind: .user))
@@ -137,6 +138,10 @@ public struct Planner {
             add(.unshare(namespaces))
         }
         if lifecycle.diesWithParent { add(.dieWithParent) }
+        if lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil {
+            // The child waits until its namespaces have been told.
+            add(.requestIDMaps(users: [], groups: []))
+        }
         if namespaces.contains(.user), let descriptor = lifecycle.mapsDescriptor {
             add(.await(descriptor: descriptor), word(words.idMaps))
         } else if namespaces.contains(.user) {
@@ -271,12 +276,9 @@ public struct Planner {
     /// Real root may write to the kernel's settings through a fresh proc, unless they are covered.
     private mutating func protectKernelSettings(below target: ByteString, _ origin: ByteString?) {
         for name: ByteString in ["sys", "sysrq-trigger", "irq", "bus"] {
-            let source = ByteString("/proc/") + name
-            add(
-                .bind(
-                    .init(
-                        source: .path(source), target: target.appending(path: name),
-                        options: [.readOnly, .optional])), origin)
+            let place = target.appending(path: name)
+            let options: BindOptions = [.readOnly, .optional, .inside]
+            add(.bind(.init(source: .path(place), target: place, options: options)), origin)
         }
     }
 

@@ -71,6 +71,8 @@ public struct BindOptions: OptionSet, Sendable {
     public static let onlyIfPresent = BindOptions(rawValue: 1 << 3)
     /// A destination that is a symlink is replaced by what is mounted.
     public static let replaceLink = BindOptions(rawValue: 1 << 4)
+    /// The source is a path of the new root, not of the host.
+    static let inside = BindOptions(rawValue: 1 << 6)
     /// A destination that is a symlink is refused.
     public static let refuseLink = BindOptions(rawValue: 1 << 5)
 }

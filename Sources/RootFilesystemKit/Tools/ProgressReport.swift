@@ -16,6 +16,9 @@ public final class ProgressReport {
         style = quiet ? .silent : isatty(STDERR_FILENO) == 1 ? .bar : .lines
     }
 
+    /// An error, too, starts on a clean line.
+    deinit { end() }
+
     /// Begins a step, such as `unpacking`.
     public func begin(_ step: String) {
         end()

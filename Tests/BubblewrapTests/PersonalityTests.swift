@@ -1,0 +1,189 @@
+import Foundation
+import Testing
+
+/// How nsrun behaves under the name bwrap: help, messages, exit status, namespaces, inheritance.
+@Suite struct PersonalityTests {
+    @Test func helpNamesTheProgramAsInvoked() throws {
+        let seen = try bwrap(["--help"])
+        #expect(try seen.output.hasPrefix("usage: \(Bubblewrap.path()) ") && seen.status == 0)
+        let bare = try run(
+            ["sh", "-c", "PATH=\"$(dirname \"$0\"):$PATH\" exec bwrap --help", Bubblewrap.path()])
+        #expect(bare.output.hasPrefix("usage: bwrap ") && bare.status == 0, "\(bare)")
+    }
+
+    @Test func helpNamesEveryOption() throws {
+        let help = try bwrap(["--help"]).output.split(whereSeparator: \.isWhitespace)
+        let options = """
+            --help --version --args --argv0 --level-prefix --unshare-user --unshare-user-try
+            --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup
+            --unshare-cgroup-try --unshare-all --share-net --userns --userns2 --pidns
+            --disable-userns --assert-userns-disabled --uid --gid --hostname --chdir --setenv
+            --unsetenv --clearenv --bind --bind-try --dev-bind --dev-bind-try --ro-bind
+            --ro-bind-try --bind-fd --ro-bind-fd --remount-ro --overlay-src --overlay --tmp-overlay
+            --ro-overlay --proc --dev --tmpfs --mqueue --dir --file --bind-data --ro-bind-data
+            --symlink --chmod --perms --size --lock-file --sync-fd --block-fd --userns-block-fd
+            --info-fd --json-status-fd --seccomp --add-seccomp-fd --exec-label --file-label
+            --new-session --die-with-parent --as-pid-1 --cap-add --cap-drop
+            --not-a-security-boundary
+            """
+        for option in options.split(whereSeparator: \.isWhitespace) {
+            #expect(help.contains(option), "--help says nothing of \(option)")
+        }
+    }
+
+    @Test func versionIsBubblewraps() throws {
+        let words = try bwrap(["--version"]).output.split(separator: " ")
+        #expect(words.count == 2 && words.first == "bubblewrap" && words.last!.hasPrefix("0.13"))
+    }
+
+    @Test func withoutACommandTheUsageIsShown() throws {
+        for options in [[], ["--ro-bind", "/", "/"]] {
+            let seen = try bwrap(options)
+            #expect(seen.status == 1 && seen.output == "", "\(seen)")
+            #expect(seen.error.contains("usage: "), "\(seen)")
+        }
+    }
+
+    @Test(arguments: [
+        ["--no-such-option"], ["--uid", "x", "--"],
+        ["--cap-add", "CAP_NONE"], ["--hostname", "x"], ["--as-pid-1"], ["--chdir", "/none"],
+    ])
+    func ownFailuresAreStatusOneWithThePrefix(options: [String]) throws {
+        expect(try sandbox("exit 7", options), refusedSaying: options[0])
+    }
+
+    @Test(arguments: [["--bind"], ["--bind", "/"], ["--setenv", "A"], ["--uid"], ["--args"]])
+    func valuesThatAreMissingAreAskedFor(options: [String]) throws {
+        expect(try bwrap(options), refusedSaying: options[0])
+    }
+
+    /// Who reads a message from bwrap knows nothing of nsrun or its options.
+    @Test(arguments: [
+        ["--no-such-option"], ["--file", "77", "/x"], ["--dir", "/a", "--symlink", "x", "/a"],
+        ["--bind", "/no/such", "/x"],
+    ])
+    func messagesSpeakOfBubblewrap(options: [String]) throws {
+        let seen = try sandbox("", options)
+        for word in ["nsrun", "rootfs", "--ephemeral"] { #expect(!seen.error.contains(word)) }
+    }
+
+    @Test func commandsThatCannotRunAreStatusOneToo() throws {
+        for command in ["/none", "none", "/usr", "/usr/share/common-licenses/GPL-3"] {
+            let seen = try run(Name.bwrap.command() + [command])
+            expect(seen, refusedSaying: command)
+        }
+    }
+
+    @Test(arguments: [[], ["--unshare-pid"], ["--unshare-pid", "--as-pid-1"]])
+    func statusIsTheCommandsOwn(shape: [String]) throws {
+        for status: Int32 in [0, 1, 42, 125, 126, 127, 128, 255] {
+            try expect(sandbox("exit \(status)", shape), exits: status)
+        }
+    }
+
+    @Test(arguments: [[], ["--unshare-pid"], ["--json-status-fd", "2", "--info-fd", "2"]])
+    func signalIs128AndItsNumber(shape: [String]) throws {
+        for signal in [SIGKILL, SIGTERM, SIGSEGV, SIGUSR1] {
+            #expect(try sandbox("kill -\(signal) $$", shape).status == 128 + signal)
+        }
+    }
+
+    @Test func rootIsEmptyButForWhatIsAskedFor() throws {
+        try expect(sandbox("ls -A /"), prints: "bin\nlib\nlib64\nusr")
+        try expect(sandbox("stat -c '%a %u' /; : >/new; ls /new"), prints: "755 \(getuid())\n/new")
+    }
+
+    @Test func onlyTheNamespacesAskedForAreNew() throws {
+        let kinds = ["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"]
+        func new(_ options: [String]) throws -> [String] {
+            let words = kinds.joined(separator: " ")
+            let script = "for k in \(words); do readlink /proc/self/ns/$k; done"
+            let seen = try sandbox(script, ["--dev-bind", "/proc", "/proc"] + options)
+            return try zip(kinds, seen.lines).filter {
+                try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/\($0)")
+                    != $1
+            }.map(\.0)
+        }
+        #expect(try new([]) == ["mnt", "user"])
+        #expect(try new(["--unshare-ipc"]) == ["ipc", "mnt", "user"])
+        #expect(try new(["--unshare-net"]) == ["mnt", "net", "user"])
+        #expect(try new(["--unshare-uts"]) == ["mnt", "user", "uts"])
+        #expect(try new(["--unshare-cgroup"]) == ["cgroup", "mnt", "user"])
+        #expect(try new(["--unshare-cgroup-try"]) == ["cgroup", "mnt", "user"])
+        let all = ["--unshare-all", "--proc", "/proc"]
+        #expect(try new(all) == kinds)
+        #expect(try new(all + ["--share-net"]) == kinds.filter { $0 != "net" })
+    }
+
+    @Test func descriptorsReachTheCommand() throws {
+        let seen = try sandbox("cat <&7; cat <&9", descriptors: [7: "seven\n", 9: "nine\n"])
+        expect(seen, prints: "seven\nnine")
+    }
+
+    @Test func environmentReachesTheCommand() throws {
+        let options = [
+            "--setenv", "A", "b c", "--unsetenv", "B", "--setenv", "C", "1", "--setenv", "C", "2",
+        ]
+        let seen = try sandbox(
+            "echo $A-$B-$C-$TMPDIR", options, environment: ["B": "x", "TMPDIR": "/t"])
+        expect(seen, prints: "b c--2-/t")
+        try expect(run(Name.bwrap.command() + ["--clearenv", "/bin/env"]), prints: "PWD=/")
+        let order = [
+            "--setenv", "A", "1", "--clearenv", "--setenv", "B", "2", "sh", "-c", "env | sort",
+        ]
+        try expect(run(Name.bwrap.command() + order), prints: "B=2\nPWD=/")
+    }
+
+    @Test func directoryIsTheCallersWhereItExists() throws {
+        func place(_ options: [String], from directory: String) throws -> Outcome {
+            try run(Name.bwrap.command() + options + ["pwd"], directory: directory)
+        }
+        try expect(place([], from: "/usr/share"), prints: "/usr/share")
+        try expect(place([], from: "/tmp"), prints: "/")
+        try expect(place(["--chdir", "/usr/bin"], from: "/tmp"), prints: "/usr/bin")
+    }
+
+    @Test func argumentsComeFromDescriptorsToo() throws {
+        let seen = try run(
+            Name.bwrap.command() + ["--args", "7", "--dir", "/c", "ls", "-d", "/a b", "/c"],
+            descriptors: [7: "--dir\0/a b\0"])
+        expect(seen, prints: "/a b\n/c")
+        expect(try sandbox("", ["--args", "77"]), refusedSaying: "--args")
+    }
+
+    @Test func optionsEndAtTwoDashes() throws {
+        try expect(run(Name.bwrap.command() + ["--", "echo", "--bind"]), prints: "--bind")
+        let seen = try run(Name.bwrap.command() + ["--", "--dir", "/x", "true"])
+        expect(seen, refusedSaying: "--dir")
+    }
+
+    @Test(arguments: Name.allCases)
+    func argument0IsTheCommandsName(name: Name) throws {
+        let seen = try run(name.command() + ["--argv0", "other", "sh", "-c", "echo $0"])
+        expect(seen, prints: "other")
+    }
+
+    @Test func levelPrefixMarksEveryLine() throws {
+        for options in [
+            ["--level-prefix", "--bind", "/no/such", "/x"], ["--level-prefix", "--no"],
+        ] {
+            let seen = try sandbox("", options)
+            #expect(seen.status == 1 && seen.error.hasPrefix("<3>bwrap: "), "\(seen)")
+            for line in seen.error.split(separator: "\n") { #expect(line.hasPrefix("<3>")) }
+        }
+    }
+
+    @Test func assumedKernelIsPrinted() throws {
+        let seen = try bwrap(["--debug-opt=print-assumed-kernel"])
+        let numbers = seen.output.split(separator: ".").compactMap { Int($0) }
+        #expect(numbers.count >= 2 && seen.status == 0, "\(seen)")
+    }
+
+    @Test func sessionIsNewOnRequest() throws {
+        let script = "echo $(cut -d' ' -f6 /proc/$$/stat)"
+        let proc = ["--bind", "/proc", "/proc"]
+        let own = try sandbox(script, proc + ["--new-session"]).output
+        #expect(Int(own) != nil && own != "\(getsid(0))")
+        try expect(sandbox(script, proc), prints: "\(getsid(0))")
+    }
+}

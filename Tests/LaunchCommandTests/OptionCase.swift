@@ -1,0 +1,83 @@
+import NamespaceKit
+import Testing
+
+@testable import LaunchCommand
+
+/// A command line and the change that it makes to a request for the same command: that and no other.
+struct OptionCase: Sendable, CustomTestStringConvertible {
+    let options: [String]
+    let change: @Sendable (inout LaunchRequest) -> Void
+
+    init(_ options: String..., change: @escaping @Sendable (inout LaunchRequest) -> Void) {
+        self.options = options
+        self.change = change
+    }
+
+    /// An option about the file system.
+    static func mount(
+        _ action: FileSystemOperation.Action, _ options: String..., parents: UInt32 = 0o755
+    ) -> OptionCase {
+        let words = options
+        return OptionCase(words: words) {
+            let name = ByteString(words.first { $0 != "--perms" && $0.hasPrefix("--") } ?? "")
+            $0.operations = [FileSystemOperation(action, origin: name)]
+            $0.operations[0].parentMode = parents
+        }
+    }
+
+    init(words: [String], change: @escaping @Sendable (inout LaunchRequest) -> Void) {
+        options = words
+        self.change = change
+    }
+
+    var testDescription: String { options.joined(separator: " ") }
+}
+
+extension RequestBuilderTests {
+    /// Identity beyond one's own, and what bubblewrap calls for now and then.
+    static let more: [OptionCase] = [
+        OptionCase("--fake-root") { $0.fakesRoot = true },
+        OptionCase("--map-auto") { $0.identity.mapsSubordinates = true },
+        OptionCase("--map-users", "0:100000:5", "--map-users", "9:200000:1") {
+            $0.identity.users = [
+                IDRange(inside: 0, outside: 100_000, count: 5),
+                IDRange(inside: 9, outside: 200_000, count: 1),
+            ]
+        },
+        OptionCase("--map-groups", "1:2:3") {
+            $0.identity.groups = [IDRange(inside: 1, outside: 2, count: 3)]
+        },
+
+        OptionCase("--userns", "2") {
+            $0.namespaces.enteredUser = 2
+            $0.namespaces.new = [.mount, .pid]
+        },
+        OptionCase("--userns2", "2") { $0.namespaces.finalUser = 2 },
+        OptionCase("--pidns", "2") { $0.namespaces.enteredPID = 2 },
+        OptionCase("--disable-userns") { $0.namespaces.forbidsNestedUser = true },
+        OptionCase("--assert-userns-disabled") { $0.namespaces.requiresNoNestedUser = true },
+        OptionCase("--exec-label", "x_t", "--file-label", "f_t") {
+            $0.executionLabel = "x_t"
+            $0.fileLabel = "f_t"
+        },
+        OptionCase("--not-a-security-boundary") { $0.toleratesSubmounts = true },
+        OptionCase("--level-prefix") { _ in },
+
+        OptionCase("--sync-fd", "1", "--sync-fd", "2") {
+            $0.lifecycle.heldDescriptors = [1, 2]
+        },
+        OptionCase("--block-fd", "2") { $0.lifecycle.startDescriptor = 2 },
+        OptionCase("--userns-block-fd", "2", "--info-fd", "2", "--unshare-user") {
+            $0.lifecycle.mapsDescriptor = 2
+            $0.lifecycle.infoDescriptor = 2
+        },
+        OptionCase("--json-status-fd", "2") { $0.lifecycle.statusDescriptor = 2 },
+
+        .mount(
+            .bind(source: .descriptor(2), target: "/b", options: []), "--bind-fd", "2", "/b"),
+        .mount(
+            .bind(source: .descriptor(2), target: "/b", options: .readOnly), "--ro-bind-fd", "2",
+            "/b"),
+        .mount(.lockFile(target: "/l"), "--lock-file", "/l"),
+    ]
+}
