@@ -31,6 +31,12 @@ public struct LaunchTool {
     }
 
     private func perform(_ invocation: Invocation) -> Int32 {
+        if !invocation.isQuiet {
+            let level = hasLevelPrefix ? "<4>" : ""
+            for warning in invocation.warnings {
+                HostProcess.printError("\(level)\(personality.prefix)\(warning)\n")
+            }
+        }
         switch invocation.action {
         case .help: HostProcess.print(Help(personality).text)
         case .version:

@@ -25,7 +25,10 @@ extension RequestBuilder {
         if !result.request.filters.isEmpty, isSingle != hasSingleFilter {
             throw UsageError("--seccomp cannot be combined with --add-seccomp-fd")
         }
-        if isSingle { result.request.filters = [] }  // the last one counts, as in bubblewrap
+        if isSingle, !result.request.filters.isEmpty {
+            result.warnings.append("of several --seccomp options only the last one counts")
+            result.request.filters = []
+        }
         hasSingleFilter = isSingle
         switch HostFile.read(descriptor: descriptor, limit: 65536 * 8) {
         case .failure(let reason):

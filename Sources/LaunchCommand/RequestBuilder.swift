@@ -13,6 +13,8 @@ struct Invocation {
     var request = LaunchRequest()
     var isVerbose = false
     var isQuiet = false
+    /// What the user should know although the run goes on.
+    var warnings: [String] = []
     var hasLevelPrefix = false
 }
 

@@ -116,7 +116,7 @@ import Testing
             refusedSaying: "/no/such")
         expect(
             try sandbox("", ["--overlay-src", host / "low/both", "--tmp-overlay", "/x"]),
-            refusedSaying: "not a directory")
+            refusedSaying: "Not a directory")
         let missing = ["--overlay", host / "none", host / "work", "/x"]
         expect(try sandbox("", lower(host) + missing), refusedSaying: host / "none")
     }

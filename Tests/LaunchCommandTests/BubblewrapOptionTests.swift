@@ -105,9 +105,13 @@ import Testing
             try filters(["--add-seccomp-fd", "%", "--add-seccomp-fd", "%"], two, one) == [two, one])
     }
 
-    /// A second --seccomp would silently replace the first, and it does not go with the other kind.
+    /// As in bubblewrap, with a warning.
+    @Test func ofSeveralSingleProgramsTheLastOneCounts() throws {
+        #expect(try filters(["--seccomp", "%", "--seccomp", "%"], one, two) == [two])
+    }
+
+    /// The two options do not go together.
     @Test(arguments: [
-        (["--seccomp", "%", "--seccomp", "%"], "--seccomp may be given only once"),
         (
             ["--seccomp", "%", "--add-seccomp-fd", "%"],
             "--seccomp cannot be combined with --add-seccomp-fd"

@@ -77,7 +77,6 @@ import Testing
     }
 
     @Test(arguments: [
-        ([], "No command specified"), (["--bind", "/", "/"], "No command specified"),
         (["--hostname", "x", "true"], "Specifying --hostname requires --unshare-uts"),
         (["--as-pid-1", "true"], "Specifying --as-pid-1 requires --unshare-pid"),
         (

@@ -102,7 +102,7 @@ import Testing
         }
         let seen = try sees(request)
         for name in ["sys", "sysrq-trigger", "irq", "bus"] {
-            #expect(seen.contains("/p/\(name): /proc/\(name) ro"))
+            #expect(seen.contains("/p/\(name): /p/\(name) ro"))
         }
         #expect(
             !(try sees(request.with { $0.namespaces.new.insert(.user) }).contains {
