@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Measures nsrun beside a C program that does the same, bubblewrap, unshare and ch-run, on this
-# machine, as an ordinary user, and prints Markdown. Started by root, it installs the rivals that
-# are missing and measures as the account nsrun-test.
+# Measures nsrun beside a C program that does the same, bubblewrap, unshare and ch-run, and
+# nsrun-rootfs beside tar, dpkg-deb and mmdebstrap, on this machine, as an ordinary user, and prints
+# Markdown. Started by root, it installs the rivals that are missing and measures as the account
+# nsrun-test.
 #
 #   --quick      few rounds: a look, not a measurement
 #   --svg FILE   draw the launch times as a bar chart
 #
-# NSRUN_BENCHMARK_BINARY and NSRUN_BENCHMARK_ROOTFS name a binary and a rootfs to use as they are.
+# NSRUN_BENCHMARK_BINARY, NSRUN_BENCHMARK_ROOTFS_BINARY (nsrun-rootfs) and NSRUN_BENCHMARK_ROOTFS name
+# binaries and a rootfs to use as they are.
 # A missed target is reported; it is no failure.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
@@ -38,23 +40,24 @@ while (($# > 0)); do
     shift
 done
 
-rivals=(bubblewrap charliecloud gcc libc6-dev python3 uidmap)
+rivals=(bubblewrap charliecloud dpkg gcc libc6-dev python3 subordinate-ids uidmap)
 evidence+=(
     [bubblewrap]=bwrap
     [charliecloud]=ch-run
+    [dpkg]=dpkg-deb
     [gcc]=gcc
     [libc6-dev]=/usr/include/stdio.h
     [python3]=python3
 )
 
 if is_root; then
-    prepare_account
-    prepare_host "${rivals[@]}"
+    prepare_account "${rootfs_packages[@]}" "${rivals[@]}"
     say "measuring as $account"
     # The account may not write where the chart is to go.
     drawn=$copy/.build/benchmark.svg
     [[ -z $svg ]] || arguments+=(--svg "$drawn")
     unprivileged env NSRUN_BENCHMARK_BINARY="${NSRUN_BENCHMARK_BINARY-}" \
+        NSRUN_BENCHMARK_ROOTFS_BINARY="${NSRUN_BENCHMARK_ROOTFS_BINARY-}" \
         NSRUN_BENCHMARK_ROOTFS="${NSRUN_BENCHMARK_ROOTFS-}" \
         "$copy/Scripts/benchmark.sh" "${arguments[@]}" 9<&-
     [[ -z $svg ]] || install -D -m 644 "$drawn" "$svg"
@@ -62,9 +65,11 @@ if is_root; then
 fi
 
 binary=${NSRUN_BENCHMARK_BINARY-}
+rootfs_tool=${NSRUN_BENCHMARK_ROOTFS_BINARY-}
 root=${NSRUN_BENCHMARK_ROOTFS-}
-prepare_host "${build_packages[@]}" "${rivals[@]}"
+prepare_host "${build_packages[@]}" "${rootfs_packages[@]}" "${rivals[@]}"
 [[ -n $binary ]] || binary=$(build_release)
+[[ -n $rootfs_tool ]] || rootfs_tool=$(build_rootfs_tool)
 if [[ -z $root ]]; then
     make_rootfs
     root=$(rootfs)
@@ -75,6 +80,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # A copy, as an installed one is: the file that the linker wrote lies otherwise in the page cache.
 cp "$binary" "$work/nsrun"
+cp "$rootfs_tool" "$work/nsrun-rootfs"
 gcc -O2 -static -o "$work/floor" "$parts/floor.c"
 gcc -O2 -static -o "$work/peak" "$parts/peak.c"
 
@@ -91,7 +97,7 @@ target() { report "$@" >>"$work/targets"; }
 share_of_rounds() { echo $((rounds / $1 > 2 ? rounds / $1 : 3)); }
 
 cd /
-for part in contenders machine launch throughput binds memory; do
+for part in contenders machine launch throughput binds bwrap memory rootfs; do
     # shellcheck source=/dev/null
     source "$parts/$part.sh"
 done

@@ -1,14 +1,31 @@
 #!/usr/bin/env bash
-# Builds the command as it ships: Embedded Swift, one static file. Prints its path.
-# Needs a Swift toolchain, libcap-dev and pkg-config; lld comes with the toolchain.
+# Scripts/build.sh [nsrun|nsrun-rootfs]: builds a command as it ships, nsrun unless named, and
+# prints its path. nsrun is Embedded Swift and one static file; nsrun-rootfs brings Swift's own
+# libraries along, and links those of Debian.
+# Needs a Swift toolchain and the packages in lib.sh; lld comes with the toolchain.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export SWIFT_BACKTRACE=enable=no
 
-# A folder of its own, so that builds for the library and the tests do not undo each other.
-scratch=${NSRUN_SCRATCH:-$PWD}/.build-embedded
-export NSRUN_EMBEDDED=1 SWIFT_BACKTRACE=enable=no
-swift build -c release --product nsrun --scratch-path "$scratch" "$@" >&2
-binary=$scratch/release/nsrun
+command=${1-nsrun}
+# Folders of their own, so that builds for the library and the tests do not undo each other.
+case $command in
+nsrun)
+    scratch=${NSRUN_SCRATCH:-$PWD}/.build-embedded
+    export NSRUN_EMBEDDED=1
+    options=()
+    ;;
+nsrun-rootfs)
+    scratch=${NSRUN_SCRATCH:-$PWD}/.build-rootfs
+    options=(--static-swift-stdlib)
+    ;;
+*)
+    echo "usage: Scripts/build.sh [nsrun|nsrun-rootfs]" >&2
+    exit 1
+    ;;
+esac
+swift build -c release --product "$command" --scratch-path "$scratch" "${options[@]}" >&2
+binary=$scratch/release/$command
 strip -o "$binary.stripped" "$binary"
-mv "$binary.stripped" "$scratch/nsrun"
-echo "$scratch/nsrun"
+mv "$binary.stripped" "$scratch/$command"
+echo "$scratch/$command"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds and installs nsrun; --help says what and where, and how to remove it.
+# Builds and installs nsrun and nsrun-rootfs; --help says what and where, and how to remove it.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -16,10 +16,11 @@ help() {
     cat <<END
 usage: Scripts/install.sh [PREFIX]
 
-Builds nsrun and installs it, its manual page and its completions for bash, zsh and fish below
-PREFIX: /usr/local where you may write there, else ~/.local. To remove them again:
+Builds nsrun and nsrun-rootfs and installs them, the manual page of nsrun and its completions for
+bash, zsh and fish below PREFIX: /usr/local where you may write there, else ~/.local. To remove them
+again:
 
-  cd PREFIX && rm bin/nsrun ${!files[@]}
+  cd PREFIX && rm bin/nsrun bin/nsrun-rootfs ${!files[@]}
 END
 }
 
@@ -39,16 +40,19 @@ fi
 
 if [[ -O $project ]]; then
     binary=$(build_release)
+    rootfs_tool=$(build_rootfs_tool)
 else
     # Files that root built here would be in the owner's way.
     binary=$project/.build-embedded/nsrun
-    [[ -x $binary ]] || fail "nsrun is not built, and this checkout is $(stat -c %U "$project")'s" \
-        "first run as its owner: Scripts/build.sh"
+    rootfs_tool=$project/.build-rootfs/nsrun-rootfs
+    [[ -x $binary && -x $rootfs_tool ]] ||
+        fail "nsrun is not built, and this checkout is $(stat -c %U "$project")'s" \
+            "first run as its owner: Scripts/build.sh nsrun; Scripts/build.sh nsrun-rootfs"
 fi
 
-install -D -m 755 "$binary" "$prefix/bin/nsrun"
+install -D -m 755 -t "$prefix/bin" "$binary" "$rootfs_tool"
 for file in "${!files[@]}"; do
     "$binary" --generate "${files[$file]}" | install -D -m 644 /dev/stdin "$prefix/$file"
 done
-say "installed below $prefix: bin/nsrun ${!files[*]}"
+say "installed below $prefix: bin/nsrun bin/nsrun-rootfs ${!files[*]}"
 [[ :$PATH: == *:$prefix/bin:* ]] || say "$prefix/bin is not in PATH"

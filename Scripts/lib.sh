@@ -11,18 +11,22 @@ export SWIFT_BACKTRACE=enable=no
 # A command that fails in $( ) fails the script, as one outside does.
 shopt -s inherit_errexit
 
-build_packages=(libcap-dev pkg-config)
-rootfs_packages=(mmdebstrap debian-archive-keyring)
+build_packages=(libarchive-dev libcap-dev libseccomp-dev pkg-config zlib1g-dev)
+# shellcheck disable=SC2034 # named by the scripts that make the rootfs
+rootfs_packages=(debian-archive-keyring mmdebstrap)
 
 # What shows that a package is there: a command, or a file by its absolute path.
 declare -A evidence=(
     [debian-archive-keyring]=/usr/share/keyrings/debian-archive-keyring.gpg
+    [libarchive-dev]=/usr/include/archive.h
     [libcap-dev]=/usr/include/sys/capability.h
+    [libseccomp-dev]=/usr/include/seccomp.h
     [mmdebstrap]=mmdebstrap
     [pkg-config]=pkg-config
     [rsync]=rsync
     [shellcheck]=shellcheck
     [uidmap]=newuidmap
+    [zlib1g-dev]=/usr/include/zlib.h
 )
 
 say() { printf '==> %s\n' "$*" >&2; }
@@ -48,43 +52,45 @@ is_installed() {
     if [[ $path == /* ]]; then [[ -e $path ]]; else type -P "$path" >/dev/null; fi
 }
 
-# mmdebstrap unpacks files of many owners. Root can; others need a range of subordinate ids.
+# The ordinary user: the caller, or who stands in for root.
+ordinary_user() { if is_root; then echo "$account"; else id -un; fi; }
+
 has_subordinate_ids() {
     local name
-    name=$(id -un)
-    grep -qsE "^($name|$EUID):" /etc/subuid && grep -qsE "^($name|$EUID):" /etc/subgid
+    name=$(ordinary_user)
+    grep -qsE "^($name|$(id -u "$name")):" /etc/subuid &&
+        grep -qsE "^($name|$(id -u "$name")):" /etc/subgid
 }
 
-# The command that gives this user the first range that nobody has.
+# The command that gives the ordinary user the first range that nobody has.
 grant_of_subordinate_ids() {
     local first
     first=$(cat /etc/subuid /etc/subgid 2>/dev/null |
         awk -F: '{ end = $2 + $3; if (end > first) first = end }
             END { print first < 100000 ? 100000 : first }')
     echo "usermod --add-subuids $first-$((first + 65535))" \
-        "--add-subgids $first-$((first + 65535)) $(id -un)"
+        "--add-subgids $first-$((first + 65535)) $(ordinary_user)"
 }
 
-# prepare_host PACKAGE...: sees to it that the packages are there, and what it takes to make the
-# rootfs where that is missing. What needs privilege is one list of commands: root runs it, sudo
+# prepare_host NEED...: sees to it that packages are there, and a range of subordinate ids where one
+# of the needs is `subordinate-ids`. What takes privilege is one list of commands: root runs it, sudo
 # runs it, or the administrator is asked to.
 prepare_host() {
     type -P swift >/dev/null ||
         fail "there is no Swift toolchain" "install Swift 6.2 or newer and put swift in PATH"
 
-    local package command packages=("$@") missing=() commands=() words
-    if [[ ! -d $(rootfs) ]]; then
-        packages+=("${rootfs_packages[@]}")
-        is_root || packages+=(uidmap)
-    fi
-    for package in "${packages[@]}"; do
-        is_installed "$package" || missing+=("$package")
+    local need command missing=() commands=() words
+    for need; do
+        if [[ $need == subordinate-ids ]]; then
+            has_subordinate_ids || commands+=("$(grant_of_subordinate_ids)")
+        else
+            is_installed "$need" || missing+=("$need")
+        fi
     done
-    ((${#missing[@]} == 0)) ||
-        commands+=("apt-get update" "apt-get install -y --no-install-recommends ${missing[*]}")
-    if [[ ! -d $(rootfs) ]] && ! is_root && ! has_subordinate_ids; then
-        commands+=("$(grant_of_subordinate_ids)")
-    fi
+    ((${#missing[@]} == 0)) || commands=(
+        "apt-get update" "apt-get install -y --no-install-recommends ${missing[*]}"
+        "${commands[@]}"
+    )
     ((${#commands[@]} > 0)) || return 0
 
     local privileged=()
@@ -114,66 +120,31 @@ unprivileged() {
         PATH="$PATH" TERM="${TERM:-dumb}" LANG=C.UTF-8 "$@"
 }
 
-# Where the ordinary user keeps root file systems: see RootfsStore.
-store() {
-    if is_root; then
-        echo "$(account_home)/.local/share/nsrun/rootfs"
-    else
-        echo "${XDG_DATA_HOME:-$HOME/.local/share}/nsrun/rootfs"
-    fi
+# Where the caller, an ordinary user, keeps the rootfs: see RootFilesystemStore.
+rootfs() { echo "${XDG_DATA_HOME:-$HOME/.local/share}/nsrun/rootfs/$suite"; }
+
+# Makes the rootfs, once, as any user of nsrun would.
+make_rootfs() {
+    [[ -d $(rootfs) ]] || "$(build_rootfs_tool)" debian "$suite" "$suite"
 }
 
-rootfs() { echo "$(store)/$suite"; }
-
-# The Debian mirrors that apt uses here, whatever releases it follows.
-debian_mirrors() {
-    # shellcheck disable=SC2016 # apt-get expands the fields
-    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' |
-        sed -n 's/^Debian|Debian|//p' | sort -u
-}
-
-# Makes the rootfs, once. It goes through an archive, so that every file belongs to the ordinary
-# user, who can then read, change and remove all of it; and it appears by a rename, whole or not at
-# all.
-make_rootfs() (
-    store=$(store)
-    unprivileged mkdir -p "$store"
-    exec {lock}<"$store"
-    flock "$lock"
-    [[ ! -d $store/$suite ]] || exit 0
-
-    say "making the rootfs $store/$suite"
-    mode=unshare
-    if is_root; then mode=root; fi
-    proxy=$(apt-config dump --format '%F "%v";%n' Acquire::http::Proxy Acquire::https::Proxy)
-    mapfile -t mirrors < <(debian_mirrors)
-    # Only a run that was killed outright has left something: the lock is ours.
-    unprivileged rm -rf "$store/.$suite".*
-    trap 'unprivileged rm -rf "$store/.$suite".*' EXIT
-    new=$(unprivileged mktemp -d "$store/.$suite.XXXXXX")
-    mmdebstrap --quiet --mode="$mode" --variant=minbase ${proxy:+--aptopt="$proxy"} \
-        "$suite" - "${mirrors[@]}" |
-        unprivileged tar -xp -C "$new" --exclude='./dev/*'
-    unprivileged chmod 755 "$new"
-    unprivileged mv -T "$new" "$store/$suite"
-)
-
-# For root: does all that needs privilege, and puts a copy of the project where the account can
-# build it. Sets `copy`. One caller at a time, until its shell ends.
+# prepare_account NEED...: for root: does all that takes privilege, and puts a copy of the project
+# where the account can build it. Sets `copy`. One caller at a time, until its shell ends.
 prepare_account() {
     getent passwd "$account" >/dev/null || useradd --create-home --shell /bin/bash "$account"
-    prepare_host "${build_packages[@]}" rsync
+    prepare_host "${build_packages[@]}" rsync "$@"
     unprivileged swift --version >/dev/null 2>&1 ||
         fail "the account $account cannot run $(type -P swift)" \
             "install the Swift toolchain where every user can read it, such as /opt"
+    # git may be told to take packages from a mirror on this machine, which then is not the account's.
+    unprivileged git config --global --replace-all safe.directory '*'
     copy=$(account_home)/nsrun
     unprivileged mkdir -p "$copy"
     exec 9<"$copy"
     flock 9
     # rsync leaves alone what has not changed, so that the next build there is a short one.
-    rsync -a --delete --exclude=/.git --exclude='.build*' \
+    rsync -a --delete --exclude=/.git --exclude=Package.resolved --exclude='.build*' \
         --chown="$account:$(id -gn "$account")" "$project/" "$copy/"
-    make_rootfs
 }
 
 # Runs a script of the copy as the account.
@@ -182,8 +153,13 @@ run_copy() {
     unprivileged "$copy/$1" "${@:2}" 9<&-
 }
 
-# Builds the command as it ships and prints where it is.
+# Build the two commands as they ship, and print where they are.
 build_release() {
     say "building nsrun"
-    "$project/Scripts/build.sh"
+    "$project/Scripts/build.sh" nsrun
+}
+
+build_rootfs_tool() {
+    say "building nsrun-rootfs"
+    "$project/Scripts/build.sh" nsrun-rootfs
 }

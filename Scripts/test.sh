@@ -3,7 +3,7 @@
 # Debian rootfs, and the examples. Always as an ordinary user: started by root, it installs what is
 # missing, makes the account nsrun-test and goes on as that.
 #
-#   --all        run the examples marked "# On demand" too
+#   --all        run the examples marked "# On demand" and the tables of Scripts/matrix too
 #   --sanitize   build the tests with AddressSanitizer
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
@@ -30,12 +30,39 @@ check_account_is_idle() {
     fail "$1 the tests, processes of $account run:" "$processes"
 }
 
+# What the tests use beyond what the build needs.
+test_needs=(
+    "${rootfs_packages[@]}" dpkg gcc libc6-dev perl squashfs-tools subordinate-ids uidmap umoci
+)
+evidence+=(
+    [dpkg]=dpkg-deb
+    [gcc]=gcc
+    [libc6-dev]=/usr/include/stdio.h
+    [perl]=perl
+    [squashfs-tools]=mksquashfs
+    [umoci]=umoci
+)
+
+# run_matrices NSRUN NSRUN_ROOTFS: the slow tables, each for the situations its caller can be in.
+run_matrices() {
+    local script status=0
+    for script in "$project"/Scripts/matrix/*.sh; do
+        say "${script#"$project"/}"
+        NSRUN=$1 NSRUN_ROOTFS=$2 "$script" || status=$?
+    done
+    return "$status"
+}
+
 if is_root; then
-    prepare_account
+    prepare_account "${test_needs[@]}"
     check_account_is_idle before
     status=0
     run_copy Scripts/test.sh "$@" || status=$?
     check_account_is_idle after
+    if $all; then
+        run_matrices "$copy/.build-embedded/nsrun" "$copy/.build-rootfs/nsrun-rootfs" ||
+            status=$?
+    fi
     exit "$status"
 fi
 
@@ -68,13 +95,18 @@ run_swift_tests() {
     ((status == 0 || failed > 0)) || miss "swift test: exit status $status"
 }
 
-# An example passes when its run.sh exits with 0. It finds nsrun in NSRUN and a rootfs in ROOTFS.
+# An example passes when its run.sh exits with 0. It finds nsrun in NSRUN, nsrun-rootfs in
+# NSRUN_ROOTFS and a rootfs in ROOTFS.
 run_examples() {
     local script
     for script in "$project"/Examples/*/run.sh; do
         if ! $all && grep -q '^# On demand' "$script"; then continue; fi
         say "${script#"$project"/}"
-        if NSRUN=$binary ROOTFS=$(rootfs) "$script"; then pass 1; else miss "$script"; fi
+        if NSRUN=$binary NSRUN_ROOTFS=$rootfs_tool ROOTFS=$(rootfs) "$script"; then
+            pass 1
+        else
+            miss "$script"
+        fi
     done
 }
 
@@ -90,15 +122,19 @@ traces() {
     done
 }
 
-prepare_host "${build_packages[@]}"
+prepare_host "${build_packages[@]}" "${test_needs[@]}"
 binary=$(build_release)
+rootfs_tool=$(build_rootfs_tool)
 make_rootfs
-export NSRUN_TEST_BINARY=$binary NSRUN_TEST_ROOTFS
+export NSRUN_TEST_BINARY=$binary NSRUN_ROOTFS_TEST_BINARY=$rootfs_tool NSRUN_TEST_ROOTFS
 NSRUN_TEST_ROOTFS=$(rootfs)
 
 before=$(traces | sort)
 run_swift_tests
 run_examples
+if $all; then
+    if run_matrices "$binary" "$rootfs_tool"; then pass 1; else miss "Scripts/matrix"; fi
+fi
 left_behind() { comm -13 <(echo "$before") <(traces | sort); }
 # What is just ending is not left behind.
 [[ -z $(left_behind) ]] || sleep 1

@@ -144,6 +144,23 @@ ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity) {
     return length;
 }
 
+ssize_t nsrun_read_below(const char *root, const char *path, char *buffer, size_t capacity) {
+    int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return -errno;
+    int fd = nsrun_openat2(directory, path, O_RDONLY | O_NONBLOCK | O_NOCTTY,
+                           RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    close(directory);
+    if (fd < 0)
+        return fd;
+    struct stat status;
+    ssize_t length = -EINVAL;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+        length = nsrun_read_all(fd, buffer, capacity);
+    close(fd);
+    return length;
+}
+
 int64_t nsrun_file_mode(const char *path, bool follow) {
     struct stat status;
     return fstatat(AT_FDCWD, path, &status, follow ? 0 : AT_SYMLINK_NOFOLLOW) == 0

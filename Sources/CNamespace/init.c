@@ -14,8 +14,9 @@
 /// Marks a signal as forwarded by the launcher, not sent to the whole group.
 static const int forward_mark = 0x6e737275;
 
-/// A copy forwarded within this time of a direct one is the same signal.
-static const int64_t same_signal = 100 * 1000 * 1000;
+/// A copy forwarded within this time of a direct one is the same signal. Generous, for on a busy machine
+/// the launcher may be late, and a late SIGCONT would undo the next stop.
+static const int64_t same_signal = 5ll * 1000 * 1000 * 1000;
 
 struct pid_one {
     pid_t command;

@@ -120,7 +120,7 @@ import Testing
         let run = try Conversation(
             Name.bwrap.command() + ["--unshare-pid", "sh", "-c", "echo on; read -r x; exit 9"])
         #expect(run.line() == "on")
-        #expect(HostState.state(of: run.child.pid) == "S")
+        #expect(["R", "S"].contains(HostState.state(of: run.child.pid)))
         run.say("")
         #expect(run.child.wait() == 9)
     }

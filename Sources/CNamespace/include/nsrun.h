@@ -248,6 +248,8 @@ int nsrun_uname(char release[65], char machine[65]);
 ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity);
 /// Reads from a descriptor until it ends or the buffer is full; returns the count or a negative errno.
 ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity);
+/// The same for a file below a root, whose links are followed inside it (openat2(2)).
+ssize_t nsrun_read_below(const char *root, const char *path, char *buffer, size_t capacity);
 /// The kind of file at a path: its st_mode, or a negative errno.
 int64_t nsrun_file_mode(const char *path, bool follow);
 /// The names in a directory, one after the other; NULL at the end.

@@ -28,6 +28,15 @@ public struct Account: Sendable, Equatable {
 struct AccountFile {
     let text: [UInt8]
 
+    /// The fields of the line whose first field is this name, at least three.
+    func fields(name: ByteString) -> [ByteString]? {
+        for line in ByteString(bytes: text).split(on: UInt8(ascii: "\n")) {
+            let fields = line.split(on: UInt8(ascii: ":"))
+            if fields.count >= 3, fields[0] == name { return fields }
+        }
+        return nil
+    }
+
     /// The fields of the line whose third field is this number.
     func fields(number: UInt32) -> [ByteString]? {
         let wanted = Array(String(number).utf8)

@@ -17,6 +17,18 @@ public enum HostFile {
         return read(descriptor: descriptor, limit: limit)
     }
 
+    /// The beginning of a regular file of a rootfs, whose links lead nowhere else; empty where there is none.
+    static func read(_ path: ByteString, below root: ByteString, limit: Int) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            let length = buffer.withMemoryRebound(to: CChar.self) { bytes in
+                withCString(root) { root in
+                    withCString(path) { nsrun_read_below(root, $0, bytes.baseAddress!, limit) }
+                }
+            }
+            count = max(0, length)
+        }
+    }
+
     /// What a descriptor gives until it ends.
     public static func read(descriptor: Int32, limit: Int) -> Result {
         var content: [UInt8] = []

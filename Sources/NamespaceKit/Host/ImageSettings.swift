@@ -5,6 +5,8 @@ struct ImageSettings: Equatable {
     var environment: [ByteString] = []
     var workingDirectory: ByteString?
     var command: [ByteString] = []
+    /// A name or a number, perhaps with a colon and a group.
+    var user: ByteString?
 
     init(parsing text: [UInt8]) {
         var entryPoint: [ByteString] = []
@@ -13,6 +15,7 @@ struct ImageSettings: Equatable {
             let value = ImageSettings.unescape(line.slice(from: blank + 1))
             switch line.slice(from: 0, to: blank) {
             case "env": environment.append(value)
+            case "user": user = value
             case "workdir": workingDirectory = value
             case "entrypoint": entryPoint.append(value)
             case "cmd": command.append(value)
@@ -40,6 +43,25 @@ struct ImageSettings: Equatable {
 }
 
 extension LaunchRequest {
+    /// The ids inside become those of the image's user, unless others were asked for.
+    private mutating func applyUser(_ user: ByteString?, of root: ByteString) {
+        guard identity.user == nil, let user, !user.isEmpty else { return }
+        let parts = user.split(on: UInt8(ascii: ":"))
+        let accounts = AccountFile(text: HostFile.read("/etc/passwd", below: root, limit: 1 << 20))
+        let fields = accounts.fields(name: parts[0])
+        guard let number = parts[0].number() ?? fields?[2].number(), number < 1 << 31 else {
+            return
+        }
+        identity.user = UInt32(number)
+        guard identity.group == nil else { return }
+        var group = fields.flatMap { $0.count > 3 ? $0[3].number() : nil }
+        if parts.count > 1 {
+            let groups = AccountFile(text: HostFile.read("/etc/group", below: root, limit: 1 << 20))
+            group = parts[1].number() ?? groups.fields(name: parts[1])?[2].number()
+        }
+        if let group, group < 1 << 31 { identity.group = UInt32(group) }
+    }
+
     /// Without a command, does what the image of the rootfs says, as far as it says something.
     public mutating func applyImageSettings() {
         guard command.isEmpty, case .rootfs(let path) = view else { return }
@@ -50,6 +72,7 @@ extension LaunchRequest {
         let settings = ImageSettings(parsing: text)
         guard !settings.command.isEmpty else { return }
         command = settings.command
+        applyUser(settings.user, of: path)
         if workingDirectory == nil { workingDirectory = settings.workingDirectory }
         var changes: [EnvironmentRequest.Change] = []
         for entry in settings.environment {

@@ -15,19 +15,25 @@ enum SubordinateIDs {
         return ranges
     }
 
-    /// Maps ranges from 0 on, one after the other, around the caller's own id at `own`.
+    /// Maps the ranges, one after the other, to the ids from 1 on, and the caller's own id to `own`. The
+    /// subordinate id whose place the caller has taken stands in for 0, so that a file keeps its owner
+    /// whoever the caller is inside.
     static func map(_ ranges: [IDRange], own: UInt32, caller: UInt32) -> [IDRange] {
         var lines = [IDRange(inside: own, outside: caller, count: 1)]
-        var next: UInt32 = 0
+        var next: UInt32 = 1
         for range in ranges {
             var outside = range.outside
             var left = range.count
-            while left > 0 {
-                if next == own { next += 1 }
+            while left > 0, next < UInt32.max {
+                if next == own {
+                    lines.append(IDRange(inside: 0, outside: outside, count: 1))
+                    next += 1
+                    outside += 1
+                    left -= 1
+                    continue
+                }
                 // Up to the caller's own id, then on behind it.
-                let room = next < own ? own - next : UInt32.max - next
-                let count = min(left, room)
-                if count == 0 { return lines }  // there are no more ids
+                let count = min(left, next < own ? own - next : UInt32.max - next)
                 lines.append(IDRange(inside: next, outside: outside, count: count))
                 next += count
                 outside += count

@@ -88,7 +88,7 @@ public struct Supervisor {
             }
             if ready & 2 != 0 {
                 switch try process.nextEvent() {
-                case .stopped(let number): stop(number)
+                case .stopped: stop()
                 case .ended(let status, let isAlone):
                     result = status
                     waits = isAlone || !process.plan.lifecycle.lingers
@@ -160,7 +160,9 @@ public struct Supervisor {
                 if let ended = try process.reap(block: false) { return ended }
             case SIGTSTP, SIGTTIN, SIGTTOU:
                 if !reachedGroup(number, fromKernel) { try? process.signal(number) }
-                _ = nsrun_stop_self()
+                // With a pid 1 we stop when it tells that the command has: before that the command
+                // may still read from the terminal, and it may choose not to stop at all.
+                if process.plan.shape != .childWithInit { _ = nsrun_stop_self() }
             default:
                 // The terminal sends to the whole group, and the command is of it.
                 if !reachedGroup(number, fromKernel) { try? process.signal(number) }
@@ -174,10 +176,9 @@ public struct Supervisor {
         return !(number == SIGHUP || number == SIGCONT) || !leadsSession
     }
 
-    /// The command stopped by itself: so do we, for the shell to notice, and both go on together.
-    private func stop(_ number: Int32) {
-        guard number == SIGSTOP else { return }
+    /// The command has stopped: so do we, for the shell to notice. The signal that continues us comes
+    /// in like any other and is handed on.
+    private func stop() {
         _ = nsrun_stop_self()
-        try? process.signal(SIGCONT)
     }
 }

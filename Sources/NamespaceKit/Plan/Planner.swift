@@ -175,8 +175,13 @@ public struct Planner {
             groups += SubordinateIDs.map(
                 facts.subordinateGroups, own: group, caller: facts.groupID)
         } else {
-            users.append(IDRange(inside: user, outside: facts.userID, count: 1))
-            groups.append(IDRange(inside: group, outside: facts.groupID, count: 1))
+            // The caller's own id, unless a range has it already.
+            if !users.contains(where: { $0.holds(outside: facts.userID) }) {
+                users.append(IDRange(inside: user, outside: facts.userID, count: 1))
+            }
+            if !groups.contains(where: { $0.holds(outside: facts.groupID) }) {
+                groups.append(IDRange(inside: group, outside: facts.groupID, count: 1))
+            }
         }
         add(.requestIDMaps(users: users, groups: groups), word(words.idRanges))
     }

@@ -148,6 +148,8 @@ public struct IDRange: Sendable, Equatable {
         self.outside = outside
         self.count = count
     }
+
+    func holds(outside id: UInt32) -> Bool { id >= outside && id - outside < count }
 }
 
 /// The environment of the command: a start, then changes in order.

@@ -1,0 +1,4 @@
+#!/bin/sh
+# The entry point of the example's image.
+echo "$GREETING, $1! This is $0 in $(pwd), on Debian $(cat /etc/debian_version)."
+echo "Notes: $(ls notes)"
