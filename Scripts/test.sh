@@ -32,10 +32,13 @@ check_account_is_idle() {
 
 # What the tests use beyond what the build needs.
 test_needs=(
-    "${rootfs_packages[@]}" dpkg gcc libc6-dev perl squashfs-tools subordinate-ids uidmap umoci
+    "${rootfs_packages[@]}" dbus-daemon dpkg flatpak gcc libc6-dev perl squashfs-tools
+    subordinate-ids uidmap umoci
 )
 evidence+=(
+    [dbus-daemon]=dbus-run-session
     [dpkg]=dpkg-deb
+    [flatpak]=flatpak
     [gcc]=gcc
     [libc6-dev]=/usr/include/stdio.h
     [perl]=perl
@@ -59,6 +62,9 @@ if is_root; then
     status=0
     run_copy Scripts/test.sh "$@" || status=$?
     check_account_is_idle after
+    say "Tests/BubblewrapTests/as-root.sh"
+    NSRUN_TEST_BINARY=$copy/.build-embedded/nsrun \
+        "$project/Tests/BubblewrapTests/as-root.sh" || status=$?
     if $all; then
         run_matrices "$copy/.build-embedded/nsrun" "$copy/.build-rootfs/nsrun-rootfs" ||
             status=$?

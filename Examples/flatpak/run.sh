@@ -5,7 +5,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 nsrun=$(realpath "${NSRUN:-../../.build-embedded/nsrun}")
-root=${ROOTFS:-$HOME/.local/share/nsrun/rootfs/bookworm}
+# The session below has another home.
+export ROOTFS=${ROOTFS:-$HOME/.local/share/nsrun/rootfs/bookworm}
+root=$ROOTFS
 
 ((EUID != 0)) || { echo "run.sh: run it as an ordinary user" >&2 && exit 1; }
 for program in flatpak dbus-run-session; do
