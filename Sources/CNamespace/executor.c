@@ -1,11 +1,9 @@
 // Walks the steps of a plan. One step, one verb; a failing step ends the walk.
 
 #define _GNU_SOURCE
-#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -160,14 +158,10 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return nsrun_tmpfs(w, step);
     case NSRUN_OP_PROC:
         return nsrun_filesystem(w, step, "proc", none, strict);
-    case NSRUN_OP_SYSFS:
-        return nsrun_filesystem(w, step, "sysfs", none, strict | MOUNT_ATTR_RDONLY);
     case NSRUN_OP_DEVPTS:
         return nsrun_filesystem(w, step, "devpts", devpts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
     case NSRUN_OP_MQUEUE:
         return nsrun_filesystem(w, step, "mqueue", none, strict);
-    case NSRUN_OP_BINFMT:
-        return nsrun_filesystem(w, step, "binfmt_misc", none, strict);
     case NSRUN_OP_OVERLAY:
         return nsrun_overlay(w, step);
     case NSRUN_OP_COMPLETE:
@@ -194,12 +188,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return nsrun_chdir(w, step);
     case NSRUN_OP_RLIMIT:
         return set_limit(step);
-    case NSRUN_OP_SETGROUPS:
-        return syscall(SYS_setgroups, 0, NULL) == 0 ? 0 : -errno;
     case NSRUN_OP_IDS:
         return set_ids(step);
-    case NSRUN_OP_PERSONALITY:
-        return personality(step->value) >= 0 ? 0 : -errno;
     case NSRUN_OP_REDIRECT:
         return redirect(step);
     case NSRUN_OP_SESSION:

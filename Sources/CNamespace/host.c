@@ -24,7 +24,7 @@ const uint64_t nsrun_clone_newuser = CLONE_NEWUSER, nsrun_clone_newns = CLONE_NE
                nsrun_clone_newpid = CLONE_NEWPID, nsrun_clone_newnet = CLONE_NEWNET,
                nsrun_clone_newipc = CLONE_NEWIPC, nsrun_clone_newuts = CLONE_NEWUTS,
                nsrun_clone_newcgroup = CLONE_NEWCGROUP;
-const uint64_t nsrun_ms_slave = MS_SLAVE, nsrun_ms_private = MS_PRIVATE;
+const uint64_t nsrun_ms_slave = MS_SLAVE;
 
 int nsrun_blocked_signals(uint64_t *mask) { return nsrun_sigprocmask(SIG_SETMASK, NULL, mask); }
 
@@ -32,8 +32,6 @@ int nsrun_block_all_signals(uint64_t *previous) {
     const uint64_t all = ~0ull;
     return nsrun_sigprocmask(SIG_SETMASK, &all, previous);
 }
-
-int nsrun_set_signal_mask(uint64_t mask) { return nsrun_sigprocmask(SIG_SETMASK, &mask, NULL); }
 
 int nsrun_signal_descriptor(void) {
     sigset_t all;
@@ -90,12 +88,6 @@ void nsrun_close_others(const int *keep, size_t count) {
             return;
         from = next + 1;
     }
-}
-
-int nsrun_pidfd_open(pid_t pid) { return nsrun_result(syscall(SYS_pidfd_open, pid, 0)); }
-
-int nsrun_set_cloexec(int fd, bool on) {
-    return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) == 0 ? 0 : -errno;
 }
 
 unsigned nsrun_features(void) {
@@ -184,17 +176,6 @@ void nsrun_close_list(void *list) { closedir(list); }
 uint64_t nsrun_inode(const char *path) {
     struct stat status;
     return stat(path, &status) == 0 ? status.st_ino : 0;
-}
-
-ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity) {
-    char resolved[PATH_MAX];
-    if (realpath(path, resolved) == NULL)
-        return -errno;
-    size_t length = strlen(resolved);
-    if (length + 1 > capacity)
-        return -ENAMETOOLONG;
-    memcpy(buffer, resolved, length + 1);
-    return (ssize_t)length;
 }
 
 int nsrun_capture(const char *path, char *const argv[], char *const envp[], char *buffer,

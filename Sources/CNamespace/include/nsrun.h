@@ -39,12 +39,10 @@ enum nsrun_op {
     NSRUN_OP_BIND,            ///< source or fd, target, flags; target "/" replaces the root
     NSRUN_OP_TMPFS,           ///< target, mode, value: bytes or 0
     NSRUN_OP_PROC,            ///< target
-    NSRUN_OP_SYSFS,           ///< target
     NSRUN_OP_DEVPTS,          ///< target
     NSRUN_OP_MQUEUE,          ///< target
     NSRUN_OP_OVERLAY,         ///< target, list: lower layers (uppermost first), source: upper, data: work
     NSRUN_OP_COMPLETE,        ///< target: a directory, list: files that it shall have, in a layer in memory
-    NSRUN_OP_BINFMT,          ///< target, list: records to register
     NSRUN_OP_FILE,            ///< target, fd or data, mode: an ordinary file made in the root
     NSRUN_OP_BIND_DATA,       ///< target, fd or data, mode, flags: a file in memory, bound
     NSRUN_OP_PREPEND,         ///< target, data: the file's own text with data before it, bound
@@ -56,9 +54,7 @@ enum nsrun_op {
     NSRUN_OP_ENTER,           ///< pivot_root into the new root
     NSRUN_OP_CHDIR,           ///< list: candidates, the last must succeed; list2: "PWD=..." of each
     NSRUN_OP_RLIMIT,          ///< fd: RLIMIT_*, value: soft, value2: hard
-    NSRUN_OP_SETGROUPS,       ///< drops supplementary groups
     NSRUN_OP_IDS,             ///< value: uid, value2: gid
-    NSRUN_OP_PERSONALITY,     ///< value: PER_*
     NSRUN_OP_REDIRECT,        ///< fd, value: the descriptor that becomes it
     NSRUN_OP_SESSION,         ///< setsid
     NSRUN_OP_DEATH_SIGNAL,    ///< SIGKILL when the parent goes
@@ -217,7 +213,6 @@ int nsrun_forward(pid_t child, uint32_t shape, int signal);
 
 int nsrun_blocked_signals(uint64_t *mask);
 int nsrun_block_all_signals(uint64_t *previous);
-int nsrun_set_signal_mask(uint64_t mask);
 /// A signalfd(2) for every signal, close-on-exec.
 int nsrun_signal_descriptor(void);
 /// Reads one signal: its number, and whether the kernel (a terminal, say) sent it to the whole group.
@@ -231,10 +226,6 @@ int nsrun_stop_self(void);
 int nsrun_die_with_parent(void);
 /// Closes every descriptor above 2 except the ones given.
 void nsrun_close_others(const int *keep, size_t count);
-/// A pidfd_open(2) of the process, or a negative errno.
-int nsrun_pidfd_open(pid_t pid);
-/// Every file descriptor that is inherited and not close-on-exec is left alone; this one is closed at exec.
-int nsrun_set_cloexec(int fd, bool on);
 
 enum nsrun_feature {
     NSRUN_FEATURE_MOUNT_API = 1 << 0,   ///< open_tree, fsopen, move_mount, mount_setattr
@@ -258,8 +249,6 @@ const char *nsrun_next_name(void *list);
 void nsrun_close_list(void *list);
 /// The inode number of what a path leads to, 0 where it cannot be told.
 uint64_t nsrun_inode(const char *path);
-/// The canonical path behind a descriptor or a negative errno.
-ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity);
 /// Runs a program with the environment given and collects what it prints; for helpers such as
 /// getent(1) and newuidmap(1). Returns the wait status or a negative errno.
 int nsrun_capture(const char *path, char *const argv[], char *const envp[], char *buffer,
@@ -298,7 +287,7 @@ uint64_t nsrun_capabilities_held(void);
 
 extern const uint64_t nsrun_clone_newuser, nsrun_clone_newns, nsrun_clone_newpid,
     nsrun_clone_newnet, nsrun_clone_newipc, nsrun_clone_newuts, nsrun_clone_newcgroup;
-extern const uint64_t nsrun_ms_slave, nsrun_ms_private;
+extern const uint64_t nsrun_ms_slave;
 
 #ifdef __cplusplus
 }

@@ -271,7 +271,7 @@ struct Diagnosis {
 
     private func hint(_ step: Step, _ code: Int32, _ call: nsrun_call) -> String? {
         switch step.action {
-        case .setIDs, .dropGroups:
+        case .setIDs:
             "this id is not mapped in the run's user namespace"
         case .fileSystem(.mqueue, _) where code == EPERM:
             "an ipc namespace of its own is needed: \(words.unshare)ipc"

@@ -153,7 +153,6 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_HOSTNAME)
             step.data = keep(name)
         case .raiseLoopback: set(&step, NSRUN_OP_LOOPBACK)
-        case .dropGroups: set(&step, NSRUN_OP_SETGROUPS)
         case .setIDs(let user, let group):
             set(&step, NSRUN_OP_IDS, value: UInt64(user))
             step.value2 = UInt64(group)

@@ -24,6 +24,12 @@ extension Planner {
 
     mutating func planNestedUser() {
         let namespaces = request.namespaces
+        if namespaces.enteredUser != nil, request.user != nil || request.group != nil {
+            // The map of a namespace of somebody else's stands; the ids must be in it.
+            add(
+                .setIDs(
+                    user: request.user ?? facts.userID, group: request.group ?? facts.groupID))
+        }
         if namespaces.forbidsNestedUser {
             // One more namespace is allowed, the command's own; from inside that one the limit
             // cannot be raised again.

@@ -20,7 +20,6 @@ public struct Step: Sendable, Equatable {
         case isolateMounts
         case hostname(ByteString)
         case raiseLoopback
-        case dropGroups
         case setIDs(user: UInt32, group: UInt32)
 
         // The root
