@@ -115,7 +115,7 @@ import Testing
         // Pid 1 closes them while the command starts, so it may take a moment.
         let script = """
             for i in 1 2 3 4 5 6 7 8 9 10; do
-                count=$(readlink /proc/1/fd/* | grep -c nsrun-test)
+                count=$(readlink /proc/1/fd/* | grep -c /nsrun-test-)
                 [ "$count" = 0 ] && break
                 sleep 0.1
             done

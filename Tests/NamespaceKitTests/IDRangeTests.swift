@@ -52,19 +52,21 @@ import Testing
     @Test func theRangeGoesAroundTheCallersOwnID() {
         #expect(
             map([range(0, 100_000, 65536)], own: 1000) == [
-                range(1000, 1000, 1), range(0, 100_000, 1000), range(1001, 101_000, 64536),
+                range(1000, 1000, 1), range(1, 100_000, 999), range(0, 100_999, 1),
+                range(1001, 101_000, 64536),
             ])
     }
 
     @Test func severalRangesFollowEachOther() {
         #expect(
             map([range(0, 100_000, 5), range(0, 200_000, 5)], own: 7) == [
-                range(7, 1000, 1), range(0, 100_000, 5), range(5, 200_000, 2),
-                range(8, 200_002, 3),
+                range(7, 1000, 1), range(1, 100_000, 5), range(6, 200_000, 1),
+                range(0, 200_001, 1), range(8, 200_002, 3),
             ])
         #expect(
             map([range(0, 100_000, 5), range(0, 200_000, 5)], own: 5) == [
-                range(5, 1000, 1), range(0, 100_000, 5), range(6, 200_000, 5),
+                range(5, 1000, 1), range(1, 100_000, 4), range(0, 100_004, 1),
+                range(6, 200_000, 5),
             ])
     }
 

@@ -24,7 +24,7 @@ import Testing
         #expect(parse(#"cmd a\nb\\n\\"#).command == ["a\nb\\n\\"])
     }
 
-    @Test(arguments: ["", "\n", "cmd", "user root", " cmd x", "CMD x"])
+    @Test(arguments: ["", "\n", "cmd", "suite bookworm", " cmd x", "CMD x"])
     func nonsenseIsPassedOver(text: String) {
         #expect(parse(text) == parse(""))
         #expect(parse(text).command == [])

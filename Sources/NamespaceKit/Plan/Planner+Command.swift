@@ -40,15 +40,14 @@ extension Planner {
 
     private var isRootInside: Bool { (request.user ?? facts.userID) == 0 }
 
-    private mutating func planPrivileges() {
+    /// What the command keeps: a bit for each capability.
+    var keptCapabilities: UInt64 {
         let all = hasUserNamespace ? Capabilities.all : facts.capabilities
-        var wanted: UInt64 = 0
         // Root inside keeps what it has; bubblewrap grants it only to a caller who is root already.
         let keeps =
             request.view == .empty
-            ? facts.userID == 0 && !hasUserNamespace
-            : request.user == 0
-        if keeps { wanted = all }
+            ? facts.userID == 0 && !hasUserNamespace : request.user == 0
+        var wanted: UInt64 = keeps ? all : 0
         for change in request.capabilities {
             switch change {
             case .add(let number): wanted |= Capabilities.bit(number)
@@ -57,8 +56,12 @@ extension Planner {
             case .dropAll: wanted = 0
             }
         }
+        return wanted & all
+    }
+
+    private mutating func planPrivileges() {
+        let wanted = keptCapabilities
         // Root gets its capabilities back from execve(2); anybody else keeps them as ambient ones.
-        wanted &= all
         let ambient = isRootInside ? 0 : wanted
         add(.noNewPrivileges)
         add(.capabilities(.init(held: wanted, ambient: ambient, bounding: wanted)))

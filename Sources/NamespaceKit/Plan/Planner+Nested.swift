@@ -30,26 +30,44 @@ extension Planner {
                 .setIDs(
                     user: request.user ?? facts.userID, group: request.group ?? facts.groupID))
         }
+        if keepsPowerOverMounts {
+            // In the namespace that made them, root could make the mounts writable again. In a copy
+            // that belongs to a further user namespace their flags are locked.
+            add(.unshare([.user, .mount]))
+            planOwnIDs(nil)
+        }
         if namespaces.forbidsNestedUser {
             // One more namespace is allowed, the command's own; from inside that one the limit
             // cannot be raised again.
-            add(
-                .write(text: "1\n", file: "/proc/sys/user/max_user_namespaces"),
-                word(words.noNestedUser))
-            add(.unshare(.user), word(words.noNestedUser))
-            let user = request.user ?? facts.userID
-            let group = request.group ?? facts.groupID
-            add(.write(text: "deny", file: "/proc/self/setgroups"), word(words.noNestedUser))
-            add(
-                .write(text: idMap(group, group), file: "/proc/self/gid_map"),
-                word(words.noNestedUser))
-            add(
-                .write(text: idMap(user, user), file: "/proc/self/uid_map"),
-                word(words.noNestedUser))
+            let origin = word(words.noNestedUser)
+            add(.write(text: "1\n", file: "/proc/sys/user/max_user_namespaces"), origin)
+            add(.unshare(.user), origin)
+            planOwnIDs(origin)
         }
         if let descriptor = namespaces.finalUser {
             add(.enterNamespace(descriptor: descriptor, .user), word(words.finalUser))
             plan.closedDescriptors.append(descriptor)
         }
+    }
+
+    /// In a further user namespace everybody is who he was.
+    private mutating func planOwnIDs(_ origin: ByteString?) {
+        let user = request.user ?? facts.userID
+        let group = request.group ?? facts.groupID
+        add(.write(text: "deny", file: "/proc/self/setgroups"), origin)
+        add(.write(text: idMap(group, group), file: "/proc/self/gid_map"), origin)
+        add(.write(text: idMap(user, user), file: "/proc/self/uid_map"), origin)
+    }
+
+    /// The command is root over a rootfs that is to stay read-only. Only with the one id that a process can
+    /// map by itself, and not where that would cost it the power over further namespaces of its own.
+    private var keepsPowerOverMounts: Bool {
+        guard case .rootfs = request.view, request.layer == .readOnly, hasUserNamespace else {
+            return false
+        }
+        return keptCapabilities != 0 && !request.identity.needsHelpers
+            && request.namespaces.new.subtracting([.user, .mount, .pid]).isEmpty
+            && request.hostname == nil && request.namespaces.optional.isEmpty
+            && request.namespaces.enteredUser == nil && !request.namespaces.forbidsNestedUser
     }
 }

@@ -302,7 +302,7 @@ public struct Planner {
 
 extension Identity {
     /// More than one id is to be mapped, which takes newuidmap(1) and newgidmap(1).
-    fileprivate var needsHelpers: Bool { mapsSubordinates || !users.isEmpty || !groups.isEmpty }
+    var needsHelpers: Bool { mapsSubordinates || !users.isEmpty || !groups.isEmpty }
 }
 
 extension LaunchRequest {
