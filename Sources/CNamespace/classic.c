@@ -103,8 +103,10 @@ static int remount_line(struct nsrun_world *w, char *line, struct tree *tree, un
     if (strlen(end + 1) < prefix)
         return 0;
     int fd = nsrun_reopen(w, end + 1 + prefix);
-    if (fd < 0)
+    if (fd == -ENOENT || fd == -ENOTDIR || fd == -EACCES)
         return 0;   // hidden under another mount: the command cannot reach it either
+    if (fd < 0)
+        return fd;
     int error = 0;
     if (mount_id(fd) == id) {
         char path[32];

@@ -32,6 +32,10 @@ int nsrun_reopen(struct nsrun_world *w, const char *path) {
         size_t length = strcspn(path, "/");
         if (length == 0)
             return current;
+        if (length > NAME_MAX) {
+            close(current);
+            return -ENAMETOOLONG;
+        }
         memcpy(name, path, length);
         name[length] = 0;
         path += length;
@@ -82,12 +86,13 @@ static int create(struct nsrun_world *w, struct nsrun_place *place, const char *
     }
 }
 
-static void append(struct nsrun_place *place, const char *name) {
+static int append(struct nsrun_place *place, const char *name) {
     size_t length = strlen(place->path);
-    if (length + 1 + strlen(name) < sizeof place->path) {
-        place->path[length] = '/';
-        strcpy(place->path + length + 1, name);
-    }
+    if (length + 1 + strlen(name) >= sizeof place->path)
+        return -ENAMETOOLONG;
+    place->path[length] = '/';
+    strcpy(place->path + length + 1, name);
+    return 0;
 }
 
 /// A link of proc(5) that the kernel follows to an open file rather than along its text. Only those in
@@ -154,7 +159,9 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
         ssize_t size = readlinkat(next, "", link, sizeof link - 1);
         if (size < 0) {   // not a symlink
             replace_fd(place, next);
-            append(place, name);
+            error = append(place, name);
+            if (error < 0)
+                break;
             continue;
         }
         const bool magic = is_magic(next, place->fd);
@@ -335,6 +342,14 @@ int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, un
     return 0;
 }
 
+int nsrun_find_directory(struct nsrun_world *w, const char *path, struct nsrun_place *place) {
+    w->call = NSRUN_CALL_DESTINATION;
+    int error = walk(w, path, NSRUN_KIND_DIRECTORY, NSRUN_MUST_EXIST, 0, place);
+    if (error == 0)
+        w->call = NSRUN_CALL_STEP;
+    return error;
+}
+
 int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker *make) {
     char parent[PATH_MAX], name[NAME_MAX + 1];
     w->call = NSRUN_CALL_DESTINATION;
@@ -350,11 +365,10 @@ int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker
                 return error;
         }
     }
-    error = nsrun_find(w, names_root(parent) ? "/" : parent, NSRUN_KIND_DIRECTORY, 0,
-                           w->parent_mode, &place);
+    // The walk finds the canonical path, by which a copy is found again.
+    error = walk(w, parent, NSRUN_KIND_DIRECTORY, 0, w->parent_mode, &place);
     if (error < 0)
         return error;
-    place.is_root = names_root(parent);
     struct stat status;
     const unsigned policy = w->plan->flags;
     const bool spare = (policy & NSRUN_SPARE_HOST) && !nsrun_is_own(w, place.fd)

@@ -38,11 +38,8 @@ void nsrun_send(int fd, const struct nsrun_report *report) {
     }
 }
 
-size_t nsrun_report_head(void) { return offsetof(struct nsrun_report, text); }
-
 const char *nsrun_report_text(const struct nsrun_report *report) { return report->text; }
 
-/// Blocks until the descriptor has a byte or has ended.
 int nsrun_await(int fd) {
     char byte;
     ssize_t count;

@@ -67,7 +67,20 @@ int nsrun_poll2(int a, int b, int64_t nanoseconds) {
     return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0);
 }
 
-int nsrun_pipe(int fds[2]) { return pipe2(fds, O_CLOEXEC) == 0 ? 0 : -errno; }
+int nsrun_pipe(int fds[2]) {
+    if (pipe2(fds, O_CLOEXEC) != 0)
+        return -errno;
+    // Not in the place of a standard descriptor that the caller has closed.
+    for (int i = 0; i < 2; i++) {
+        int moved = fds[i] > 2 ? fds[i] : fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
+        if (moved < 0)
+            return -errno;
+        if (moved != fds[i])
+            close(fds[i]);
+        fds[i] = moved;
+    }
+    return 0;
+}
 
 int nsrun_stop_self(void) { return kill(getpid(), SIGSTOP) == 0 ? 0 : -errno; }
 
@@ -127,6 +140,23 @@ ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity) {
     return (ssize_t)length;
 }
 
+int nsrun_read_report(int fd, struct nsrun_report *report) {
+    const size_t head = offsetof(struct nsrun_report, text);
+    ssize_t count;
+    do {
+        count = read(fd, report, head);
+    } while (count < 0 && errno == EINTR);
+    if (count != (ssize_t)head || report->length > NSRUN_REPORT_TEXT)
+        return 0;
+    // A record is written whole, so its text is there already if it is a record at all.
+    int ready = 0;
+    if (report->length == 0)
+        return 1;
+    if (ioctl(fd, FIONREAD, &ready) != 0 || ready < (int)report->length)
+        return 0;
+    return read(fd, report->text, report->length) == (ssize_t)report->length;
+}
+
 ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
@@ -181,8 +211,9 @@ uint64_t nsrun_inode(const char *path) {
 int nsrun_capture(const char *path, char *const argv[], char *const envp[], char *buffer,
                   size_t capacity, size_t *length, bool errors_too) {
     int fds[2];
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return -errno;
+    int made = nsrun_pipe(fds);
+    if (made < 0)
+        return made;
     pid_t pid = vfork();
     if (pid == 0) {
         const uint64_t none = 0;

@@ -121,12 +121,32 @@ static bool is_kept(const struct nsrun_world *w, int fd) {
     return false;
 }
 
+/// Nothing of the host may be open here when the command starts: it can look into /proc/1/fd.
+static void close_setup(struct nsrun_world *w) {
+    int *const fds[] = {&w->proc, &w->root, &w->base, &w->scratch, &w->workspace, &w->parent};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
+}
+
+/// The command's filters hold for pid 1 as well, or the command could do through it what they forbid.
+static void filter_self(const struct nsrun_world *w) {
+    for (size_t i = w->plan->command_start; i < w->plan->count; i++) {
+        const struct nsrun_step *step = &w->plan->steps[i];
+        if (step->op == NSRUN_OP_SECCOMP)
+            nsrun_seccomp(step->data, step->length);
+    }
+}
+
 void nsrun_init(struct nsrun_world *w) {
     // Only one launch runs in this process, which is a copy of the launcher's.
     static char stack[64 * 1024] __attribute__((aligned(64)));
     struct pid_one one = {.world = w};
     if (w->plan->flags & NSRUN_OWN_SESSION)
         setsid();
+    close_setup(w);
     one.command = clone(command_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &one);
     if (one.command < 0) {
         w->report->kind = NSRUN_REPORT_FAILED;
@@ -149,6 +169,7 @@ void nsrun_init(struct nsrun_world *w) {
             close(fd);
     w->plan->kept_fds[w->kept_count] = w->status_fd;
     nsrun_close_others(w->plan->kept_fds, w->kept_count + 1);
+    filter_self(w);
     const uint64_t all = ~0ull;
     for (;;) {
         reap(&one);

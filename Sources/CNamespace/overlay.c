@@ -93,7 +93,7 @@ int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step) {
 }
 
 /// Lays an overlay in memory over a directory, so that files can be made in it.
-static int layer(struct nsrun_world *w, const char *path, struct nsrun_place *place) {
+static int layer(struct nsrun_world *w, struct nsrun_place *place) {
     int upper = -1, work = -1;
     char lower_path[32], upper_path[32], work_path[32];
     int error = layers_in_memory(w, &upper, &work);
@@ -107,7 +107,7 @@ static int layer(struct nsrun_world *w, const char *path, struct nsrun_place *pl
                                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, place);
     }
     if (error == 0)
-        error = nsrun_remember_copy(w, place, path);
+        error = nsrun_remember_copy(w, place, place->path);
     if (upper >= 0)
         close(upper);
     if (work >= 0)
@@ -120,7 +120,9 @@ static int layer(struct nsrun_world *w, const char *path, struct nsrun_place *pl
 /// that want the files do copy it.
 int nsrun_complete(struct nsrun_world *w, const struct nsrun_step *step) {
     struct nsrun_place place;
-    int error = nsrun_find(w, step->target, NSRUN_KIND_DIRECTORY, 0, 0755, &place);
+    int error = nsrun_find_directory(w, step->target, &place);
+    if (error == -ENOENT)
+        return 0;   // the steps that want the files make it
     if (error < 0)
         return error;
     bool layered = false;
@@ -131,7 +133,7 @@ int nsrun_complete(struct nsrun_world *w, const struct nsrun_step *step) {
             continue;
         if (!layered && mknodat(place.fd, *name, S_IFREG | 0644, 0) == 0)
             continue;
-        if (!layered && layer(w, step->target, &place) < 0)
+        if (!layered && layer(w, &place) < 0)
             break;
         layered = true;
         if (mknodat(place.fd, *name, S_IFREG | 0644, 0) != 0)

@@ -14,6 +14,8 @@ static void child_main(const struct nsrun_plan *plan, const struct nsrun_pipes *
     static struct nsrun_world world;
     close(pipes->status_read);
     close(pipes->reply_write);
+    if (pipes->lock >= 0)
+        close(pipes->lock);
     nsrun_world_prepare(&world, plan, pipes->status_write, pipes->reply_read, &report);
     const bool has_init = plan->shape == NSRUN_SHAPE_INIT;
     if (nsrun_walk(&world, 0, has_init ? plan->command_start : plan->count) < 0) {

@@ -24,7 +24,7 @@ struct nsrun_world {
     bool parent_is_own;   ///< it lies in a file system that this run made
     char parent_path[PATH_MAX];
     size_t copied;        ///< bytes of plan->copies in use
-    dev_t made[16];       ///< file systems that this run made: mount points may be created there
+    dev_t made[256];      ///< file systems that this run made: mount points may be created there
     unsigned made_count;
     int status_fd, reply_fd;
     int proc;             ///< the host's /proc, -1 before it was needed
@@ -49,6 +49,8 @@ enum nsrun_kind { NSRUN_KIND_DIRECTORY, NSRUN_KIND_FILE, NSRUN_KIND_ANY };
 // destination.c
 int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, unsigned flags,
                mode_t mode, struct nsrun_place *place);
+/// An existing directory with its canonical path, which nsrun_find() leaves out where it can.
+int nsrun_find_directory(struct nsrun_world *w, const char *path, struct nsrun_place *place);
 /// Makes something called `name` in a directory of the new root. 0 or a negative errno.
 typedef int nsrun_maker(struct nsrun_world *w, int parent, const char *name,
                         const struct nsrun_step *step);

@@ -134,6 +134,20 @@ import Testing
         try expect(inRoot(script, options), prints: "/\n/")
     }
 
+    /// A directory of the host that pid 1 had open would be a way out: /proc/1/fd/N/..
+    @Test(arguments: MountPath.allCases)
+    func noDescriptorOfPidOneLeadsOut(path: MountPath) throws {
+        let host = try TemporaryDirectory(in: NSHomeDirectory())
+        let script = """
+            for fd in /proc/1/fd/* /proc/1/cwd /proc/1/root; do
+                [ -e $fd/../..\(host.path) ] && echo out by $fd
+                [ -e $fd/../../../../../../..\(host.path) ] && echo out by $fd
+            done; echo in
+            """
+        try expect(inRoot(script, ["--uid", "0", "--gid", "0"] + path.options), prints: "in")
+        try expect(inRoot(script, path.options), prints: "in")
+    }
+
     @Test(arguments: MountPath.allCases)
     func rootInsideCannotMakeTheRootWritable(path: MountPath) throws {
         let script = "mount -o remount,bind,rw / 2>/dev/null; : >/made-by-test"

@@ -183,8 +183,6 @@ struct nsrun_report {
     char text[NSRUN_REPORT_TEXT];
 };
 
-/// The bytes before the text.
-size_t nsrun_report_head(void);
 const char *nsrun_report_text(const struct nsrun_report *report);
 
 /// The two pipes between launcher and child, all ends close-on-exec. The child closes the launcher's
@@ -192,6 +190,8 @@ const char *nsrun_report_text(const struct nsrun_report *report);
 struct nsrun_pipes {
     int status_write, reply_read;   ///< the child's
     int status_read, reply_write;   ///< the launcher's
+    int lock;   ///< the launcher's as well, -1 for none: a directory of the host's, which the command
+                ///< could otherwise reach through /proc/1/fd
 };
 
 /// Clones the child and lets it run the plan. The caller is never unshared; safe in a program with
@@ -237,6 +237,8 @@ unsigned nsrun_features(void);
 int nsrun_uname(char release[65], char machine[65]);
 /// Reads at most `capacity` bytes of a regular file; returns the count or a negative errno.
 ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity);
+/// Reads one record; 1, or 0 at the end or where what is there is no record. Blocks only for its first byte.
+int nsrun_read_report(int fd, struct nsrun_report *report);
 /// Reads from a descriptor until it ends or the buffer is full; returns the count or a negative errno.
 ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity);
 /// The same for a file below a root, whose links are followed inside it (openat2(2)).

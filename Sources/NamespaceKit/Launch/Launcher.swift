@@ -29,10 +29,7 @@ public struct Launcher: Sendable {
     func begin(
         _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64? = nil
     ) throws(LaunchError) -> RunningProcess {
-        var plan = plan
         let lock = try lockRootfs(of: plan)
-        defer { if let lock { closeDescriptor(lock) } }
-        if let lock, plan.shape == .childWithInit { plan.lifecycle.heldDescriptors.append(lock) }
         let status = try Pipe()
         let reply = try Pipe()
         var mask: UInt64 = 0
@@ -41,7 +38,7 @@ public struct Launcher: Sendable {
         defer { lowered.free() }
         var pipes = nsrun_pipes(
             status_write: status.writeEnd, reply_read: reply.readEnd,
-            status_read: status.readEnd, reply_write: reply.writeEnd)
+            status_read: status.readEnd, reply_write: reply.writeEnd, lock: lock ?? -1)
         let child = withUnsafePointer(to: lowered.plan) { nsrun_spawn($0, &pipes) }
         status.closeWriteEnd()
         reply.closeReadEnd()
@@ -49,15 +46,16 @@ public struct Launcher: Sendable {
         guard child > 0 else {
             status.closeReadEnd()
             reply.closeWriteEnd()
+            if let lock { closeDescriptor(lock) }
             throw diagnosis.explainClone(-child)
         }
         return RunningProcess(
             pid: child, plan: plan, diagnosis: diagnosis, status: status.readEnd,
-            reply: reply.writeEnd)
+            reply: reply.writeEnd, lock: lock)
     }
 
-    /// A shared lock on the rootfs, which pid 1 holds while the run lasts: what is locked is not removed.
-    /// Of a run without a pid 1 only its mounts tell.
+    /// A shared lock on the rootfs while the run lasts: what is locked is not removed. Of a run that has
+    /// replaced its launcher only the mounts tell.
     private func lockRootfs(of plan: LaunchPlan) throws(LaunchError) -> Int32? {
         guard let path = plan.rootfs else { return nil }
         let lock = withCString(path) { nsrun_open_shared($0) }

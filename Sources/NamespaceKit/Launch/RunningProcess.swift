@@ -31,20 +31,27 @@ public final class RunningProcess {
     private var status: Int32
     /// Where the executor waits for an answer.
     let replyDescriptor: Int32
+    /// Holds a lock on the rootfs, -1 for none.
+    let lockDescriptor: Int32
     /// What the executor told last.
     private var ended: ExitStatus?
 
-    init(pid: Int32, plan: LaunchPlan, diagnosis: Diagnosis, status: Int32, reply: Int32) {
+    init(
+        pid: Int32, plan: LaunchPlan, diagnosis: Diagnosis, status: Int32, reply: Int32,
+        lock: Int32? = nil
+    ) {
         self.pid = pid
         self.plan = plan
         self.diagnosis = diagnosis
         self.status = status
         replyDescriptor = reply
+        lockDescriptor = lock ?? -1
     }
 
     deinit {
         closeStatus()
         closeDescriptor(replyDescriptor)
+        if lockDescriptor >= 0 { closeDescriptor(lockDescriptor) }
     }
 
     /// What the run says of itself on its status pipe.
@@ -69,16 +76,18 @@ public final class RunningProcess {
         let report = UnsafeMutablePointer<nsrun_report>.allocate(capacity: 1)
         defer { report.deallocate() }
         report.initialize(to: nsrun_report())
-        let head = nsrun_report_head()
-        var length = readAll(into: report, from: 0, count: head)
-        if length == head {
-            let text = min(Int(report.pointee.length), Int(NSRUN_REPORT_TEXT))
-            length += readAll(into: report, from: head, count: text)
+        // A command may find a way to write here, too: what is no record ends the conversation, and
+        // the child's own status tells the rest.
+        while nsrun_read_report(status, report) == 1 {
+            if let event = try event(in: report) { return event }
         }
-        guard length >= head else {
-            closeStatus()
-            return .closed
-        }
+        closeStatus()
+        return .closed
+    }
+
+    private func event(
+        in report: UnsafeMutablePointer<nsrun_report>
+    ) throws(LaunchError) -> Event? {
         switch nsrun_report_kind(rawValue: report.pointee.kind) {
         case NSRUN_REPORT_FAILED:
             closeStatus()
@@ -94,8 +103,8 @@ public final class RunningProcess {
             return .ended(status, isAlone: report.pointee.call == 1)
         case NSRUN_REPORT_WANTS_MAPS:
             try mapIDs()
-            return try nextEvent()
-        default: return try nextEvent()
+            return nil
+        default: return nil
         }
     }
 
@@ -114,14 +123,6 @@ public final class RunningProcess {
 
     /// Lets the child go on that waits for us.
     func answer() { _ = withCString("+") { nsrun_write_all(replyDescriptor, $0, 1) } }
-
-    private func readAll(
-        into report: UnsafeMutablePointer<nsrun_report>, from start: Int, count: Int
-    ) -> Int {
-        let base = UnsafeMutableRawPointer(report) + start
-        return max(
-            0, nsrun_read_all(status, base.assumingMemoryBound(to: CChar.self), count))
-    }
 
     private func closeStatus() {
         if status >= 0 { closeDescriptor(status) }

@@ -70,7 +70,10 @@ public struct Supervisor {
         }
         // A descriptor that the command closes must be closed, so none is held on to here but
         // standard error, for messages, and a terminal, to take it back.
-        let keep = [signals, process.eventDescriptor, process.replyDescriptor, report.descriptor]
+        let keep = [
+            signals, process.eventDescriptor, process.replyDescriptor, report.descriptor,
+            process.lockDescriptor,
+        ]
         keep.withUnsafeBufferPointer { nsrun_close_others($0.baseAddress!, $0.count) }
         if report.descriptor != 1 { closeDescriptor(1) }
         if !ownsTerminal, report.descriptor != 0 { closeDescriptor(0) }
@@ -82,10 +85,7 @@ public struct Supervisor {
         loop: while true {
             let ready = nsrun_poll2(signals, process.eventDescriptor, remaining)
             keepTime()
-            if ready & 1 != 0, let ended = try handleSignals() {
-                result = ended
-                break
-            }
+            if ready & 1 != 0 { handleSignals() }
             if ready & 2 != 0 {
                 switch try process.nextEvent() {
                 case .stopped: stop()
@@ -93,13 +93,18 @@ public struct Supervisor {
                     result = status
                     waits = isAlone || !process.plan.lifecycle.lingers
                     break loop
-                case .closed:
-                    if process.plan.shape == .childWithInit { break loop }
+                case .closed: break
                 case .step(let index, let nanoseconds): trace(index, nanoseconds)
                 case .started:
                     report.tellCommand(of: process)
                     process.answer()
                 }
+            }
+            // What the child had to tell comes before its end.
+            if isQuiet, let ended = try process.reap(block: false) {
+                result = ended
+                waits = false
+                break
             }
         }
         if waits {
@@ -113,6 +118,11 @@ public struct Supervisor {
             ? Supervisor.timeoutStatus : (result ?? .signaled(SIGKILL)).shellStatus
         report.tellEnd(status)
         return status
+    }
+
+    /// Nothing is left to read on the status pipe.
+    private var isQuiet: Bool {
+        process.eventDescriptor < 0 || nsrun_poll2(process.eventDescriptor, -1, 0) == 0
     }
 
     private func trace(_ index: Int, _ nanoseconds: Int32) {
@@ -145,19 +155,15 @@ public struct Supervisor {
 
     // MARK: Signals
 
-    /// Hands on what has come; the status where our child has ended without a pid 1 to tell.
-    private func handleSignals() throws(LaunchError) -> ExitStatus? {
+    /// Hands on what has come.
+    private func handleSignals() {
         var fromKernel = false
         var sender: pid_t = 0
         while true {
             let number = nsrun_read_signal(signals, &fromKernel, &sender)
-            if number <= 0 { return nil }
+            if number <= 0 { return }
             switch number {
-            case SIGCHLD:
-                guard process.plan.shape != .childWithInit else { continue }
-                // What kept the command from starting is told before its process ends.
-                while process.eventDescriptor >= 0 { _ = try process.nextEvent() }
-                if let ended = try process.reap(block: false) { return ended }
+            case SIGCHLD: continue  // looked at when the status pipe has been read
             case SIGTSTP, SIGTTIN, SIGTTOU:
                 if !reachedGroup(number, fromKernel) { try? process.signal(number) }
                 // With a pid 1 we stop when it tells that the command has: before that the command

@@ -29,6 +29,8 @@ extension Planner {
             add(
                 .setIDs(
                     user: request.user ?? facts.userID, group: request.group ?? facts.groupID))
+            // A change of ids makes the kernel forget whose death ends us.
+            if request.lifecycle.diesWithParent { add(.dieWithParent) }
         }
         if keepsPowerOverMounts {
             // In the namespace that made them, root could make the mounts writable again. In a copy
