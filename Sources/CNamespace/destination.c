@@ -53,29 +53,28 @@ static void replace_fd(struct nsrun_place *place, int fd) {
     place->fd = fd;
 }
 
-/// Makes one component in place->fd; copies that directory into memory where it cannot be written.
-static int create(struct nsrun_world *w, struct nsrun_place *place, const char *name,
-                  enum nsrun_kind kind, mode_t mode) {
+/// Lets `make` make something in place->fd, or in a copy of that directory in memory where it cannot be
+/// written. The one place that knows which directories are left alone.
+static int make_in(struct nsrun_world *w, struct nsrun_place *place, const char *name,
+                   nsrun_maker *make, const void *what) {
     const unsigned policy = w->plan->flags;
-    for (int attempt = 0;; attempt++) {
-        int error = 0;
-        if ((policy & NSRUN_SPARE_HOST) && !nsrun_is_own(w, place->fd)) {
+    for (bool copied = false;; copied = true) {
+        struct stat status;
+        int error;
+        if ((policy & NSRUN_SPARE_HOST) && !nsrun_is_own(w, place->fd)
+            && fstatat(place->fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
             // What the caller cannot write may be copied; what he can write must stay his own
             // directory, or his files would vanish with the copy.
             if (faccessat(place->fd, ".", W_OK, AT_EACCESS) == 0) {
                 w->call = NSRUN_CALL_SPARED;
                 return -ENOENT;
             }
+            w->call = NSRUN_CALL_CREATE;
             error = -EACCES;
-        } else if (kind == NSRUN_KIND_FILE) {
-            error = mknodat(place->fd, name, S_IFREG | mode, 0) == 0 ? 0 : -errno;
-        } else if (mkdirat(place->fd, name, mode) != 0) {
-            error = -errno;
+        } else {
+            error = make(w, place->fd, name, what);
         }
-        if (error == 0 || error == -EEXIST)
-            return 0;
-        w->call = NSRUN_CALL_CREATE;
-        if (attempt > 0 || !(policy & NSRUN_MIRROR)
+        if (copied || !(policy & NSRUN_MIRROR)
             || (error != -EROFS && error != -EACCES && error != -EPERM))
             return error;
         error = nsrun_mirror(w, place, NULL);
@@ -84,6 +83,21 @@ static int create(struct nsrun_world *w, struct nsrun_place *place, const char *
             return error;
         }
     }
+}
+
+struct component {
+    enum nsrun_kind kind;
+    mode_t mode;
+};
+
+/// An empty directory or file, unless it is there already.
+static int make_component(struct nsrun_world *w, int parent, const char *name, const void *what) {
+    const struct component *component = what;
+    w->call = NSRUN_CALL_CREATE;
+    const int made = component->kind == NSRUN_KIND_FILE
+                         ? mknodat(parent, name, S_IFREG | component->mode, 0)
+                         : mkdirat(parent, name, component->mode);
+    return made == 0 || errno == EEXIST ? 0 : -errno;
 }
 
 static int append(struct nsrun_place *place, const char *name) {
@@ -146,8 +160,9 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
         place->is_root = place->path[0] == 0;
         int next = openat(place->fd, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
         if (next < 0 && errno == ENOENT && !(flags & NSRUN_MUST_EXIST)) {
-            error = create(w, place, name, last ? kind : NSRUN_KIND_DIRECTORY,
-                           last ? mode : w->parent_mode);
+            const struct component missing = {.kind = last ? kind : NSRUN_KIND_DIRECTORY,
+                                              .mode = last ? mode : w->parent_mode};
+            error = make_in(w, place, name, make_component, &missing);
             if (error < 0)
                 break;
             next = openat(place->fd, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
@@ -369,22 +384,7 @@ int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker
     error = walk(w, parent, NSRUN_KIND_DIRECTORY, 0, w->parent_mode, &place);
     if (error < 0)
         return error;
-    struct stat status;
-    const unsigned policy = w->plan->flags;
-    const bool spare = (policy & NSRUN_SPARE_HOST) && !nsrun_is_own(w, place.fd)
-                       && fstatat(place.fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0;
-    error = -EACCES;
-    if (!spare)
-        error = make(w, place.fd, name, step);
-    else if (faccessat(place.fd, ".", W_OK, AT_EACCESS) == 0)
-        error = -ENOENT, w->call = NSRUN_CALL_SPARED;
-    if ((policy & NSRUN_MIRROR) && (error == -EROFS || error == -EACCES || error == -EPERM)) {
-        error = nsrun_mirror(w, &place, NULL);
-        w->call = NSRUN_CALL_MIRROR;
-        if (error == 0)
-            error = make(w, place.fd, name, step);
-    }
-    if (place.fd >= 0)
-        close(place.fd);
+    error = make_in(w, &place, name, make, step);
+    close(place.fd);
     return error;
 }

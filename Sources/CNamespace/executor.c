@@ -67,12 +67,16 @@ static int die_with_parent(struct nsrun_world *w) {
     return 0;
 }
 
+int nsrun_open_proc(struct nsrun_world *w) {
+    if (w->proc < 0)
+        w->proc = nsrun_result(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return w->proc;
+}
+
 /// One write to a file of the host's /proc, also where the new root has none or another one.
 static int write_once(struct nsrun_world *w, const struct nsrun_step *step) {
     const char *below = step->target + strlen("/proc/");
-    if (w->proc < 0)
-        w->proc = nsrun_result(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    int fd = w->proc < 0 ? w->proc : nsrun_result(openat(w->proc, below, O_WRONLY | O_CLOEXEC));
+    int fd = nsrun_open_proc(w) < 0 ? w->proc : nsrun_result(openat(w->proc, below, O_WRONLY | O_CLOEXEC));
     if (fd < 0)
         return fd;
     // An id map takes exactly one write, so a short one is an error rather than a reason to go on.

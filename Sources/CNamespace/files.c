@@ -6,7 +6,7 @@
 
 #include "world.h"
 
-/// The most that is read of a file of the root, and of one that is copied into memory.
+/// The most that is read of a passwd or group file of the root.
 enum { LARGEST_ACCOUNT_FILE = 4 << 20 };
 
 /// Copies until the end of `from`, or `limit` bytes where it is not negative.
@@ -44,15 +44,9 @@ int nsrun_scratch(struct nsrun_world *w) {
     if (w->scratch >= 0)
         return 0;
     if (!(w->plan->flags & NSRUN_CLASSIC_MOUNTS)) {
-        int context = nsrun_fsopen("tmpfs");
-        if (context < 0)
-            return context;
-        int error = nsrun_fsconfig(context, FSCONFIG_SET_STRING, "mode", "0755");
-        if (error == 0)
-            error = nsrun_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL);
-        if (error == 0)
-            error = nsrun_fsmount(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-        close(context);
+        static const char *const options[] = {"mode", "0755", NULL};
+        int error =
+            nsrun_make_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
         if (error < 0)
             return error;
         w->scratch = error;
@@ -138,8 +132,8 @@ int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {
     return bind_scratch(w, name, step);
 }
 
-static int make_file(struct nsrun_world *w, int parent, const char *name,
-                     const struct nsrun_step *step) {
+static int make_file(struct nsrun_world *w, int parent, const char *name, const void *what) {
+    const struct nsrun_step *step = what;
     w->call = NSRUN_CALL_CREATE;
     int file = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW,
                       step->mode);
@@ -152,8 +146,8 @@ static int make_file(struct nsrun_world *w, int parent, const char *name,
     return error;
 }
 
-static int make_symlink(struct nsrun_world *w, int parent, const char *name,
-                        const struct nsrun_step *step) {
+static int make_symlink(struct nsrun_world *w, int parent, const char *name, const void *what) {
+    const struct nsrun_step *step = what;
     w->call = NSRUN_CALL_CREATE;
     if (symlinkat(step->source, parent, name) == 0)
         return 0;

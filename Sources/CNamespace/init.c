@@ -121,14 +121,34 @@ static bool is_kept(const struct nsrun_world *w, int fd) {
     return false;
 }
 
-/// Nothing of the host may be open here when the command starts: it can look into /proc/1/fd.
-static void close_setup(struct nsrun_world *w) {
-    int *const fds[] = {&w->proc, &w->root, &w->base, &w->scratch, &w->workspace, &w->parent};
-    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
-        if (*fds[i] >= 0)
-            close(*fds[i]);
-        *fds[i] = -1;
+/// Whether a step of the command's own process still needs the descriptor.
+static bool is_needed(const struct nsrun_world *w, int fd) {
+    if (fd <= 2 || fd == w->status_fd || fd == w->reply_fd || is_kept(w, fd))
+        return true;
+    for (size_t i = w->plan->command_start; i < w->plan->count; i++)
+        if (w->plan->steps[i].fd == fd && w->plan->steps[i].op != NSRUN_OP_RLIMIT)
+            return true;
+    return false;
+}
+
+/// Nothing of the host may be open here when the command starts: it can look into /proc/1/fd. What was
+/// opened during set-up goes, and what the launching program has to itself, close-on-exec, goes here
+/// rather than at the command's exec.
+static void close_private(struct nsrun_world *w) {
+    int list = nsrun_result(openat(w->proc, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    char buffer[4096] __attribute__((aligned(8)));
+    long count = 0;
+    while (list >= 0 && (count = syscall(SYS_getdents64, list, buffer, sizeof buffer)) > 0) {
+        for (long at = 0; at < count;) {
+            const struct nsrun_entry *entry = (const void *)(buffer + at);
+            at += entry->size;
+            const int fd = atoi(entry->name);
+            if (fd != list && !is_needed(w, fd) && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
+                close(fd);
+        }
     }
+    if (list >= 0)
+        close(list);
 }
 
 /// The command's filters hold for pid 1 as well, or the command could do through it what they forbid.
@@ -146,7 +166,7 @@ void nsrun_init(struct nsrun_world *w) {
     struct pid_one one = {.world = w};
     if (w->plan->flags & NSRUN_OWN_SESSION)
         setsid();
-    close_setup(w);
+    close_private(w);
     one.command = clone(command_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &one);
     if (one.command < 0) {
         w->report->kind = NSRUN_REPORT_FAILED;

@@ -7,14 +7,6 @@
 
 #include "world.h"
 
-struct entry {   // struct linux_dirent64, which glibc does not declare
-    uint64_t inode;
-    int64_t offset;
-    unsigned short size;
-    unsigned char type;
-    char name[];
-};
-
 static int copy_symlink(int from, int to, const char *name) {
     char text[PATH_MAX];
     ssize_t size = readlinkat(from, name, text, sizeof text - 1);
@@ -65,7 +57,7 @@ static int copy_entries(struct nsrun_world *w, int from, const char *path, int t
             break;
         }
         for (long at = 0; at < count && error == 0;) {
-            struct entry *entry = (struct entry *)(void *)(buffer + at);
+            struct nsrun_entry *entry = (struct nsrun_entry *)(void *)(buffer + at);
             at += entry->size;
             const char *name = entry->name;
             if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0

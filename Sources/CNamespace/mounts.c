@@ -103,7 +103,7 @@ void nsrun_remember_made(struct nsrun_world *w, int fd) {
         w->made[w->made_count++] = status.st_dev;
 }
 
-static int make_filesystem(const char *type, const char *const *options, unsigned attributes) {
+int nsrun_make_filesystem(const char *type, const char *const *options, unsigned attributes) {
     int context = nsrun_fsopen(type);
     if (context < 0)
         return context;
@@ -126,7 +126,7 @@ int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *
     if (classic(w)) {
         error = nsrun_classic_filesystem(w, type, options, attributes, place);
     } else {
-        int mount = make_filesystem(type, options, attributes);
+        int mount = nsrun_make_filesystem(type, options, attributes);
         if (mount < 0)
             return mount;
         error = attach(w, mount, false, place);

@@ -29,8 +29,29 @@ static int layers_in_memory(struct nsrun_world *w, int *upper, int *work) {
     return *upper < 0 ? *upper : *work < 0 ? *work : 0;
 }
 
+/// Mounts an overlay; without `upper` a read-only one.
+static int place_overlay(struct nsrun_world *w, const char *lower, int upper, int work,
+                         bool is_volatile, struct nsrun_place *place) {
+    char upper_path[32], work_path[32];
+    const char *options[12];
+    size_t n = 0;
+    options[n++] = "lowerdir", options[n++] = lower;
+    if (upper >= 0) {
+        nsrun_fd_path(upper, upper_path);
+        nsrun_fd_path(work, work_path);
+        options[n++] = "upperdir", options[n++] = upper_path;
+        options[n++] = "workdir", options[n++] = work_path;
+        if (is_volatile)
+            options[n++] = "volatile", options[n++] = NULL;
+    }
+    options[n++] = "userxattr", options[n++] = NULL;
+    options[n] = NULL;
+    return nsrun_place_filesystem(w, "overlay", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+                                  place);
+}
+
 int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step) {
-    char lower[MOST_LAYERS * 24], upper_path[32], work_path[32];
+    char lower[MOST_LAYERS * 24];
     int upper = -1, work = -1, fds[MOST_LAYERS];
     unsigned count = 0;
     size_t used = 0;
@@ -65,21 +86,7 @@ int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step) {
         error = nsrun_find(w, step->target, NSRUN_KIND_DIRECTORY, step->flags, 0755, &place);
     if (error == 0) {
         w->call = NSRUN_CALL_STEP;
-        const char *options[16];
-        size_t n = 0;
-        options[n++] = "lowerdir", options[n++] = lower;
-        if (!read_only) {
-            nsrun_fd_path(upper, upper_path);
-            nsrun_fd_path(work, work_path);
-            options[n++] = "upperdir", options[n++] = upper_path;
-            options[n++] = "workdir", options[n++] = work_path;
-            if (step->flags & NSRUN_VOLATILE)
-                options[n++] = "volatile", options[n++] = NULL;
-        }
-        options[n++] = "userxattr", options[n++] = NULL;
-        options[n] = NULL;
-        error = nsrun_place_filesystem(w, "overlay", options,
-                                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, &place);
+        error = place_overlay(w, lower, upper, work, step->flags & NSRUN_VOLATILE, &place);
     }
     while (count > 0)
         close(fds[--count]);
@@ -95,17 +102,11 @@ int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step) {
 /// Lays an overlay in memory over a directory, so that files can be made in it.
 static int layer(struct nsrun_world *w, struct nsrun_place *place) {
     int upper = -1, work = -1;
-    char lower_path[32], upper_path[32], work_path[32];
+    char lower[32];
+    nsrun_fd_path(place->fd, lower);
     int error = layers_in_memory(w, &upper, &work);
-    if (error == 0) {
-        nsrun_fd_path(place->fd, lower_path);
-        nsrun_fd_path(upper, upper_path);
-        nsrun_fd_path(work, work_path);
-        const char *const options[] = {"lowerdir", lower_path, "upperdir",  upper_path, "workdir",
-                                       work_path,  "volatile", NULL,        "userxattr", NULL, NULL};
-        error = nsrun_place_filesystem(w, "overlay", options,
-                                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, place);
-    }
+    if (error == 0)
+        error = place_overlay(w, lower, upper, work, true, place);
     if (error == 0)
         error = nsrun_remember_copy(w, place, place->path);
     if (upper >= 0)

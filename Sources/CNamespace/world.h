@@ -36,7 +36,16 @@ struct nsrun_world {
     struct nsrun_report *report;
 };
 
-/// A place below the new root, resolved once. `path` is canonical and only for the classic calls.
+/// struct linux_dirent64, which glibc does not declare.
+struct nsrun_entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+};
+
+/// A place below the new root, resolved once. `path` is canonical, or empty where it was not needed.
 struct nsrun_place {
     int fd;
     bool is_root;
@@ -46,15 +55,20 @@ struct nsrun_place {
 /// What a destination should be, and what to do where it is not.
 enum nsrun_kind { NSRUN_KIND_DIRECTORY, NSRUN_KIND_FILE, NSRUN_KIND_ANY };
 
+/// Flags of a step that only the executor sets itself.
+enum {
+    NSRUN_REFUSE_LINK = 1 << 16,  ///< a destination that is a symlink is an error
+    NSRUN_SETUID = 1 << 17,       ///< set-user-ID bits of the source stay in force
+};
+
 // destination.c
 int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, unsigned flags,
                mode_t mode, struct nsrun_place *place);
 /// An existing directory with its canonical path, which nsrun_find() leaves out where it can.
 int nsrun_find_directory(struct nsrun_world *w, const char *path, struct nsrun_place *place);
 /// Makes something called `name` in a directory of the new root. 0 or a negative errno.
-typedef int nsrun_maker(struct nsrun_world *w, int parent, const char *name,
-                        const struct nsrun_step *step);
-/// Lets `make` make the step's target, in a copy of its directory where that cannot be written.
+typedef int nsrun_maker(struct nsrun_world *w, int parent, const char *name, const void *what);
+/// Lets `make` make the step's target from the step, in a copy of its directory where that cannot be written.
 int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker *make);
 /// To be called whenever a mount may have changed what a directory's path leads to.
 void nsrun_forget_parent(struct nsrun_world *w);
@@ -75,6 +89,8 @@ int nsrun_place_bind(struct nsrun_world *w, int source_dir, const char *source, 
 /// `options` are key, value pairs ending with NULL; a value of NULL is a flag.
 int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *const *options,
                            unsigned attributes, struct nsrun_place *place);
+/// A new file system, mounted nowhere. Returns its descriptor.
+int nsrun_make_filesystem(const char *type, const char *const *options, unsigned attributes);
 /// An empty directory in memory with a mode, placed.
 int nsrun_place_private(struct nsrun_world *w, mode_t mode, struct nsrun_place *place);
 int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step);
@@ -121,6 +137,8 @@ int nsrun_loopback(void);
 // executor.c
 /// Blocks until the descriptor has a byte or has ended.
 int nsrun_await(int fd);
+/// The host's /proc, opened once; or a negative errno.
+int nsrun_open_proc(struct nsrun_world *w);
 int nsrun_walk(struct nsrun_world *w, size_t from, size_t to);
 void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, int status_fd,
                          int reply_fd, struct nsrun_report *report);

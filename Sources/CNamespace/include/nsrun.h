@@ -71,13 +71,11 @@ enum {
     NSRUN_READ_ONLY = 1 << 1,
     NSRUN_DEVICES = 1 << 2,       ///< device nodes may be opened
     NSRUN_TRY = 1 << 3,           ///< a missing source is not an error
-    NSRUN_REFUSE_LINK = 1 << 4,   ///< a destination that is a symlink is an error (bubblewrap)
-    NSRUN_REPLACE_LINK = 1 << 5,  ///< a destination that is a symlink gives way to a real one
-    NSRUN_MUST_EXIST = 1 << 6,    ///< a missing destination is not made but skipped
-    NSRUN_SETUID = 1 << 7,        ///< set-user-ID bits of the source stay in force
-    NSRUN_VOLATILE = 1 << 9,      ///< overlay: nothing needs to reach the disk
-    NSRUN_INSIDE = 1 << 11,       ///< the source is a path of the new root
-    NSRUN_DIRECTORY_ONLY = 1 << 12, ///< the source must be a directory
+    NSRUN_REPLACE_LINK = 1 << 4,  ///< a destination that is a symlink gives way to a real one
+    NSRUN_MUST_EXIST = 1 << 5,    ///< a missing destination is not made but skipped
+    NSRUN_VOLATILE = 1 << 6,      ///< overlay: nothing needs to reach the disk
+    NSRUN_INSIDE = 1 << 7,        ///< the source is a path of the new root
+    NSRUN_DIRECTORY_ONLY = 1 << 8, ///< the source must be a directory
 };
 
 struct nsrun_step {
@@ -118,11 +116,11 @@ enum {
     NSRUN_MIRROR = 1 << 4,            ///< what cannot be created is made in a copy in memory
     NSRUN_LINGER = 1 << 5,            ///< pid 1 stays until the last process of its namespace ends
     NSRUN_OWN_SESSION = 1 << 6,       ///< pid 1 leaves the caller's session, as the command does
-    NSRUN_REFUSE_LINKS = 1 << 9,      ///< a destination that is a symlink is an error
-    NSRUN_TOLERATE_SUBMOUNTS = 1 << 10, ///< a submount whose attributes cannot be set is passed over
+    NSRUN_REFUSE_LINKS = 1 << 7,      ///< a destination that is a symlink is an error
+    NSRUN_TOLERATE_SUBMOUNTS = 1 << 8, ///< a submount whose attributes cannot be set is passed over
+    NSRUN_TRACE = 1 << 9,             ///< every step is reported with its time
+    NSRUN_ANNOUNCE = 1 << 10,         ///< pid 1 reports the start of the command
     NSRUN_ANSWERED = 1 << 11,         ///< and then waits for the launcher's answer
-    NSRUN_ANNOUNCE = 1 << 8,          ///< pid 1 reports the start of the command
-    NSRUN_TRACE = 1 << 7,             ///< every step is reported with its time
 };
 
 struct nsrun_plan {
@@ -241,7 +239,7 @@ ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity);
 int nsrun_read_report(int fd, struct nsrun_report *report);
 /// Reads from a descriptor until it ends or the buffer is full; returns the count or a negative errno.
 ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity);
-/// The same for a file below a root, whose links are followed inside it (openat2(2)).
+/// Reads at most `capacity` bytes of a regular file below a root, whose links are followed inside it (openat2(2)).
 ssize_t nsrun_read_below(const char *root, const char *path, char *buffer, size_t capacity);
 /// The kind of file at a path: its st_mode, or a negative errno.
 int64_t nsrun_file_mode(const char *path, bool follow);
