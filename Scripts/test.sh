@@ -135,8 +135,24 @@ make_rootfs
 export NSRUN_TEST_BINARY=$binary NSRUN_ROOTFS_TEST_BINARY=$rootfs_tool NSRUN_TEST_ROOTFS
 NSRUN_TEST_ROOTFS=$(rootfs)
 
+# Everything that install.sh promises is there, and what it installed runs.
+check_installation() {
+    local prefix status=0
+    prefix=$(mktemp -d)
+    "$project/Scripts/install.sh" "$prefix" &&
+        [[ $("$prefix/bin/nsrun" -- echo installed) == installed ]] &&
+        "$prefix/bin/nsrun-rootfs" --version >/dev/null &&
+        grep -q '^.TH NSRUN 1' "$prefix/share/man/man1/nsrun.1" &&
+        bash -n "$prefix/share/bash-completion/completions/nsrun" &&
+        [[ -s $prefix/share/zsh/site-functions/_nsrun ]] &&
+        [[ -s $prefix/share/fish/vendor_completions.d/nsrun.fish ]] || status=$?
+    rm -r "$prefix"
+    return "$status"
+}
+
 before=$(traces | sort)
 run_swift_tests
+if check_installation; then pass 1; else miss "Scripts/install.sh"; fi
 run_examples
 if $all; then
     if run_matrices "$binary" "$rootfs_tool"; then pass 1; else miss "Scripts/matrix"; fi

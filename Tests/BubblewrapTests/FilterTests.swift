@@ -51,6 +51,24 @@ import Testing
         expect(seen, prints: "Operation not permitted\nmoved")
     }
 
+    /// Pid 1 would otherwise do for the command what is refused to it.
+    @Test func pidOneIsFilteredToo() throws {
+        let file = try Scratch.openFile()
+        _ = write(file, noChdir, noChdir.count)
+        lseek(file, 0, SEEK_SET)
+        defer { close(file) }
+        // Pid 1 installs it while the command starts.
+        let script = """
+            for i in 1 2 3 4 5 6 7 8 9 10; do
+                grep -q 'Seccomp:.*2' /proc/1/status && break; sleep 0.1
+            done
+            grep -o 'Seccomp:.*2' /proc/1/status
+            """
+        let options = ["--unshare-pid", "--proc", "/proc", "--seccomp", "8", "sh", "-c", script]
+        let seen = try run(Name.bwrap.command() + options, passing: [8: file])
+        expect(seen, prints: "Seccomp:\t2")
+    }
+
     @Test func filtersAreInstalledTogether() throws {
         let seen = try filtered(
             ["--add-seccomp-fd", "8", "--add-seccomp-fd", "9"], [noUname, noChdir])

@@ -111,21 +111,23 @@ import Testing
         let gate = try Pipe.make()
         let info = try Pipe.make()
         defer { for end in [gate.read, info.read] { close(end) } }
+        // The other case runs at the same time and must not be taken for this one.
+        let script = "echo started by \(name)"
         let run = try Conversation(
-            name.command() + ["--block-fd", "8", "--info-fd", "9", "sh", "-c", "echo started"],
+            name.command() + ["--block-fd", "8", "--info-fd", "9", "sh", "-c", script],
             passing: [8: gate.read, 9: info.write])
         close(info.write)
         #expect(Pipe.isReadable(info.read))
         // The root stands or will soon, and the command is not there until it is let in.
         usleep(50_000)
         #expect(
-            try !HostState.processes("echo started").contains { pid in
+            try !HostState.processes(script).contains { pid in
                 let name = try? String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8)
                 return name == "sh\n"
             })
         _ = write(gate.write, "x", 1)
         close(gate.write)
-        #expect(run.line() == "started")
+        #expect(run.line() == "started by \(name)")
         #expect(run.child.wait() == 0)
     }
 

@@ -148,6 +148,27 @@ import Testing
         try expect(inRoot(script, path.options), prints: "in")
     }
 
+    /// What had to be copied into memory for a symlink or a file is as read-only as the rootfs.
+    @Test(arguments: MountPath.allCases)
+    func copiesInMemoryAreReadOnly(path: MountPath) throws {
+        let options = ["--symlink", "foo", "/usr/share/link"] + path.options
+        let script = "readlink /usr/share/link; : >/usr/share/new; : >/etc/new; ls /usr/share/new"
+        let seen = try inRoot(script, options)
+        #expect(seen.output.hasPrefix("foo") && seen.status != 0, "\(seen)")
+        #expect(!seen.output.contains("new"), "\(seen)")
+    }
+
+    /// The command can open the pipe on which pid 1 reports; the time limit holds whatever it writes.
+    @Test(arguments: ["printf x", "head -c 100000 /dev/zero", "printf '%024d' 0"])
+    func nonsenseOnTheStatusPipeDoesNotStopTheClock(nonsense: String) throws {
+        let script = """
+            for fd in /proc/1/fd/*; do \(nonsense) >$fd & done 2>/dev/null
+            sleep 1000
+            """
+        let seen = try inRoot(script, ["--timeout", "1", "--kill-after", "1"])
+        #expect(seen.status == 124, "\(seen)")
+    }
+
     @Test(arguments: MountPath.allCases)
     func rootInsideCannotMakeTheRootWritable(path: MountPath) throws {
         let script = "mount -o remount,bind,rw / 2>/dev/null; : >/made-by-test"

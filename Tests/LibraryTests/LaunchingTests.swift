@@ -104,6 +104,19 @@ import Testing
         #expect(try count() < before + 20)
     }
 
+    /// A directory of the host that the launching program has to itself would be a way out through
+    /// /proc/1/fd, if only for the moment in which the command starts.
+    @Test func pidOneHoldsNothingOfTheLaunchingProgram() throws {
+        let root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { close(root) }
+        for _ in 0..<50 {
+            let seen = try run([
+                "/bin/sh", "-c", "cd /proc/1/fd; for fd in *; do [ -d $fd ] && echo $fd; done; :",
+            ])
+            #expect(seen.output == "")
+        }
+    }
+
     @Test func everyMountPathWorks() throws {
         let ways: [AvoidedInterfaces] = [
             [], .detachedMounts, .mountAPI, .openat2, [.mountAPI, .openat2],
