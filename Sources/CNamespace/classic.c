@@ -237,6 +237,19 @@ int nsrun_classic_bind(struct nsrun_world *w, int source_dir, const char *source
     return error;
 }
 
+int nsrun_classic_link(struct nsrun_world *w, const char *name, struct nsrun_place *place) {
+    int link = openat(w->scratch, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    if (link < 0)
+        return -errno;
+    // A descriptor of a symlink stands for the link itself, on either side.
+    char from[32], to[32];
+    nsrun_fd_path(link, from);
+    nsrun_fd_path(place->fd, to);
+    int error = mount(from, to, NULL, MS_BIND, NULL) == 0 ? 0 : -errno;
+    close(link);
+    return error;
+}
+
 int nsrun_classic_filesystem(struct nsrun_world *w, const char *type, const char *const *options,
                              unsigned attributes, struct nsrun_place *place) {
     char data[PATH_MAX], to[64];

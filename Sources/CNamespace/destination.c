@@ -172,7 +172,7 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
             break;
         }
         ssize_t size = readlinkat(next, "", link, sizeof link - 1);
-        if (size < 0) {   // not a symlink
+        if (size < 0 || (last && (flags & NSRUN_ONTO_LINK))) {
             replace_fd(place, next);
             error = append(place, name);
             if (error < 0)
@@ -332,7 +332,7 @@ int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, un
     }
     if (error == 0) {
         error = fstat(place->fd, &status) == 0 ? 0 : -errno;
-        if (error == 0 && S_ISLNK(status.st_mode)) {
+        if (error == 0 && S_ISLNK(status.st_mode) && !(flags & NSRUN_ONTO_LINK)) {
             close(place->fd);
             error = -EAGAIN;
         }

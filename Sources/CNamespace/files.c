@@ -132,6 +132,23 @@ int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {
     return bind_scratch(w, name, step);
 }
 
+int nsrun_bind_link(struct nsrun_world *w, const struct nsrun_step *step) {
+    int error = nsrun_scratch(w);
+    if (error < 0)
+        return error;
+    char name[16];
+    snprintf(name, sizeof name, "%u", w->scratch_names++);
+    if (symlinkat(step->source, w->scratch, name) != 0)
+        return -errno;
+    struct nsrun_place place;
+    error = nsrun_find(w, step->target, NSRUN_KIND_FILE, NSRUN_ONTO_LINK, 0644, &place);
+    if (error < 0)
+        return error;
+    error = nsrun_place_link(w, name, &place);
+    close(place.fd);
+    return error;
+}
+
 static int make_file(struct nsrun_world *w, int parent, const char *name, const void *what) {
     const struct nsrun_step *step = what;
     w->call = NSRUN_CALL_CREATE;

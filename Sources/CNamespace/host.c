@@ -183,6 +183,24 @@ ssize_t nsrun_read_below(const char *root, const char *path, char *buffer, size_
     return length;
 }
 
+ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity) {
+    char full[PATH_MAX];
+    if (realpath(path, full) == NULL)
+        return -errno;
+    const size_t length = strlen(full);
+    if (length >= capacity)
+        return -ENAMETOOLONG;
+    memcpy(buffer, full, length + 1);
+    return (ssize_t)length;
+}
+
+int nsrun_groups(uint32_t *groups, int capacity) {
+    _Static_assert(sizeof(gid_t) == sizeof *groups, "a group id has 32 bits");
+    return nsrun_result(getgroups(capacity, groups));
+}
+
+int nsrun_is_executable(const char *path) { return access(path, X_OK) == 0; }
+
 int64_t nsrun_file_mode(const char *path, bool follow) {
     struct stat status;
     return fstatat(AT_FDCWD, path, &status, follow ? 0 : AT_SYMLINK_NOFOLLOW) == 0

@@ -97,6 +97,13 @@ int nsrun_place_bind(struct nsrun_world *w, int source_dir, const char *source, 
     return attach(w, tree, false, place);
 }
 
+int nsrun_place_link(struct nsrun_world *w, const char *name, struct nsrun_place *place) {
+    if (classic(w))
+        return nsrun_classic_link(w, name, place);
+    int tree = clone_tree(w->scratch, name, 0);
+    return tree < 0 ? tree : attach(w, tree, true, place);
+}
+
 void nsrun_remember_made(struct nsrun_world *w, int fd) {
     struct stat status;
     if (w->made_count < sizeof w->made / sizeof w->made[0] && fstat(fd, &status) == 0)

@@ -59,6 +59,7 @@ enum nsrun_kind { NSRUN_KIND_DIRECTORY, NSRUN_KIND_FILE, NSRUN_KIND_ANY };
 enum {
     NSRUN_REFUSE_LINK = 1 << 16,  ///< a destination that is a symlink is an error
     NSRUN_SETUID = 1 << 17,       ///< set-user-ID bits of the source stay in force
+    NSRUN_ONTO_LINK = 1 << 18,    ///< a destination that is a symlink is itself the destination
 };
 
 // destination.c
@@ -86,6 +87,8 @@ int nsrun_seal(struct nsrun_world *w);
 // mounts.c
 int nsrun_place_bind(struct nsrun_world *w, int source_dir, const char *source, unsigned flags,
                      struct nsrun_place *place);
+/// A symlink of the scratch tmpfs, placed.
+int nsrun_place_link(struct nsrun_world *w, const char *name, struct nsrun_place *place);
 /// `options` are key, value pairs ending with NULL; a value of NULL is a flag.
 int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *const *options,
                            unsigned attributes, struct nsrun_place *place);
@@ -109,6 +112,7 @@ int nsrun_leave_workspace(struct nsrun_world *w);
 // classic.c
 int nsrun_classic_bind(struct nsrun_world *w, int source_dir, const char *source, unsigned flags,
                        struct nsrun_place *place);
+int nsrun_classic_link(struct nsrun_world *w, const char *name, struct nsrun_place *place);
 int nsrun_classic_filesystem(struct nsrun_world *w, const char *type, const char *const *options,
                              unsigned attributes, struct nsrun_place *place);
 int nsrun_classic_attributes(struct nsrun_world *w, int fd, unsigned long set, bool recursive);
@@ -122,6 +126,7 @@ int nsrun_complete(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_scratch(struct nsrun_world *w);
 int nsrun_file(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_bind_data(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_bind_link(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_symlink(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_directory(struct nsrun_world *w, const struct nsrun_step *step);

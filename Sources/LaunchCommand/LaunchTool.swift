@@ -23,7 +23,7 @@ public struct LaunchTool {
                 return tool.personality.status(125)
             }
             var invocation = try RequestBuilder.build(line, as: tool.personality)
-            invocation.request.applyImageSettings()
+            if !invocation.startsShell { invocation.request.applyImageSettings() }
             return tool.perform(invocation)
         } catch {
             return tool.fail(error.message, error.remedy, 125)
@@ -78,6 +78,12 @@ public struct LaunchTool {
             return 0
         }
         plan.tracesSteps = invocation.isVerbose
+        if invocation.isVerbose {
+            for omission in plan.omissions {
+                HostProcess.printError(
+                    "nsrun: left out \(omission.what.text): \(omission.reason)\n")
+            }
+        }
         if plan.shape == .inPlace { try Launcher().runInPlace(plan, facts: facts) }
         return try Supervisor.run(plan, facts: facts)
     }

@@ -59,7 +59,7 @@ enum Section: CaseIterable {
 /// What an option means to the request builder.
 enum OptionID {
     case help, version, arguments, preset, explain, doctor, verbose, quiet, generate, debug
-    case rootfs, writable, ephemeral, overlayDirectory, home, currentDirectory, hostRoot
+    case rootfs, writable, ephemeral, overlayDirectory, home, currentDirectory, hostRoot, hostExec
     case bind, bindTry, devBind, devBindTry, roBind, roBindTry
     case tmpfs, proc, dev, mqueue, directory, file, bindData, roBindData, symlink, chmod
     case perms, size, remountReadOnly
@@ -84,7 +84,7 @@ enum OptionTable {
             "Read further arguments, separated by NUL bytes, from the descriptor FD."),
         Option(
             "--preset", "NAME", .preset, .general,
-            "A named set of options: host (as without --rootfs) or rootfs."),
+            "A named set of options, which others change: host, rootfs, toolbox, action, test."),
         Option(
             "--explain", "[=json]", .explain, .general,
             "Run nothing; print the steps of the launch and what the command would see."),
@@ -115,6 +115,9 @@ enum OptionTable {
             "--cwd", "", .currentDirectory, .root,
             "Bind the current directory at the same path, and start there."),
         Option("--host-root", "", .hostRoot, .root, "Show the host's / read-only at /run/host."),
+        Option(
+            "--host-exec", "", .hostExec, .root,
+            "COMMAND is a host program: start it through the host's loader and libraries."),
 
         Option("--bind", "SRC DEST", .bind, .mounts, "Bind the host path SRC on DEST."),
         Option("--bind-try", "SRC DEST", .bindTry, .mounts, "The same; nothing if SRC is missing."),

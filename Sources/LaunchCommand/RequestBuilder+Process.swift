@@ -77,7 +77,10 @@ extension RequestBuilder {
             result.request.lifecycle.timeout = limit == 0 ? nil : limit  // as timeout(1): no limit
             hasTimeout = true
         case .killAfter: result.request.lifecycle.killAfter = try Value.duration(parsed)
-        case .rlimit: result.request.limits.append(try Value.limit(parsed))
+        case .rlimit:
+            let limit = try Value.limit(parsed)
+            result.request.limits.removeAll { $0.resource == limit.resource }
+            result.request.limits.append(limit)
         default: break
         }
     }

@@ -16,6 +16,8 @@ struct Invocation {
     /// What the user should know although the run goes on.
     var warnings: [String] = []
     var hasLevelPrefix = false
+    /// Without a command a shell is started, whatever the rootfs's image would run.
+    var startsShell = false
 }
 
 /// Turns parsed options into a request, in their order.
@@ -29,7 +31,10 @@ struct RequestBuilder {
     /// What was asked for in so many words, for bubblewrap's demands.
     var unsharesUser = false
     var hasSingleFilter = false
-    private var wantsRootfs = false
+    /// The preset that makes no sense without a rootfs.
+    private var rootfsPreset: Preset?
+    /// An option chose where changes go, not a preset.
+    private var hasLayer = false
     var hasTimeout = false
     let personality: Personality
 
@@ -42,7 +47,11 @@ struct RequestBuilder {
         _ line: ParsedCommandLine, as personality: Personality = Personality(argument0: "nsrun")
     ) throws(UsageError) -> Invocation {
         var builder = RequestBuilder(personality)
-        for parsed in line.options { try builder.apply(parsed) }
+        // A preset is what the other options start from, wherever it stands.
+        for parsed in line.options where parsed.id == .preset {
+            try builder.applyPreset(parsed.values[0])
+        }
+        for parsed in line.options where parsed.id != .preset { try builder.apply(parsed) }
         builder.result.request.command = line.command
         builder.result.request.closedDescriptors = line.argumentDescriptors
         try builder.finish()
@@ -95,9 +104,20 @@ struct RequestBuilder {
         default: return
         }
         if !layers.isEmpty { throw RequestBuilder.danglingLayers }
-        if wantsRootfs, result.request.view == .host {
-            throw UsageError(
-                "--preset rootfs needs --rootfs", remedy: "--rootfs R says which root is meant")
+        if result.request.view == .host {
+            if let rootfsPreset {
+                throw UsageError(
+                    "--preset \(rootfsPreset.name.text) needs --rootfs",
+                    remedy: "--rootfs R says which root is meant")
+            }
+            if result.request.runsHostProgram {
+                throw UsageError(
+                    "--host-exec needs --rootfs",
+                    remedy: "without a rootfs every program is the host's")
+            }
+        }
+        if result.request.runsHostProgram, result.request.command.isEmpty {
+            throw UsageError("--host-exec needs a command", remedy: "name a program of the host")
         }
         if size != nil { throw UsageError("--size must be followed by --tmpfs") }
         if perms != nil {
@@ -131,19 +151,23 @@ struct RequestBuilder {
                     "--explain: unknown format \"\(format.text)\"", remedy: "--explain=json")
             }
             result.action = .explain(json: !parsed.values.isEmpty)
-        case .preset: try applyPreset(parsed.values[0])
         case .debug: try applyDebug(parsed.values[0])
         default: break
         }
     }
 
     private mutating func applyPreset(_ name: ByteString) throws(UsageError) {
-        switch name {
-        case "host": result.request.view = .host
-        case "rootfs": wantsRootfs = true
-        default:
-            throw UsageError("unknown preset \"\(name.text)\"", remedy: "one of host, rootfs")
+        guard let preset = Preset(named: name) else {
+            var names = ""
+            for preset in Preset.allCases {
+                names += (names.isEmpty ? "one of " : ", ") + preset.name.text
+            }
+            throw UsageError("unknown preset \"\(name.text)\"", remedy: names)
         }
+        result.request.apply(preset)
+        if preset.needsRootfs { rootfsPreset = preset }
+        if preset.startsShell { result.startsShell = true }
+        if result.request.lifecycle.timeout != nil { hasTimeout = true }
     }
 
     private mutating func applyDebug(_ name: ByteString) throws(UsageError) {
@@ -169,9 +193,10 @@ struct RequestBuilder {
         case .overlayDirectory:
             if parsed.values[0].isEmpty { throw UsageError("--overlay-dir: the path is empty") }
             try setLayer(.directory(parsed.values[0]), parsed)
-        case .home: result.request.bindsHome = true
+        case .home: result.request.home = .bound
         case .currentDirectory: result.request.bindsCurrentDirectory = true
         case .hostRoot: result.request.showsHostRoot = true
+        case .hostExec: result.request.runsHostProgram = true
         default: break
         }
     }
@@ -179,11 +204,12 @@ struct RequestBuilder {
     private mutating func setLayer(
         _ layer: LaunchRequest.Layer, _ parsed: ParsedOption
     ) throws(UsageError) {
-        guard result.request.layer == .readOnly || result.request.layer == layer else {
+        guard !hasLayer || result.request.layer == layer else {
             throw UsageError(
                 "\(parsed.origin.text) contradicts an earlier option",
                 remedy: "one of --writable, --ephemeral and --overlay-dir")
         }
         result.request.layer = layer
+        hasLayer = true
     }
 }

@@ -59,7 +59,7 @@ import Testing
         ),
         (["--kill-after", "1"], "--kill-after needs --timeout"),
         (["--network", "bridge"], "--network: unknown kind \"bridge\"\n  host or none"),
-        (["--preset", "x"], "unknown preset \"x\"\n  one of host, rootfs"),
+        (["--preset", "x"], "unknown preset \"x\"\n  one of host, rootfs, toolbox, action, test"),
         (["--explain=xml"], "--explain: unknown format \"xml\"\n  --explain=json"),
         (["--rootfs", ""], "--rootfs: the path is empty"),
         (["--overlay-dir", ""], "--overlay-dir: the path is empty"),

@@ -12,9 +12,13 @@ import Testing
         },
         OptionCase("--ephemeral") { $0.layer = .memory },
         OptionCase("--overlay-dir", "/d") { $0.layer = .directory("/d") },
-        OptionCase("--home") { $0.bindsHome = true },
+        OptionCase("--home") { $0.home = .bound },
         OptionCase("--cwd") { $0.bindsCurrentDirectory = true },
         OptionCase("--host-root") { $0.showsHostRoot = true },
+        OptionCase("--rootfs", "/r", "--host-exec") {
+            $0.view = .rootfs("/r")
+            $0.runsHostProgram = true
+        },
         OptionCase("--preset", "host") { _ in },
         OptionCase("--rootfs", "/r", "--preset", "rootfs") { $0.view = .rootfs("/r") },
 

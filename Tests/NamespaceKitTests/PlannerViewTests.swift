@@ -158,7 +158,7 @@ import Testing
     // MARK: Places of the caller
 
     @Test func homeCanBeTheRealOne() throws {
-        let request = LaunchRequest.rootfs().with { $0.bindsHome = true }
+        let request = LaunchRequest.rootfs().with { $0.home = .bound }
         #expect(try sees(request).contains("/home/alice: /home/alice rw"))
     }
 
@@ -180,7 +180,7 @@ import Testing
         facts.environment = ["HOME=/"]
         facts.currentDirectory = "/"
         let requests = [
-            LaunchRequest.rootfs(), .rootfs().with { $0.bindsHome = true },
+            LaunchRequest.rootfs(), .rootfs().with { $0.home = .bound },
             .rootfs().with { $0.bindsCurrentDirectory = true },
         ]
         for request in requests where refusal(request, on: facts) == nil {

@@ -47,13 +47,14 @@ enum nsrun_op {
     NSRUN_OP_BIND_DATA,       ///< target, fd or data, mode, flags: a file in memory, bound
     NSRUN_OP_PREPEND,         ///< target, data: the file's own text with data before it, bound
     NSRUN_OP_SYMLINK,         ///< source: text of the link, target
+    NSRUN_OP_BIND_LINK,       ///< source: text of a link in memory, bound over target, be that a link itself
     NSRUN_OP_DIRECTORY,       ///< target, mode
     NSRUN_OP_CHMOD,           ///< target, mode
     NSRUN_OP_REMOUNT_RO,      ///< target
     NSRUN_OP_LOCK_FILE,       ///< target
     NSRUN_OP_ENTER,           ///< pivot_root into the new root
     NSRUN_OP_CHDIR,           ///< list: candidates, the last must succeed; list2: "PWD=..." of each
-    NSRUN_OP_RLIMIT,          ///< fd: RLIMIT_*, value: soft, value2: hard
+    NSRUN_OP_RLIMIT,          ///< fd: RLIMIT_*, value: soft, value2: hard, flags
     NSRUN_OP_IDS,             ///< value: uid, value2: gid
     NSRUN_OP_REDIRECT,        ///< fd, value: the descriptor that becomes it
     NSRUN_OP_SESSION,         ///< setsid
@@ -76,6 +77,7 @@ enum {
     NSRUN_VOLATILE = 1 << 6,      ///< overlay: nothing needs to reach the disk
     NSRUN_INSIDE = 1 << 7,        ///< the source is a path of the new root
     NSRUN_DIRECTORY_ONLY = 1 << 8, ///< the source must be a directory
+    NSRUN_ONLY_LOWER = 1 << 9,    ///< a limit that is lower already stays
 };
 
 struct nsrun_step {
@@ -241,6 +243,12 @@ int nsrun_read_report(int fd, struct nsrun_report *report);
 ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity);
 /// Reads at most `capacity` bytes of a regular file below a root, whose links are followed inside it (openat2(2)).
 ssize_t nsrun_read_below(const char *root, const char *path, char *buffer, size_t capacity);
+/// realpath(3). Returns the length or a negative errno.
+ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity);
+/// The ids of the caller's supplementary groups. Returns their number or a negative errno.
+int nsrun_groups(uint32_t *groups, int capacity);
+/// 1 if the caller may execute a file, else 0.
+int nsrun_is_executable(const char *path);
 /// The kind of file at a path: its st_mode, or a negative errno.
 int64_t nsrun_file_mode(const char *path, bool follow);
 /// The names in a directory, one after the other; NULL at the end.

@@ -109,6 +109,9 @@ extension LaunchError {
         .usage, "a user namespace can be entered only by a program with one thread",
         remedy: "start nsrun for it")
 
+    static let hostProgramWithoutRootfs = LaunchError(
+        .usage, "a program of the host's can be started so only in a rootfs")
+
     static let layerWithoutView = LaunchError(
         .usage, "a layer needs the host or a rootfs below it")
 }

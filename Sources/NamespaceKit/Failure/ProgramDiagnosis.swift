@@ -106,11 +106,8 @@ struct ProgramHead: Equatable {
     init(bytes: [UInt8]) {
         if let elf = ELFHead(bytes: bytes) {
             kind = .elf(elf)
-        } else if bytes.starts(with: [UInt8(ascii: "#"), UInt8(ascii: "!")]) {
-            let line = bytes[2...].prefix { $0 != UInt8(ascii: "\n") }
-            let blank: (UInt8) -> Bool = { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
-            let word = line.drop(while: blank).prefix { !blank($0) }
-            kind = .script(interpreter: ByteString(bytes: Array(word)))
+        } else if let line = ShebangLine(bytes: bytes) {
+            kind = .script(interpreter: line.interpreter)
         } else {
             kind = .other
         }

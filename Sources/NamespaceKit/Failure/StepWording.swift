@@ -34,6 +34,7 @@ extension Step {
         case .prepend(let text, let target):
             "show \(target.text) with the line \"\(text.trimmed)\" before its own"
         case .symlink(let text, let target): "make the symlink \(target.text) -> \(text.text)"
+        case .bindLink(let text, let target): "show \(target.text) as a symlink to \(text.text)"
         case .directory(let target, let mode):
             "make the directory \(target.text) (\(octal(mode)))"
         case .changeMode(let target, let mode):
@@ -140,7 +141,8 @@ extension ResourceLimit {
         func value(_ number: UInt64) -> String {
             number == ResourceLimit.unlimited ? "unlimited" : "\(number)"
         }
-        return "limit \(name) to \(value(soft)), at most \(value(hard))"
+        let note = onlyLowers ? ", unless it is lower" : ""
+        return "limit \(name) to \(value(soft)), at most \(value(hard))\(note)"
     }
 }
 

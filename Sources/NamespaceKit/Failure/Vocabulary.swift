@@ -11,6 +11,7 @@ public struct Vocabulary: Sendable {
     public var optionalBind = "BindOptions.optional"
     public var enterRootfs = "a request with the view .rootfs"
     public var fakeSingle = "fakesRoot"
+    public var hostExec = "runsHostProgram"
     public var doctor = "Doctor.examine()"
 
     // What asked for a step; empty where there is no word for it
@@ -20,6 +21,9 @@ public struct Vocabulary: Sendable {
     public var home = ""
     public var currentDirectory = ""
     public var hostRoot = ""
+    public var hostParts = ""
+    public var sourceTree = ""
+    public var hostProgram = ""
     public var idMaps = ""
     public var idRanges = ""
     public var fakeRoot = ""

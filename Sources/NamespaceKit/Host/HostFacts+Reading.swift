@@ -38,6 +38,8 @@ extension HostFacts {
             facts.account = readAccount(user: facts.userID, group: facts.groupID)
             facts.terminal = readTerminal()
         }
+        facts.readPlaces(for: request)
+        if request.runsHostProgram { facts.hostProgram = .find(request.command.first, in: facts) }
         if request.view == .host, request.layer != .readOnly {
             facts.hostTree = HostTree.read()
         }

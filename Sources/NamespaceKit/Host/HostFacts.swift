@@ -27,6 +27,16 @@ public struct HostFacts: Sendable, Equatable {
     /// `inside` of a range means nothing here.
     public var subordinateUsers: [IDRange] = []
     public var subordinateGroups: [IDRange] = []
+    /// Paths that the request would show if they were there.
+    public var missing: [ByteString] = []
+    /// The files of `/etc` that a rootfs can follow, where they are asked for.
+    public var settings: [HostSetting] = []
+    /// The caller's supplementary groups that have names, where they are asked for.
+    public var groups: [HostGroup] = []
+    /// The top of the source tree that the current directory belongs to, where it is asked for.
+    public var sourceTree: ByteString?
+    /// The command as a program of the host's, where it is to be one.
+    public var hostProgram: HostProgram.Finding = .notLookedFor
     /// SELinux is there and enabled.
     public var hasSELinux = false
 
@@ -40,6 +50,9 @@ public struct HostFacts: Sendable, Equatable {
         }
         return nil
     }
+
+    /// A path was looked for in vain.
+    func lacks(_ path: ByteString) -> Bool { missing.contains(path) }
 
     /// The caller's home directory: `$HOME`, else the user database's.
     public var home: ByteString? {

@@ -69,6 +69,23 @@ public enum HostFile {
         }
     }
 
+    /// Whether a path leads to anything.
+    static func exists(_ path: ByteString) -> Bool {
+        withCString(path) { nsrun_file_mode($0, true) } >= 0
+    }
+
+    static func isExecutable(_ path: ByteString) -> Bool {
+        withCString(path) { nsrun_is_executable($0) } == 1
+    }
+
+    /// The path without links, nil where it leads to nothing (realpath(3)).
+    static func canonicalPath(_ path: ByteString) -> ByteString? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
+            let length = withCString(path) { nsrun_canonical($0, buffer.baseAddress!, 4097) }
+            return length > 0 ? ByteString(cString: buffer.baseAddress!) : nil
+        }
+    }
+
     public static func isOpen(_ descriptor: Int32) -> Bool { nsrun_is_open(descriptor) == 1 }
 
     /// Whether a path leads to a directory.

@@ -168,6 +168,7 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_RLIMIT, value: limit.soft)
             step.fd = limit.resource
             step.value2 = limit.hard
+            if limit.onlyLowers { step.flags |= UInt32(NSRUN_ONLY_LOWER) }
         case .noNewPrivileges: set(&step, NSRUN_OP_NO_NEW_PRIVS)
         case .capabilities(let sets): try lower(sets, into: &step)
         case .filter(let program):
@@ -215,6 +216,9 @@ struct LoweredPlan {
             keep(bytes: text.bytes, in: &step)
         case .symlink(let text, let target):
             set(&step, NSRUN_OP_SYMLINK, target: target)
+            step.source = keep(text)
+        case .bindLink(let text, let target):
+            set(&step, NSRUN_OP_BIND_LINK, target: target)
             step.source = keep(text)
         case .directory(let target, let mode):
             set(&step, NSRUN_OP_DIRECTORY, target: target, mode: mode)

@@ -30,6 +30,8 @@ public struct Explanation {
             for argument in plan.arguments.dropFirst() { text += " " + quote(argument.text) }
             text += "\n"
         }
+        if !plan.omissions.isEmpty { text += "\nLeft out:\n" }
+        for omission in plan.omissions { text += "  \(omission.what.text): \(omission.reason)\n" }
         text += "\nThe command would see:\n"
         return text + tree
     }
@@ -76,6 +78,13 @@ public struct Explanation {
             json += separator + "    {\"path\": " + quote(mount.path.text)
             json += ", \"source\": " + quote(mount.source)
             json += ", \"access\": \"\(mount.access.rawValue)\"}"
+            separator = ",\n"
+        }
+        json += "\n  ],\n  \"omissions\": ["
+        separator = "\n"
+        for omission in plan.omissions {
+            json += separator + "    {\"what\": " + quote(omission.what.text)
+            json += ", \"reason\": " + quote(omission.reason) + "}"
             separator = ",\n"
         }
         json += "\n  ],\n  \"arguments\": ["
@@ -161,6 +170,7 @@ struct MountTree {
             case .overlay(let overlay): put(overlay)
             case .bindData(let content, let target, _, let readOnly):
                 put(target, content.description, readOnly ? .readOnly : .isPrivate)
+            case .bindLink(let text, let target): put(target, "link to \(text.text)", .readOnly)
             case .prepend(_, let target): put(target, "the rootfs's, with your entry", .readOnly)
             case .remountReadOnly(let target):
                 let name = MountTree.canonical(target)

@@ -8,6 +8,12 @@ public struct LaunchPlan: Sendable, Equatable {
         public var kind: NamespaceSet
     }
 
+    /// Something that a preset would have shown.
+    public struct Omission: Sendable, Equatable {
+        public var what: ByteString
+        public var reason: String
+    }
+
     /// How the processes of a launch are arranged.
     public enum Shape: Sendable, Equatable {
         /// The calling process itself becomes the command.
@@ -47,6 +53,8 @@ public struct LaunchPlan: Sendable, Equatable {
     /// `argv`; empty where the path that is found stands for itself.
     public var arguments: [ByteString] = []
     public var environment: [ByteString] = []
+    /// What was asked for if it is there, and is not: what it is, and why it was left out.
+    public var omissions: [Omission] = []
     /// Descriptors of the request that are not the command's.
     public var closedDescriptors: [Int32] = []
     /// Namespaces that the launching process enters before it makes the child.

@@ -4,6 +4,14 @@ extension Planner {
     private static let misleading: [StaticString] = [
         "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "LOCPATH", "GCONV_PATH", "TMPDIR",
     ]
+    /// Where a desktop's programs find modules built for the host's libraries.
+    private static let modules: [StaticString] = [
+        "GDK_PIXBUF_MODULEDIR", "GDK_PIXBUF_MODULE_FILE", "GIO_EXTRA_MODULES", "GIO_MODULE_DIR",
+        "GI_TYPELIB_PATH", "GST_PLUGIN_PATH", "GST_PLUGIN_SYSTEM_PATH", "GTK_EXE_PREFIX",
+        "GTK_IM_MODULE_FILE", "GTK_PATH", "LIBGL_DRIVERS_PATH", "LIBVA_DRIVERS_PATH",
+        "PYTHONHOME", "QT_PLUGIN_PATH", "QT_QPA_PLATFORM_PLUGIN_PATH", "VK_DRIVER_FILES",
+        "VK_ICD_FILENAMES",
+    ]
     private static let kept: [StaticString] = ["HOME", "PATH", "TERM", "LANG", "USER"]
     private static let standardPath: ByteString =
         "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -76,6 +84,9 @@ extension Planner {
             entries = facts.environment
             if case .rootfs = request.view {
                 entries.removeAll { entry in Planner.misleading.contains { isNamed(entry, $0) } }
+                if request.hostParts.contains(.desktop) {
+                    entries.removeAll { entry in Planner.modules.contains { isNamed(entry, $0) } }
+                }
             }
         case .clean:
             entries = facts.environment.filter { entry in
@@ -130,7 +141,7 @@ extension Planner {
             add(.changeDirectory([directory]), word(words.directory))
             return
         }
-        if request.view == .host || request.bindsCurrentDirectory {
+        if request.view == .host || startsHere {
             // Another directory than the caller's own would be a surprise that deletes files.
             guard let here = facts.currentDirectory else { throw .lostDirectory }
             add(.changeDirectory([here]))
@@ -146,6 +157,10 @@ extension Planner {
     // MARK: Program
 
     private mutating func planProgram() {
+        if case .found(let program) = facts.hostProgram {
+            planExecution(of: program)
+            return
+        }
         var candidates: [ByteString] = []
         plan.arguments = request.command
         if plan.arguments.isEmpty, let argument0 = request.argument0 {
@@ -164,7 +179,9 @@ extension Planner {
             }
         } else {
             // No command: the caller's shell where the root has it, else one that every root has.
-            if let shell = variable("SHELL"), shell.isAbsolute { candidates.append(shell) }
+            if let shell = variable("SHELL") ?? facts.account?.shell, shell.isAbsolute {
+                candidates.append(shell)
+            }
             candidates.append("/bin/bash")
             candidates.append("/bin/sh")
         }

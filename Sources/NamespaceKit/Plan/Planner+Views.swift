@@ -10,10 +10,11 @@ extension Planner {
 
     private var hasPidNamespace: Bool { request.namespaces.new.contains(.pid) }
 
-    private mutating func mount(
-        _ source: ByteString, _ target: ByteString, _ options: BindOptions = []
+    mutating func mount(
+        _ source: ByteString, _ target: ByteString, _ options: BindOptions = [],
+        _ origin: ByteString? = nil
     ) {
-        add(.bind(.init(source: .path(source), target: target, options: options)))
+        add(.bind(.init(source: .path(source), target: target, options: options)), origin)
     }
 
     private mutating func privateDirectory(_ target: ByteString, mode: UInt32) {
@@ -33,6 +34,9 @@ extension Planner {
         if hasPidNamespace { add(.fileSystem(.proc, target: "/proc")) }
         for directory: ByteString in ["/tmp", "/var/tmp", "/dev/shm"] {
             add(.tmpfs(target: directory, mode: 0o1777, size: nil, replacesLink: false))
+        }
+        if request.home == .empty, let home = facts.home, home != "/", !facts.lacks(home) {
+            add(.tmpfs(target: home, mode: 0o700, size: nil, replacesLink: false))
         }
     }
 
@@ -103,16 +107,28 @@ extension Planner {
                 word(words.overlayDirectory))
         }
         mount("/sys", "/sys", [.readOnly, .replaceLink])
-        planDevices(at: "/dev", origin: nil)
+        if request.hostParts.contains(.devices) {
+            mount("/dev", "/dev", [.devices, .replaceLink])
+        } else {
+            planDevices(at: "/dev", origin: nil)
+        }
         if hasPidNamespace {
             add(.fileSystem(.proc, target: "/proc"))
         } else {
             mount("/proc", "/proc", .replaceLink)
         }
-        privateDirectory("/tmp", mode: 0o1777)
-        privateDirectory("/var/tmp", mode: 0o1777)
+        for directory: ByteString in ["/tmp", "/var/tmp"] {
+            if request.hostParts.contains(.temporary) {
+                mount(directory, directory, .replaceLink)
+            } else {
+                privateDirectory(directory, mode: 0o1777)
+            }
+        }
         privateDirectory("/run", mode: 0o755)
-        if let home = facts.home, home != "/", !request.bindsHome {
+        // Who starts from nothing has no $HOME either.
+        if let home = facts.home, home != "/", request.home != .bound,
+            request.home == .empty || request.environment.start != .empty
+        {
             privateDirectory(home, mode: 0o700)
         }
         if request.fakesRoot {
@@ -120,10 +136,18 @@ extension Planner {
             add(.file(.bytes(setting.bytes), target: "/run/nsrun-apt.conf", mode: 0o644))
         }
         // Before anything is bound in there, for the layer would hide it.
-        add(.complete(directory: "/etc", files: ["passwd", "group", "resolv.conf", "hosts"]))
+        var files: [ByteString] = ["passwd", "group"]
+        let follows = request.hostParts.contains(.settings)
+        files += follows ? facts.settings.map { $0.name } : ["resolv.conf", "hosts"]
+        add(.complete(directory: "/etc", files: files))
         planAccounts()
-        mount("/etc/resolv.conf", "/etc/resolv.conf", [.readOnly, .optional])
-        mount("/etc/hosts", "/etc/hosts", [.readOnly, .optional])
+        if follows {
+            planSettings()
+        } else {
+            mount("/etc/resolv.conf", "/etc/resolv.conf", [.readOnly, .optional])
+            mount("/etc/hosts", "/etc/hosts", [.readOnly, .optional])
+        }
+        planHostPlaces()
     }
 
     /// The caller's name inside. As root the rootfs's own files serve, and stay writable.
@@ -133,7 +157,11 @@ extension Planner {
         guard user != 0, var account = facts.account else { return }
         if let home = facts.home { account.home = home }
         add(.prepend(text: account.passwdLine(user: user, group: group), target: "/etc/passwd"))
-        add(.prepend(text: account.groupLine(group: group), target: "/etc/group"))
+        var groups = account.groupLine(group: group)
+        for other in facts.groups where other.id != group {
+            groups = groups + other.line(member: account.name)
+        }
+        add(.prepend(text: groups, target: "/etc/group"))
     }
 
     // MARK: Devices

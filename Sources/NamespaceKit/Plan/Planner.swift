@@ -17,6 +17,8 @@ public struct Planner {
     private var isParent: Bool { if case .parent = role { true } else { false } }
     private var isReplaceable: Bool { if case .replaceable = role { true } else { false } }
     var plan: LaunchPlan
+    /// The caller's current directory is shown, and the command starts there.
+    var startsHere = false
 
     public static func plan(
         _ request: LaunchRequest, on facts: HostFacts, as role: Role = .parent
@@ -25,7 +27,9 @@ public struct Planner {
         try planner.check()
         try planner.planNamespaces()
         planner.planRoot()
+        try planner.planCallersPlaces()
         try planner.planOperations()
+        try planner.planHostProgram()
         planner.planLabels()
         planner.add(.enterRoot)
         planner.planLocks()
@@ -193,25 +197,8 @@ public struct Planner {
     // MARK: Operations
 
     private mutating func planOperations() throws(LaunchError) {
-        if request.bindsHome {
-            guard let home = facts.home, home != "/" else { throw .noHome(facts.home) }
-            add(.bind(.init(source: .path(home), target: home, options: [])), word(words.home))
-        }
-        if request.bindsCurrentDirectory {
-            guard let here = facts.currentDirectory else { throw .lostDirectory }
-            // The root itself is there already, as the view has it.
-            if here != "/" {
-                add(
-                    .bind(.init(source: .path(here), target: here, options: [])),
-                    word(words.currentDirectory))
-            }
-        }
-        if request.showsHostRoot {
-            add(
-                .bind(.init(source: .path("/"), target: "/run/host", options: .readOnly)),
-                word(words.hostRoot))
-        }
         for operation in request.operations { try plan(operation) }
+        planHiddenSockets()
     }
 
     private mutating func plan(_ operation: FileSystemOperation) throws(LaunchError) {
@@ -319,7 +306,9 @@ extension LaunchRequest {
 
     /// Something of the host is to be bound or layered.
     var hasSources: Bool {
-        if bindsHome || bindsCurrentDirectory || showsHostRoot { return true }
+        if home != .standard || bindsCurrentDirectory || bindsSourceTree || showsHostRoot {
+            return true
+        }
         for operation in operations {
             switch operation.action {
             case .bind, .overlay, .proc, .dev: return true

@@ -37,6 +37,8 @@ public struct Step: Sendable, Equatable {
         /// The file of the root with a text before its own, bound read-only.
         case prepend(text: ByteString, target: ByteString)
         case symlink(text: ByteString, target: ByteString)
+        /// A symlink in memory, bound over a file or a symlink, which itself stays as it is.
+        case bindLink(text: ByteString, target: ByteString)
         case directory(target: ByteString, mode: UInt32)
         case changeMode(target: ByteString, mode: UInt32)
         case remountReadOnly(target: ByteString)

@@ -26,15 +26,35 @@ public struct LaunchRequest: Sendable, Equatable {
         case directory(ByteString)
     }
 
+    /// The caller's home directory.
+    public enum Home: Sendable, Equatable {
+        /// The host's in the host view, private and empty in a rootfs.
+        case standard
+        /// The caller's own, at its own path.
+        case bound
+        /// Private and empty in either view.
+        case empty
+    }
+
     public var view: View = .host
     public var layer: Layer = .readOnly
     public var operations: [FileSystemOperation] = []
-    /// Binds the caller's home directory at its own path instead of an empty one.
-    public var bindsHome = false
+    /// What `$HOME` leads to.
+    public var home: Home = .standard
     /// Binds the current directory at its own path and starts there.
     public var bindsCurrentDirectory = false
+    /// Binds the source tree that the current directory belongs to at its own path and starts there; as
+    /// an overlay in memory where changes go to memory.
+    public var bindsSourceTree = false
     /// Shows the host's root, read-only, at `/run/host`.
     public var showsHostRoot = false
+    /// What else of the host is within reach in a rootfs.
+    public var hostParts: HostParts = []
+    /// The home and the current directory, where asked for, are left out where they cannot be bound.
+    public var leavesOutMissing = false
+    /// The command is a program of the host's: started in a rootfs through the host's own loader and
+    /// libraries below `/run/host`.
+    public var runsHostProgram = false
 
     public var namespaces = NamespaceRequest()
     public var identity = Identity()
@@ -78,6 +98,27 @@ public struct LaunchRequest: Sendable, Equatable {
     public var avoided: AvoidedInterfaces = []
 
     public init(command: [ByteString] = []) { self.command = command }
+}
+
+/// Parts of the host that a rootfs shows in place of the run's own or of its own. What the host lacks is
+/// left out, see ``LaunchPlan/omissions``.
+public struct HostParts: OptionSet, Sendable, Hashable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// `/dev` with all its devices.
+    public static let devices = HostParts(rawValue: 1 << 0)
+    /// `/tmp` and `/var/tmp`.
+    public static let temporary = HostParts(rawValue: 1 << 1)
+    /// Where removable media are mounted: `/media`, `/mnt`, `/run/media`.
+    public static let media = HostParts(rawValue: 1 << 2)
+    /// hosts, host.conf, localtime, resolv.conf, machine-id and timezone of `/etc`: symbolic links below
+    /// `/run/host`, so that they follow the host's. Needs `showsHostRoot`.
+    public static let settings = HostParts(rawValue: 1 << 3)
+    /// `$XDG_RUNTIME_DIR` and the sockets of the desktop session and of system services.
+    public static let desktop = HostParts(rawValue: 1 << 4)
+    /// The names of the caller's supplementary groups.
+    public static let groups = HostParts(rawValue: 1 << 5)
 }
 
 /// The namespaces of a run. See namespaces(7).
@@ -210,6 +251,8 @@ public struct ResourceLimit: Sendable, Equatable {
     public var resource: Int32
     public var soft: UInt64
     public var hard: UInt64
+    /// A lower limit of the caller's stays.
+    public var onlyLowers = false
 
     public static let unlimited = UInt64.max
 

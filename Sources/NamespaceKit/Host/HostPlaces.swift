@@ -1,0 +1,137 @@
+import CNamespace
+
+/// A file of the host's `/etc` that a rootfs can follow.
+public struct HostSetting: Sendable, Equatable {
+    public var name: ByteString
+    /// Where the file itself lies, links resolved.
+    public var path: ByteString
+
+    public init(name: ByteString, path: ByteString) {
+        self.name = name
+        self.path = path
+    }
+}
+
+/// A group of the caller's, by its name.
+public struct HostGroup: Sendable, Equatable {
+    public var name: ByteString
+    public var id: UInt32
+
+    public init(name: ByteString, id: UInt32) {
+        self.name = name
+        self.id = id
+    }
+
+    /// The line for `/etc/group`, group(5), with one member.
+    func line(member: ByteString) -> ByteString {
+        name + ":x:" + ByteString(String(id)) + ":" + member + "\n"
+    }
+}
+
+/// The places of the host's that ``HostParts`` stand for.
+enum HostPlaces {
+    static let media: [ByteString] = ["/media", "/mnt", "/run/media"]
+    static let settings: [ByteString] = [
+        "hosts", "host.conf", "localtime", "resolv.conf", "machine-id", "timezone",
+    ]
+    private static let services: [ByteString] = [
+        "/run/dbus/system_bus_socket", "/run/avahi-daemon", "/run/cups", "/run/pcscd",
+        "/run/systemd/journal", "/run/systemd/resolve", "/run/systemd/sessions",
+        "/run/systemd/users", "/run/udev",
+    ]
+
+    /// Directories and sockets of the desktop session and of the host's services, the session's
+    /// directory before what may lie in it.
+    static func desktop(of facts: HostFacts) -> [ByteString] {
+        var places: [ByteString] = []
+        func add(_ path: ByteString?) {
+            if let path, path.isAbsolute, !places.contains(where: { path.isAtOrBelow($0) }) {
+                places.append(path)
+            }
+        }
+        add(facts.variable("XDG_RUNTIME_DIR"))
+        let addresses = facts.variable("DBUS_SESSION_BUS_ADDRESS") ?? ""
+        for address in addresses.split(on: UInt8(ascii: ";")) {
+            guard address.hasPrefix("unix:path=") else { continue }
+            add(address.slice(from: 10).split(on: UInt8(ascii: ",")).first)
+        }
+        add(facts.variable("WAYLAND_DISPLAY"))
+        if let server = facts.variable("PULSE_SERVER") {
+            add(server.hasPrefix("unix:") ? server.slice(from: 5) : server)
+        }
+        if facts.variable("DISPLAY") != nil { add("/tmp/.X11-unix") }
+        add(facts.variable("XAUTHORITY"))
+        add(facts.variable("SSH_AUTH_SOCK"))
+        for service in services { add(service) }
+        return places
+    }
+}
+
+extension HostFacts {
+    /// Looks which of the places that a request asks for are there.
+    mutating func readPlaces(for request: LaunchRequest) {
+        if request.bindsSourceTree { sourceTree = HostFacts.readSourceTree(of: currentDirectory) }
+        let parts = request.hostParts
+        var wanted: [ByteString] = []
+        if parts.contains(.media) { wanted += HostPlaces.media }
+        if parts.contains(.desktop) { wanted += HostPlaces.desktop(of: self) }
+        if request.leavesOutMissing, let home { wanted.append(home) }
+        missing = wanted.filter { !HostFile.exists($0) }
+        if parts.contains(.settings) {
+            for name in HostPlaces.settings {
+                let path = ByteString("/etc/").appending(path: name)
+                if let canonical = HostFile.canonicalPath(path) {
+                    settings.append(HostSetting(name: name, path: canonical))
+                } else {
+                    missing.append(path)
+                }
+            }
+        }
+        if parts.contains(.groups) { groups = HostFacts.readGroups() }
+    }
+
+    private static func readGroups() -> [HostGroup] {
+        let capacity = 65536  // NGROUPS_MAX
+        let ids = [UInt32](unsafeUninitializedCapacity: capacity) { buffer, count in
+            count = Int(max(0, nsrun_groups(buffer.baseAddress!, Int32(capacity))))
+        }
+        let file = AccountFile(text: readFile("/etc/group", limit: 1 << 24) ?? [])
+        var groups: [HostGroup] = []
+        for id in ids {
+            if let name = file.fields(number: id)?.first {
+                groups.append(HostGroup(name: name, id: id))
+            }
+        }
+        return groups
+    }
+
+    /// The directory above the current one that version control calls the top.
+    private static func readSourceTree(of directory: ByteString?) -> ByteString? {
+        var next = directory
+        while let place = next, place != "/" {
+            for mark: ByteString in [".git", ".hg", ".svn", ".bzr", ".jj"]
+            where HostFile.exists(place.appending(path: mark)) {
+                return place
+            }
+            next = place.parent
+        }
+        return nil
+    }
+}
+
+extension ByteString {
+    /// The path is the other one, or lies below it.
+    func isAtOrBelow(_ other: ByteString) -> Bool {
+        if self == other || other == "/" { return true }
+        return bytes.starts(with: other.bytes) && bytes.count > other.count
+            && bytes[other.count] == UInt8(ascii: "/")
+    }
+
+    /// The directory that holds an absolute path; nil for `/`.
+    var parent: ByteString? {
+        guard isAbsolute, count > 1, let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else {
+            return nil
+        }
+        return slash == 0 ? "/" : slice(from: 0, to: slash)
+    }
+}

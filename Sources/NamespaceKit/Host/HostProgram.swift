@@ -1,0 +1,145 @@
+import CNamespace
+
+/// A program of the host's with all that it needs to start somewhere else.
+public struct HostProgram: Sendable, Equatable {
+    public enum Finding: Sendable, Equatable {
+        case notLookedFor
+        case found(HostProgram)
+        case refused(LaunchError)
+    }
+
+    public struct Library: Sendable, Equatable {
+        /// As the program asks for it.
+        public var name: ByteString
+        public var path: ByteString
+
+        public init(name: ByteString, path: ByteString) {
+            self.name = name
+            self.path = path
+        }
+    }
+
+    /// Where it was found, before links were resolved: the name that it should think to have.
+    public var foundAs: ByteString
+    /// The host's path of the program, as all paths here without links.
+    public var path: ByteString
+    /// What a script's first line puts before its own arguments: a word perhaps, and the script.
+    public var leading: [ByteString] = []
+    /// The dynamic loader, nil for a static program.
+    public var loader: ByteString?
+    /// The loader can be told the program's own name (`--argv0`, glibc 2.33).
+    public var loaderTakesName = true
+    public var libraries: [Library] = []
+
+    public init(path: ByteString, foundAs: ByteString) {
+        self.path = path
+        self.foundAs = foundAs
+    }
+}
+
+extension HostProgram.Finding {
+    /// Looks a command up as the caller's shell would, and asks its loader what it loads (ld.so(8)).
+    static func find(_ command: ByteString?, in facts: HostFacts) -> HostProgram.Finding {
+        guard let command, !command.isEmpty else { return .refused(.emptyCommand) }
+        var candidates: [ByteString] = []
+        if command.contains(UInt8(ascii: "/")) {
+            let here = facts.currentDirectory ?? "/"
+            candidates.append(command.isAbsolute ? command : here.appending(path: command))
+        } else {
+            let path = facts.variable("PATH") ?? "/usr/local/bin:/usr/bin:/bin"
+            for directory in path.split(on: UInt8(ascii: ":")) where !directory.isEmpty {
+                candidates.append(directory.appending(path: command))
+            }
+        }
+        for candidate in candidates where HostFile.isExecutable(candidate) {
+            guard let path = HostFile.canonicalPath(candidate), !HostFile.isDirectory(path) else {
+                continue
+            }
+            return examine(HostProgram(path: path, foundAs: candidate))
+        }
+        return .refused(
+            LaunchError(
+                .notFound, "cannot run \(command.text): not found on this host",
+                remedy: "without \(Vocabulary.current.hostExec) it is looked up in the rootfs",
+                code: ENOENT))
+    }
+
+    private static func examine(_ program: HostProgram) -> HostProgram.Finding {
+        var program = program
+        let head = HostFacts.readFile(program.path, limit: 8192) ?? []
+        if program.leading.isEmpty, let line = ShebangLine(bytes: head) {
+            program.leading = line.argument.map { [$0] } ?? []
+            program.leading.append("/run/host" + program.path)
+            guard let interpreter = HostFile.canonicalPath(line.interpreter) else {
+                return .refused(missing(program.path, "its interpreter \(line.interpreter.text)"))
+            }
+            program.foundAs = line.interpreter
+            program.path = interpreter
+            return examine(program)
+        }
+        guard let elf = ELFHead(bytes: head) else {
+            return .refused(
+                LaunchError(
+                    .notExecutable,
+                    "cannot run \(program.path.text): it is neither a program nor a script",
+                    code: ENOEXEC))
+        }
+        guard let named = elf.interpreter else { return .found(program) }
+        guard let loader = HostFile.canonicalPath(named) else {
+            return .refused(missing(program.path, "its loader \(named.text)"))
+        }
+        program.loader = loader
+        guard let answer = HostTool.run(loader, ["--list", program.path]), answer.succeeded else {
+            return .refused(
+                LaunchError(
+                    .notExecutable,
+                    "cannot run \(program.path.text): \(loader.text) cannot load it",
+                    remedy: "try it on the host: \(loader.text) --list \(program.path.text)",
+                    code: ENOEXEC))
+        }
+        for line in ByteString(bytes: answer.output).split(on: UInt8(ascii: "\n")) {
+            guard let library = LoaderLine(line) else { continue }
+            guard let path = library.path, let canonical = HostFile.canonicalPath(path) else {
+                return .refused(missing(program.path, "its library \(library.name.text)"))
+            }
+            if canonical == loader { continue }
+            program.libraries.append(.init(name: library.name, path: canonical))
+        }
+        let code = HostFacts.readFile(loader, limit: 1 << 22) ?? []
+        program.loaderTakesName = code.holds("--argv0")
+        return .found(program)
+    }
+
+    private static func missing(_ program: ByteString, _ what: String) -> LaunchError {
+        LaunchError(
+            .notExecutable, "cannot run \(program.text): this host lacks \(what)", code: ENOENT)
+    }
+}
+
+/// A line of what `ld.so --list` prints: `libc.so.6 => /lib/libc.so.6 (0x7f...)`.
+struct LoaderLine: Equatable {
+    var name: ByteString
+    /// Nil where it was not found.
+    var path: ByteString?
+
+    init?(_ line: ByteString) {
+        let words = line.split(on: UInt8(ascii: " "))
+        guard words.count >= 3, words[1] == "=>" else { return nil }
+        name = ByteString(bytes: words[0].bytes.filter { $0 != UInt8(ascii: "\t") })
+        if words[2].isAbsolute { path = words[2] }
+    }
+}
+
+extension [UInt8] {
+    /// The bytes occur somewhere.
+    fileprivate func holds(_ text: StaticString) -> Bool {
+        let length = text.utf8CodeUnitCount
+        guard count >= length else { return false }
+        for start in 0...(count - length) where self[start] == text.utf8Start[0] {
+            var index = 1
+            while index < length, self[start + index] == text.utf8Start[index] { index += 1 }
+            if index == length { return true }
+        }
+        return false
+    }
+}

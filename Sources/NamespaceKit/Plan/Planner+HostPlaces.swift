@@ -1,0 +1,129 @@
+/// Places of the caller's and of his host's in the new root.
+extension Planner {
+    // MARK: Home and current directory
+
+    mutating func planCallersPlaces() throws(LaunchError) {
+        if request.home == .bound { try planHome() }
+        if request.bindsCurrentDirectory { try planCurrentDirectory() }
+        if request.bindsSourceTree { try planSourceTree() }
+        if request.showsHostRoot || request.runsHostProgram {
+            add(
+                .bind(.init(source: .path("/"), target: "/run/host", options: .readOnly)),
+                word(words.hostRoot))
+        }
+    }
+
+    private mutating func planHome() throws(LaunchError) {
+        guard let home = facts.home, home != "/" else {
+            if !request.leavesOutMissing { throw .noHome(facts.home) }
+            omit(facts.home ?? "$HOME", facts.home == nil ? "it is not known" : "it is /")
+            return
+        }
+        if facts.lacks(home) { return omit(home, Planner.notThere) }
+        mount(home, home, [], word(words.home))
+    }
+
+    private mutating func planCurrentDirectory() throws(LaunchError) {
+        guard let here = facts.currentDirectory else {
+            if !request.leavesOutMissing { throw .lostDirectory }
+            return omit("the current directory", "it has been removed")
+        }
+        // The root itself is there already, as the view has it.
+        if here == "/" {
+            startsHere = true
+        } else if !request.leavesOutMissing {
+            mount(here, here, [], word(words.currentDirectory))
+            startsHere = true
+        } else if request.home == .bound, let home = facts.home, here.isAtOrBelow(home) {
+            startsHere = !facts.lacks(home)
+        } else if Planner.isOfTheSystem(here) {
+            omit(here, "the rootfs has a system of its own there")
+        } else {
+            mount(here, here, [], word(words.currentDirectory))
+            startsHere = true
+        }
+    }
+
+    /// To bind the host's directory there would take the rootfs's own away.
+    private static func isOfTheSystem(_ path: ByteString) -> Bool {
+        let parts = path.split(on: UInt8(ascii: "/")).filter { !$0.isEmpty }
+        let system: [ByteString] = [
+            "bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin",
+            "sys", "tmp", "usr",
+        ]
+        return system.contains(parts[0]) || parts[0] == "var" && parts.count < 4
+    }
+
+    /// The source tree is what the tests are about: shown even where it lies in a place that is
+    /// emptied for them.
+    private mutating func planSourceTree() throws(LaunchError) {
+        guard let here = facts.currentDirectory else { throw .lostDirectory }
+        startsHere = true
+        if here == "/" { return }
+        var tree = facts.sourceTree ?? here
+        if let home = facts.home {
+            if home.isAtOrBelow(tree) { tree = here }
+            if home.isAtOrBelow(tree) { omit(home, "the source tree is there, so it is not empty") }
+        }
+        if request.layer == .memory {
+            add(
+                .overlay(.init(target: tree, lower: [tree], upper: .memory)),
+                word(words.sourceTree))
+        } else {
+            mount(tree, tree, [], word(words.sourceTree))
+        }
+    }
+
+    // MARK: Parts of the host
+
+    private static let notThere = "there is none on this host"
+
+    private mutating func omit(_ what: ByteString, _ reason: String) {
+        plan.omissions.append(.init(what: what, reason: reason))
+    }
+
+    /// What a preset shows if it is there.
+    private mutating func show(_ place: ByteString) {
+        if facts.lacks(place) { return omit(place, Planner.notThere) }
+        mount(place, place, [.optional, .replaceLink], word(words.hostParts))
+    }
+
+    mutating func planHostPlaces() {
+        if request.hostParts.contains(.media) {
+            for place in HostPlaces.media { show(place) }
+        }
+        guard request.hostParts.contains(.desktop) else { return }
+        for place in HostPlaces.desktop(of: facts) where !isInTemporary(place) { show(place) }
+    }
+
+    private func isInTemporary(_ place: ByteString) -> Bool {
+        request.hostParts.contains(.temporary) && place.isAtOrBelow("/tmp")
+            && !facts.lacks(place)
+    }
+
+    /// Who has a `/tmp` of his own still wants the session's sockets that lie in the host's.
+    mutating func planHiddenSockets() {
+        guard request.hostParts.contains(.desktop) else { return }
+        for place in HostPlaces.desktop(of: facts) where !facts.lacks(place) {
+            let isHidden = request.operations.contains { operation in
+                guard case .tmpfs(let target, _, _) = operation.action else { return false }
+                return place != target && place.isAtOrBelow(target)
+            }
+            if isHidden { show(place) }
+        }
+    }
+
+    /// As links they follow the host's files also when those are replaced, and the rootfs's own stay.
+    mutating func planSettings() {
+        for setting in facts.settings {
+            let target = ByteString("/etc/").appending(path: setting.name)
+            add(
+                .bindLink(text: "/run/host" + setting.path, target: target),
+                word(words.hostParts))
+        }
+        for name in HostPlaces.settings {
+            let path = ByteString("/etc/").appending(path: name)
+            if facts.lacks(path) { omit(path, Planner.notThere) }
+        }
+    }
+}

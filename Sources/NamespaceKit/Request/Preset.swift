@@ -1,0 +1,91 @@
+/// A named set of what a request can say. It is a beginning: everything in it can be changed afterwards.
+public enum Preset: Sendable, Equatable, CaseIterable {
+    /// The host view.
+    case host
+    /// The rootfs view; the rootfs itself must be named.
+    case rootfs
+    /// A rootfs with the caller's own surroundings: home, devices, network, desktop session, `/tmp`.
+    case toolbox
+    /// An action of a build: a writable root, an empty environment, no network.
+    case action
+    /// A test suite: no home, no network, limits on time, processes and memory.
+    case test
+
+    public var name: ByteString {
+        switch self {
+        case .host: "host"
+        case .rootfs: "rootfs"
+        case .toolbox: "toolbox"
+        case .action: "action"
+        case .test: "test"
+        }
+    }
+
+    public init?(named name: ByteString) {
+        for preset in Preset.allCases where preset.name == name {
+            self = preset
+            return
+        }
+        return nil
+    }
+
+    /// It says nothing of what the root is, but there must be one.
+    public var needsRootfs: Bool {
+        switch self {
+        case .rootfs, .toolbox, .action: true
+        case .host, .test: false
+        }
+    }
+
+    /// Without a command it starts a shell, whatever the image of the rootfs would run.
+    public var startsShell: Bool { self == .toolbox }
+}
+
+extension LaunchRequest {
+    /// Sets what a preset stands for.
+    public mutating func apply(_ preset: Preset) {
+        switch preset {
+        case .host, .rootfs: break
+        case .toolbox:
+            home = .bound
+            bindsCurrentDirectory = true
+            showsHostRoot = true
+            hostParts = [.devices, .temporary, .media, .settings, .desktop, .groups]
+            leavesOutMissing = true
+        case .action:
+            layer = .writable
+            environment.start = .empty
+            namespaces.new.insert(.network)
+            lifecycle.diesWithParent = true
+        case .test: applyTest()
+        }
+    }
+
+    private mutating func applyTest() {
+        home = .empty
+        bindsSourceTree = true
+        namespaces.new.insert(.network)
+        hostname = "test"
+        lifecycle.timeout = 600_000_000_000
+        lifecycle.killAfter = 10_000_000_000
+        // Of the address space a sanitizer or a Java machine reserves more than a machine has; what
+        // is written to counts as data.
+        for (name, most) in [("nproc", 4096), ("data", 8 << 30)] as [(ByteString, UInt64)] {
+            guard let resource = ResourceLimit.resource(named: name) else { continue }
+            var limit = ResourceLimit(resource: resource, soft: most, hard: most)
+            limit.onlyLowers = true
+            limits.append(limit)
+        }
+        // Places and sessions of the caller's, which tests would otherwise find.
+        for name in Preset.testsDoNotSee {
+            environment.changes.append(.unset(name: name))
+        }
+    }
+}
+
+extension Preset {
+    fileprivate static let testsDoNotSee: [ByteString] = [
+        "TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+        "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "SSH_AUTH_SOCK",
+    ]
+}
