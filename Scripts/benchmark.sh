@@ -97,7 +97,7 @@ target() { report "$@" >>"$work/targets"; }
 share_of_rounds() { echo $((rounds / $1 > 2 ? rounds / $1 : 3)); }
 
 cd /
-for part in contenders machine launch throughput binds bwrap memory rootfs; do
+for part in contenders machine launch throughput tests binds bwrap memory rootfs; do
     # shellcheck source=/dev/null
     source "$parts/$part.sh"
     if [[ $part == launch && -n $svg ]]; then

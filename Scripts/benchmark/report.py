@@ -2,6 +2,7 @@
 
     report.py table SAMPLES UNIT [NAME]...          medians, and ratios to each NAME
     report.py target SAMPLES NAME OTHER LIMIT       one row: the ratio NAME / OTHER, and LIMIT
+    report.py excess SAMPLES NAME OTHER UNIT LIMIT  one row: how much longer NAME takes, and LIMIT
     report.py limit SAMPLES NAME UNIT LIMIT         one row: the median of NAME, and LIMIT
     report.py medians SAMPLES UNIT                  NAME<tab>VALUE lines, for the chart
 
@@ -52,6 +53,14 @@ def target(path, name, other, limit):
     row(f"{name} / {other}", f"{value:.3g}", f"≤ {limit}", verdict(value, float(limit)))
 
 
+def excess(path, name, other, unit, bound):
+    samples = read(path)
+    value = statistics.median(a - b for a, b in zip(samples[name], samples[other]))
+    shown = UNITS[unit](value)
+    reached = verdict(float(shown.replace(",", "")), float(bound))
+    row(f"{name}, beyond {other}, {unit}", shown, f"≤ {bound}", reached)
+
+
 def limit(path, name, unit, bound):
     value = statistics.median(read(path)[name])
     row(f"{name}, {unit}", UNITS[unit](value), f"≤ {bound}", verdict(value, float(bound)))
@@ -63,6 +72,5 @@ def medians(path, unit):
 
 
 if __name__ == "__main__":
-    {"table": table, "target": target, "limit": limit, "medians": medians}[sys.argv[1]](
-        *sys.argv[2:]
-    )
+    {"table": table, "target": target, "excess": excess, "limit": limit,
+     "medians": medians}[sys.argv[1]](*sys.argv[2:])
