@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -171,6 +172,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return nsrun_filesystem(w, step, "devpts", devpts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
     case NSRUN_OP_MQUEUE:
         return nsrun_filesystem(w, step, "mqueue", none, strict);
+    case NSRUN_OP_BINFMT:
+        return nsrun_binfmt(w, step);
     case NSRUN_OP_OVERLAY:
         return nsrun_overlay(w, step);
     case NSRUN_OP_COMPLETE:
@@ -205,6 +208,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return redirect(step);
     case NSRUN_OP_SESSION:
         return setsid() >= 0 ? 0 : -errno;
+    case NSRUN_OP_PERSONALITY:
+        return personality(step->value) >= 0 ? 0 : -errno;
     case NSRUN_OP_DEATH_SIGNAL:
         return die_with_parent(w);
     case NSRUN_OP_NO_NEW_PRIVS:

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/utsname.h>
@@ -199,6 +200,14 @@ int nsrun_groups(uint32_t *groups, int capacity) {
     return nsrun_result(getgroups(capacity, groups));
 }
 
+int nsrun_runs_32bit(void) {
+    const int present = personality(0xffffffff);   // which asks without changing
+    if (present < 0 || personality(PER_LINUX32) < 0)
+        return 0;
+    personality((unsigned long)present);
+    return 1;
+}
+
 int nsrun_is_executable(const char *path) { return access(path, X_OK) == 0; }
 
 int64_t nsrun_file_mode(const char *path, bool follow) {
@@ -269,6 +278,16 @@ int nsrun_write_all(int fd, const char *data, size_t length) {
         length -= (size_t)count;
     }
     return 0;
+}
+
+int nsrun_write_file(const char *path, const char *data, size_t length) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    const ssize_t count = write(fd, data, length);
+    int error = count < 0 ? -errno : (size_t)count == length ? 0 : -EIO;
+    close(fd);
+    return error;
 }
 
 int nsrun_kill(pid_t pid, int signal) { return kill(pid, signal) == 0 ? 0 : -errno; }

@@ -105,6 +105,9 @@ int nsrun_root_host(struct nsrun_world *w);
 int nsrun_root_tmpfs(struct nsrun_world *w);
 int nsrun_enter(struct nsrun_world *w);
 
+// binfmt.c
+int nsrun_binfmt(struct nsrun_world *w, const struct nsrun_step *step);
+
 // workspace.c
 int nsrun_workspace(struct nsrun_world *w);
 int nsrun_leave_workspace(struct nsrun_world *w);

@@ -60,6 +60,7 @@ enum Section: CaseIterable {
 enum OptionID {
     case help, version, arguments, preset, explain, doctor, verbose, quiet, generate, debug
     case rootfs, writable, ephemeral, overlayDirectory, home, currentDirectory, hostRoot, hostExec
+    case architecture, emulator
     case bind, bindTry, devBind, devBindTry, roBind, roBindTry
     case tmpfs, proc, dev, mqueue, directory, file, bindData, roBindData, symlink, chmod
     case perms, size, remountReadOnly
@@ -118,6 +119,13 @@ enum OptionTable {
         Option(
             "--host-exec", "", .hostExec, .root,
             "COMMAND is a host program: start it through the host's loader and libraries."),
+
+        Option(
+            "--arch", "A", .architecture, .root,
+            "Programs for A run, too: register QEMU in a binfmt_misc of this run's own."),
+        Option(
+            "--emulator", "A=PATH", .emulator, .root,
+            "The same with the static QEMU at PATH."),
 
         Option("--bind", "SRC DEST", .bind, .mounts, "Bind the host path SRC on DEST."),
         Option("--bind-try", "SRC DEST", .bindTry, .mounts, "The same; nothing if SRC is missing."),

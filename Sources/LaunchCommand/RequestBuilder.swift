@@ -174,6 +174,7 @@ struct RequestBuilder {
         switch name {
         case "force-classic-mounts": result.request.avoided.insert(.mountAPI)
         case "force-attached-mounts": result.request.avoided.insert(.detachedMounts)
+        case "force-no-own-binfmt": result.request.avoided.insert(.ownBinfmt)
         case "print-assumed-kernel": result.action = .kernel
         case "force-openat-fallback": result.request.avoided.insert(.openat2)
         case "force-mount-setattr-fallback": result.request.avoided.insert(.mountAPI)
@@ -196,6 +197,8 @@ struct RequestBuilder {
         case .home: result.request.home = .bound
         case .currentDirectory: result.request.bindsCurrentDirectory = true
         case .hostRoot: result.request.showsHostRoot = true
+        case .architecture: result.request.emulators.append(.init(architecture: parsed.values[0]))
+        case .emulator: result.request.emulators.append(try Value.emulator(parsed))
         case .hostExec: result.request.runsHostProgram = true
         default: break
         }

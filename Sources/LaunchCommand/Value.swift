@@ -2,6 +2,19 @@ import NamespaceKit
 
 /// The values of options, read from text.
 enum Value {
+    /// `arm=/usr/bin/qemu-arm-static`.
+    static func emulator(_ parsed: ParsedOption) throws(UsageError) -> EmulatorRequest {
+        let text = parsed.values[0]
+        guard let sign = text.firstIndex(of: UInt8(ascii: "=")), sign > 0, sign + 1 < text.count
+        else {
+            throw UsageError(
+                "\(parsed.origin.text): \"\(text.text)\" is not A=PATH",
+                remedy: "an architecture and a static QEMU for it, as in arm=/opt/qemu-arm-static")
+        }
+        return EmulatorRequest(
+            architecture: text.slice(from: 0, to: sign), path: text.slice(from: sign + 1))
+    }
+
     static func descriptor(_ parsed: ParsedOption, _ index: Int) throws(UsageError) -> Int32 {
         let text = parsed.values[index]
         guard let number = text.number(), number < 1 << 20 else {

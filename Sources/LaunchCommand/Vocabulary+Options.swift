@@ -11,6 +11,8 @@ extension Vocabulary {
         words.bindCurrentDirectory = "add --cwd"
         words.optionalBind = "--bind-try"
         words.enterRootfs = "nsrun --rootfs"
+        words.emulator = "--emulator"
+        words.emulation = "--arch"
         words.hostExec = "--host-exec"
         words.doctor = "nsrun --doctor"
         words.rootfs = "--rootfs"

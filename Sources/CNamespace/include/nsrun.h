@@ -41,6 +41,7 @@ enum nsrun_op {
     NSRUN_OP_PROC,            ///< target
     NSRUN_OP_DEVPTS,          ///< target
     NSRUN_OP_MQUEUE,          ///< target
+    NSRUN_OP_BINFMT,          ///< target, list: records for binfmt_misc's `register`
     NSRUN_OP_OVERLAY,         ///< target, list: lower layers (uppermost first), source: upper, data: work
     NSRUN_OP_COMPLETE,        ///< target: a directory, list: files that it shall have, in a layer in memory
     NSRUN_OP_FILE,            ///< target, fd or data, mode: an ordinary file made in the root
@@ -58,6 +59,7 @@ enum nsrun_op {
     NSRUN_OP_IDS,             ///< value: uid, value2: gid
     NSRUN_OP_REDIRECT,        ///< fd, value: the descriptor that becomes it
     NSRUN_OP_SESSION,         ///< setsid
+    NSRUN_OP_PERSONALITY,     ///< value: PER_*
     NSRUN_OP_DEATH_SIGNAL,    ///< SIGKILL when the parent goes
     NSRUN_OP_NO_NEW_PRIVS,
     NSRUN_OP_CAPABILITIES,    ///< data: struct nsrun_capabilities
@@ -249,6 +251,8 @@ ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity);
 int nsrun_groups(uint32_t *groups, int capacity);
 /// 1 if the caller may execute a file, else 0.
 int nsrun_is_executable(const char *path);
+/// 1 if the kernel runs 32-bit programs of this machine's kind (personality(2)).
+int nsrun_runs_32bit(void);
 /// The kind of file at a path: its st_mode, or a negative errno.
 int64_t nsrun_file_mode(const char *path, bool follow);
 /// The names in a directory, one after the other; NULL at the end.
@@ -266,6 +270,8 @@ int nsrun_open_for_reading(const char *path);
 int nsrun_is_open(int fd);
 /// Writes all of it, or returns a negative errno.
 int nsrun_write_all(int fd, const char *data, size_t length);
+/// Writes to a file that is there, in one write; 0 or a negative errno.
+int nsrun_write_file(const char *path, const char *data, size_t length);
 int nsrun_kill(pid_t pid, int signal);
 /// The arguments and the environment of this process, each ending with NULL.
 char **nsrun_arguments(void);

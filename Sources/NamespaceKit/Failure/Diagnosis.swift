@@ -40,6 +40,7 @@ struct Diagnosis {
                 "it must be a descriptor of /proc/PID/ns/\(set.list) of a namespace that you own")
         case .fileSystem(.proc, let target): return proc(target, record)
         case .execute(let candidates): return program(candidates, record)
+        case .binfmt: return binfmt(step, record.code, call)
         case .changeDirectory(let candidates): return directory(candidates, record.code)
         case .overlay(let overlay) where call == NSRUN_CALL_STEP:
             return self.overlay(overlay, record.code)

@@ -24,6 +24,8 @@ extension Step {
         case .tmpfs(let target, let mode, let size, _):
             "mount a tmpfs on \(target.text) (\(octal(mode))\(size.map { ", \($0) bytes" } ?? ""))"
         case .fileSystem(let kind, let target): "mount a fresh \(kind.name) on \(target.text)"
+        case .binfmt(let records, let target):
+            "mount a binfmt_misc of its own on \(target.text) and register \(list(records))"
         case .overlay(let overlay): overlay.description
         case .file(let content, let target, let mode):
             "make the file \(target.text) from \(content.description) (\(octal(mode)))"
@@ -47,6 +49,7 @@ extension Step {
         case .newSession: "start a new session"
         case .changeDirectory(let candidates): "change directory to \(list(candidates))"
         case .limit(let limit): limit.description
+        case .personality32: "let uname(2) name the 32-bit architecture"
         case .noNewPrivileges: "allow no new privileges"
         case .capabilities(let sets): sets.description
         case .filter: "install a seccomp filter"
@@ -64,6 +67,7 @@ extension Step {
         case .prepend(_, let target): "show your entry in \(target.text)"
         case .directory(let target, _): "make the directory \(target.text)"
         case .limit(let limit): "set the limit \(limit.name)"
+        case .binfmt(let records, _): "register the emulator \(list(records))"
         default: description
         }
     }
@@ -73,6 +77,15 @@ extension Step {
         for range in ranges {
             if !text.isEmpty { text += ", " }
             text += "\(range.inside):\(range.outside):\(range.count)"
+        }
+        return text
+    }
+
+    private func list(_ records: [BinfmtRecord]) -> String {
+        var text = ""
+        for record in records {
+            if !text.isEmpty { text += ", " }
+            text += "\(record.name.text) (\(record.interpreter.text), \(record.flags.text))"
         }
         return text
     }

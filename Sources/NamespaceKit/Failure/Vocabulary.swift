@@ -11,6 +11,7 @@ public struct Vocabulary: Sendable {
     public var optionalBind = "BindOptions.optional"
     public var enterRootfs = "a request with the view .rootfs"
     public var fakeSingle = "fakesRoot"
+    public var emulator = "emulators:"
     public var hostExec = "runsHostProgram"
     public var doctor = "Doctor.examine()"
 
@@ -24,6 +25,7 @@ public struct Vocabulary: Sendable {
     public var hostParts = ""
     public var sourceTree = ""
     public var hostProgram = ""
+    public var emulation = ""
     public var idMaps = ""
     public var idRanges = ""
     public var fakeRoot = ""

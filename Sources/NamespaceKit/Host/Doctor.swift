@@ -55,6 +55,7 @@ public enum Doctor {
             probe("own devices", essential: false) {
                 $0.operations = [.init(.dev(target: "/tmp/dev"))]
             })
+        findings.append(binfmt())
         findings.append(interface("mount calls by descriptor (Linux 5.12)", facts.hasMountAPI))
         findings.append(interface("openat2 (Linux 5.6)", facts.hasOpenat2))
         findings.append(
@@ -68,15 +69,29 @@ public enum Doctor {
             detail: works ? "" : "nsrun does without, a little slower")
     }
 
+    /// A table of emulators of the run's own, with a record that nothing matches.
+    private static func binfmt() -> Finding {
+        var record = BinfmtRecord(Architecture.all[0], interpreter: "/bin/sh")
+        record.magic = Array("nsrun-doctor".utf8)
+        record.mask = []
+        return probe(
+            "binfmt_misc of a run's own (Linux 6.7)", essential: false,
+            facts: { $0.emulation.records = [record] }, { _ in })
+    }
+
     private static func probe(
-        _ what: String, essential: Bool, _ change: (inout LaunchRequest) -> Void
+        _ what: String, essential: Bool, facts changeFacts: (inout HostFacts) -> Void = { _ in },
+        _ change: (inout LaunchRequest) -> Void
     ) -> Finding {
         var request = LaunchRequest(command: ["/bin/sh", "-c", "exit 0"])
         request.workingDirectory = "/"
         change(&request)
         var finding = Finding(what: what, works: false, isEssential: essential, detail: "")
         do throws(LaunchError) {
-            let status = try Launcher().launch(request).wait()
+            var facts = HostFacts.read(for: request)
+            changeFacts(&facts)
+            let plan = try Planner.plan(request, on: facts)
+            let status = try Launcher().launch(plan, facts: facts).wait()
             finding.works = status == .exited(0)
             if !finding.works { finding.detail = "the probe ended with \(status.shellStatus)" }
         } catch {

@@ -39,6 +39,9 @@ extension HostFacts {
             facts.terminal = readTerminal()
         }
         facts.readPlaces(for: request)
+        if request.view != .empty || !request.emulators.isEmpty {
+            facts.emulation = EmulationFinder(request: request, facts: facts).find()
+        }
         if request.runsHostProgram { facts.hostProgram = .find(request.command.first, in: facts) }
         if request.view == .host, request.layer != .readOnly {
             facts.hostTree = HostTree.read()

@@ -37,6 +37,8 @@ public struct HostFacts: Sendable, Equatable {
     public var sourceTree: ByteString?
     /// The command as a program of the host's, where it is to be one.
     public var hostProgram: HostProgram.Finding = .notLookedFor
+    /// What the programs of the root need beyond the kernel's own architecture.
+    public var emulation = Emulation()
     /// SELinux is there and enabled.
     public var hasSELinux = false
 
@@ -60,6 +62,9 @@ public struct HostFacts: Sendable, Equatable {
         if let home = account?.home, home.isAbsolute { return home }
         return nil
     }
+
+    /// Whether each user namespace can have a binfmt_misc of its own.
+    public var hasOwnBinfmt: Bool { kernel >= KernelRelease(major: 6, minor: 7) }
 
     /// Whether mounts can be put onto a tree that is mounted nowhere yet.
     public var hasDetachedMounts: Bool {

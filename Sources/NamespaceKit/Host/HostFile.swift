@@ -86,6 +86,13 @@ public enum HostFile {
         }
     }
 
+    /// Writes to a file of the kernel's, in one write.
+    static func write(_ text: ByteString, to path: ByteString) -> Bool {
+        withCString(path) { path in
+            withCString(text) { nsrun_write_file(path, $0, text.count) }
+        } == 0
+    }
+
     public static func isOpen(_ descriptor: Int32) -> Bool { nsrun_is_open(descriptor) == 1 }
 
     /// Whether a path leads to a directory.

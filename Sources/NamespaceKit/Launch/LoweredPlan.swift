@@ -169,6 +169,7 @@ struct LoweredPlan {
             step.fd = limit.resource
             step.value2 = limit.hard
             if limit.onlyLowers { step.flags |= UInt32(NSRUN_ONLY_LOWER) }
+        case .personality32: set(&step, NSRUN_OP_PERSONALITY, value: 0x0008)  // PER_LINUX32
         case .noNewPrivileges: set(&step, NSRUN_OP_NO_NEW_PRIVS)
         case .capabilities(let sets): try lower(sets, into: &step)
         case .filter(let program):
@@ -199,6 +200,9 @@ struct LoweredPlan {
                 }
             set(&step, op, target: target)
             step.flags |= UInt32(NSRUN_REPLACE_LINK)
+        case .binfmt(let records, let target):
+            set(&step, NSRUN_OP_BINFMT, target: target)
+            step.list = keep(list: records.map { $0.line })
         case .overlay(let overlay): lower(overlay, into: &step)
         case .file(let content, let target, let mode):
             set(&step, NSRUN_OP_FILE, target: target, mode: mode)

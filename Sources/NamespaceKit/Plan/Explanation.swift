@@ -167,6 +167,7 @@ struct MountTree {
                     bind.options.contains(.readOnly) ? .readOnly : .writable)
             case .tmpfs(let target, _, _, _): put(target, "tmpfs", .isPrivate)
             case .fileSystem(let kind, let target): put(target, kind.name, .isPrivate)
+            case .binfmt(_, let target): put(target, "binfmt_misc", .isPrivate)
             case .overlay(let overlay): put(overlay)
             case .bindData(let content, let target, _, let readOnly):
                 put(target, content.description, readOnly ? .readOnly : .isPrivate)

@@ -34,6 +34,7 @@ extension Planner {
         if request.lifecycle.newSession { add(.newSession) }
         try planWorkingDirectory()
         for limit in request.limits { add(.limit(limit), word(words.limit)) }
+        if facts.emulation.names32Bit { add(.personality32) }
         if plan.shape != .childWithInit { planPrivileges() }
         if request.namespaces.requiresNoNestedUser {
             add(.assertNoUserNamespaces, word(words.assertNoNestedUser))

@@ -32,6 +32,10 @@ extension Planner {
             // A change of ids makes the kernel forget whose death ends us.
             if request.lifecycle.diesWithParent { add(.dieWithParent) }
         }
+        if registersAsRoot {
+            add(.unshare(.user), word(words.emulation))
+            planOwnIDs(word(words.emulation), wereRoot: true)
+        }
         if keepsPowerOverMounts {
             // In the namespace that made them, root could make the mounts writable again. In a copy
             // that belongs to a further user namespace their flags are locked.
@@ -52,13 +56,14 @@ extension Planner {
         }
     }
 
-    /// In a further user namespace everybody is who he was.
-    private mutating func planOwnIDs(_ origin: ByteString?) {
+    /// In a further user namespace everybody is who he was, or shall be after all.
+    private mutating func planOwnIDs(_ origin: ByteString?, wereRoot: Bool = false) {
         let user = request.user ?? facts.userID
         let group = request.group ?? facts.groupID
         add(.write(text: "deny", file: "/proc/self/setgroups"), origin)
-        add(.write(text: idMap(group, group), file: "/proc/self/gid_map"), origin)
-        add(.write(text: idMap(user, user), file: "/proc/self/uid_map"), origin)
+        let (outerUser, outerGroup) = wereRoot ? (0, 0) : (user, group)
+        add(.write(text: idMap(group, outerGroup), file: "/proc/self/gid_map"), origin)
+        add(.write(text: idMap(user, outerUser), file: "/proc/self/uid_map"), origin)
     }
 
     /// The command is root over a rootfs that is to stay read-only. Only with the one id that a process can

@@ -32,6 +32,7 @@ extension Planner {
         case .memory, .directory: planHostLayers()
         }
         if hasPidNamespace { add(.fileSystem(.proc, target: "/proc")) }
+        planEmulation()
         for directory: ByteString in ["/tmp", "/var/tmp", "/dev/shm"] {
             add(.tmpfs(target: directory, mode: 0o1777, size: nil, replacesLink: false))
         }
@@ -117,6 +118,7 @@ extension Planner {
         } else {
             mount("/proc", "/proc", .replaceLink)
         }
+        planEmulation()
         for directory: ByteString in ["/tmp", "/var/tmp"] {
             if request.hostParts.contains(.temporary) {
                 mount(directory, directory, .replaceLink)

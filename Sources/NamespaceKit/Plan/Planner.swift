@@ -105,6 +105,7 @@ public struct Planner {
         }
         if request.namespaces.forbidsNestedUser, !hasUserNamespace { throw .disableNeedsUser }
         if request.namespaces.enteredUser != nil, isParent { throw .needsOneThread }
+        try checkEmulation()
     }
 
     var hasUserNamespace: Bool {
@@ -164,8 +165,9 @@ public struct Planner {
         let identity = request.identity
         if !identity.needsHelpers {
             add(.write(text: "deny", file: "/proc/self/setgroups"))
-            add(.write(text: idMap(group, facts.groupID), file: "/proc/self/gid_map"))
-            add(.write(text: idMap(user, facts.userID), file: "/proc/self/uid_map"))
+            let (outerUser, outerGroup) = registersAsRoot ? (0, 0) : (user, group)
+            add(.write(text: idMap(outerGroup, facts.groupID), file: "/proc/self/gid_map"))
+            add(.write(text: idMap(outerUser, facts.userID), file: "/proc/self/uid_map"))
             return
         }
         var users = identity.users
@@ -226,6 +228,7 @@ public struct Planner {
             } else {
                 add(.bind(.init(source: .path("/proc"), target: target, options: [])), origin)
             }
+            if request.view == .empty { planEmulation(below: target) }
         case .dev(let target):
             try checkPath(target, origin)
             planDevices(at: target, origin: origin)

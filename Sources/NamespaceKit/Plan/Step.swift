@@ -29,6 +29,8 @@ public struct Step: Sendable, Equatable {
         case bind(Bind)
         case tmpfs(target: ByteString, mode: UInt32, size: UInt64?, replacesLink: Bool)
         case fileSystem(KernelFileSystem, target: ByteString)
+        /// A binfmt_misc of this run's user namespace, with these records.
+        case binfmt([BinfmtRecord], target: ByteString)
         case overlay(Overlay)
         case file(FileSystemOperation.Content, target: ByteString, mode: UInt32)
         case bindData(FileSystemOperation.Content, target: ByteString, mode: UInt32, readOnly: Bool)
@@ -50,6 +52,8 @@ public struct Step: Sendable, Equatable {
         case newSession
         case changeDirectory([ByteString])
         case limit(ResourceLimit)
+        /// uname(2) names the 32-bit architecture (personality(2), `PER_LINUX32`).
+        case personality32
         case noNewPrivileges
         case capabilities(CapabilitySets)
         case filter([UInt8])

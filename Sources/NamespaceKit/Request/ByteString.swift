@@ -86,13 +86,18 @@ public struct ByteString: Hashable, Sendable, ExpressibleByStringLiteral {
         return parts
     }
 
-    /// The number that the text spells in the given base, or nil.
+    /// The number that the text spells in the given base, at most 16, or nil.
     public func number(base: UInt64 = 10) -> UInt64? {
         guard !bytes.isEmpty else { return nil }
         var value: UInt64 = 0
         for byte in bytes {
-            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
-            let digit = UInt64(byte - UInt8(ascii: "0"))
+            let digit: UInt64
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = UInt64(byte - UInt8(ascii: "0"))
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = UInt64(byte - UInt8(ascii: "a")) + 10
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = UInt64(byte - UInt8(ascii: "A")) + 10
+            default: return nil
+            }
             guard digit < base else { return nil }
             let (product, over) = value.multipliedReportingOverflow(by: base)
             let (sum, overSum) = product.addingReportingOverflow(digit)

@@ -80,6 +80,9 @@ public struct LaunchRequest: Sendable, Equatable {
     /// Only mknod of devices does: for namespaces in which the ids are real.
     public var fakesDeviceNodes = false
 
+    /// Emulators to register besides the one that the root's own programs call for.
+    public var emulators: [EmulatorRequest] = []
+
     /// What becomes the command's standard input, output and error; nil for the caller's own.
     public var standardInput: Int32?
     public var standardOutput: Int32?
@@ -98,6 +101,19 @@ public struct LaunchRequest: Sendable, Equatable {
     public var avoided: AvoidedInterfaces = []
 
     public init(command: [ByteString] = []) { self.command = command }
+}
+
+/// An architecture whose programs shall run, and perhaps by what.
+public struct EmulatorRequest: Sendable, Equatable {
+    /// As Debian, QEMU or uname(2) calls it: `armhf`, `arm` or `armv7l`.
+    public var architecture: ByteString
+    /// A static QEMU for user mode; nil to look for one.
+    public var path: ByteString?
+
+    public init(architecture: ByteString, path: ByteString? = nil) {
+        self.architecture = architecture
+        self.path = path
+    }
 }
 
 /// Parts of the host that a rootfs shows in place of the run's own or of its own. What the host lacks is
@@ -297,4 +313,6 @@ public struct AvoidedInterfaces: OptionSet, Sendable {
     public static let openat2 = AvoidedInterfaces(rawValue: 1 << 1)
     /// Mounting onto a detached tree: the root is attached before it is filled.
     public static let detachedMounts = AvoidedInterfaces(rawValue: 1 << 2)
+    /// A binfmt_misc of the run's own: only the host's records serve.
+    public static let ownBinfmt = AvoidedInterfaces(rawValue: 1 << 3)
 }

@@ -66,6 +66,8 @@ extension LaunchRequest {
         bindsSourceTree = true
         namespaces.new.insert(.network)
         hostname = "test"
+        // Build tools kill a test that takes too long.
+        lifecycle.diesWithParent = true
         lifecycle.timeout = 600_000_000_000
         lifecycle.killAfter = 10_000_000_000
         // Of the address space a sanitizer or a Java machine reserves more than a machine has; what

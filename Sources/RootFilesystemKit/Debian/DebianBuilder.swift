@@ -26,7 +26,7 @@ public struct DebianBuilder {
         let power = NamespaceTool.Power.available()
         let command = arguments(suite, tree.path, mirrors, power)
         var stage = Stage()
-        try NamespaceTool(power: power).run(
+        try NamespaceTool(power: power, architecture: architecture).run(
             command, cannot: "build Debian", description(of: suite)
         ) { line in
             stage.see(line, progress)
@@ -67,7 +67,10 @@ public struct DebianBuilder {
         for setting in AptMirrors.proxySettings() { words.append("--aptopt=\(setting)") }
         // A mirror that is kept for repeatable builds has Release files of the past.
         words.append("--aptopt=Acquire::Check-Valid-Until \"false\"")
-        if let architecture { words.append("--architectures=\(architecture)") }
+        if let architecture {
+            // The run brings its own emulator, which mmdebstrap would look for with arch-test.
+            words += ["--architectures=\(architecture)", "--skip=check/qemu"]
+        }
         if !include.isEmpty { words.append("--include=\(include.joined(separator: ","))") }
         if let keyring { words.append("--keyring=\(keyring)") }
         return words + [suite, path] + mirrors

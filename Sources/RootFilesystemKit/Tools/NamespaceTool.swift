@@ -27,6 +27,8 @@ struct NamespaceTool {
     }
 
     var power: Power
+    /// By Debian's name, what the program may start besides the host's own kind.
+    var architecture: String?
     /// Directories and files that lie over the host's for this run.
     var environment: [(name: String, value: String)] = []
 
@@ -79,7 +81,18 @@ struct NamespaceTool {
         request.environment.changes = environment.map {
             .set(name: ByteString($0.name), value: ByteString($0.value))
         }
+        if let architecture {
+            request.emulators = [EmulatorRequest(architecture: ByteString(architecture))]
+        }
         switch power {
+        case .root where needsEmulator(request):
+            // The table of emulators belongs to a user namespace, and the host's is not touched: one
+            // in which every id is itself.
+            let everybody = IDRange(inside: 0, outside: 0, count: UInt32.max)
+            request.identity = Identity(user: 0, group: 0)
+            request.identity.users = [everybody]
+            request.identity.groups = [everybody]
+            request.fakesDeviceNodes = true
         case .root: request.namespaces.new = [.mount, .pid]
         case .subordinateIDs:
             request.identity = Identity(user: 0, group: 0)
@@ -90,6 +103,10 @@ struct NamespaceTool {
         return try launching(command[0]) { () throws(LaunchError) in
             try Launcher().launch(request)
         }
+    }
+
+    private func needsEmulator(_ request: LaunchRequest) -> Bool {
+        !HostFacts.read(for: request).emulation.records.isEmpty
     }
 
     private func launching<Result>(
