@@ -3,7 +3,8 @@
 # Debian rootfs, and the examples. Always as an ordinary user: started by root, it installs what is
 # missing, makes the account nsrun-test and goes on as that.
 #
-#   --all        run the examples marked "# On demand" and the tables of Scripts/matrix too
+#   --all        run the examples marked "# On demand", all parts of the others, and the tables of
+#                Scripts/matrix too
 #   --sanitize   build the tests with AddressSanitizer
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
@@ -13,7 +14,10 @@ all=false
 swift_options=(--package-path "$project")
 for option; do
     case $option in
-    --all) all=true ;;
+    --all)
+        all=true
+        export NSRUN_ALL=1
+        ;;
     --sanitize)
         swift_options+=(--sanitize=address --scratch-path "$project/.build-sanitize")
         # XCTest itself leaks.
@@ -32,16 +36,31 @@ check_account_is_idle() {
 
 # What the tests use beyond what the build needs.
 test_needs=(
-    "${rootfs_packages[@]}" dbus-daemon dpkg flatpak gcc libc6-dev perl squashfs-tools
+    "${rootfs_packages[@]}" automake cargo cmake dbus-daemon dpkg flatpak gcc git libc6-dev make
+    meson patchelf perl python3-pytest python3-pytest-xdist qemu-user-static squashfs-tools
     subordinate-ids uidmap umoci
 )
+if $all; then test_needs+=(bazel-bootstrap bazel-rules-java); fi
+# By path where another one of the name, a user's own, would not do.
 evidence+=(
+    [automake]=/usr/bin/automake
+    [bazel-bootstrap]=/usr/bin/bazel
+    [bazel-rules-java]=/usr/share/bazel/rules/java
+    [cargo]=/usr/bin/cargo
+    [cmake]=/usr/bin/cmake
     [dbus-daemon]=dbus-run-session
     [dpkg]=dpkg-deb
     [flatpak]=flatpak
     [gcc]=gcc
+    [git]=git
     [libc6-dev]=/usr/include/stdio.h
+    [make]=make
+    [meson]=/usr/bin/meson
+    [patchelf]=patchelf
     [perl]=perl
+    [python3-pytest]=/usr/bin/pytest-3
+    [python3-pytest-xdist]=/usr/lib/python3/dist-packages/xdist
+    [qemu-user-static]=qemu-arm-static
     [squashfs-tools]=mksquashfs
     [umoci]=umoci
 )

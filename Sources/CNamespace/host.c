@@ -290,6 +290,10 @@ int nsrun_write_file(const char *path, const char *data, size_t length) {
     return error;
 }
 
+int nsrun_process_descriptor(pid_t pid) {
+    return nsrun_result(syscall(SYS_pidfd_open, pid, 0));
+}
+
 int nsrun_kill(pid_t pid, int signal) { return kill(pid, signal) == 0 ? 0 : -errno; }
 
 static char **arguments;

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -38,20 +39,22 @@ int nsrun_forward(pid_t child, uint32_t shape, int number) {
     return nsrun_result(syscall(SYS_rt_sigqueueinfo, child, number, &info));
 }
 
-static void tell(struct pid_one *one, uint32_t kind, int value) {
+static void tell(struct pid_one *one, uint32_t kind, int value, const void *data, size_t length) {
     struct nsrun_report *report = one->world->report;
     report->kind = kind;
     report->value = value;
-    report->length = 0;
+    report->length = (uint32_t)length;
+    if (length > 0)
+        memcpy(report->text, data, length);
     nsrun_send(one->world->status_fd, report);
 }
 
-static void end(struct pid_one *one, int status) {
+static void end(struct pid_one *one, int status, const struct rusage *usage) {
     // Whether anything lingers: the launcher waits for pid 1 where that is over at once.
     siginfo_t info;
     one->world->report->call =
         waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 && errno == ECHILD;
-    tell(one, NSRUN_REPORT_ENDED, status);
+    tell(one, NSRUN_REPORT_ENDED, status, usage, sizeof *usage);
     one->ended = true;
     if (!(one->world->plan->flags & NSRUN_LINGER))
         _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
@@ -61,7 +64,8 @@ static void end(struct pid_one *one, int status) {
 static void reap(struct pid_one *one) {
     for (;;) {
         int status;
-        pid_t pid = waitpid(-1, &status, WNOHANG | WUNTRACED | __WALL);
+        struct rusage usage;
+        pid_t pid = wait4(-1, &status, WNOHANG | WUNTRACED | __WALL, &usage);
         if (pid < 0 && errno == ECHILD && one->ended)
             _exit(0);
         if (pid <= 0)
@@ -69,9 +73,9 @@ static void reap(struct pid_one *one) {
         if (pid != one->command)
             continue;
         if (WIFSTOPPED(status))
-            tell(one, NSRUN_REPORT_STOPPED, WSTOPSIG(status));
+            tell(one, NSRUN_REPORT_STOPPED, WSTOPSIG(status), NULL, 0);
         else
-            end(one, status);
+            end(one, status, &usage);
     }
 }
 
@@ -180,7 +184,7 @@ void nsrun_init(struct nsrun_world *w) {
     if (w->report->kind == NSRUN_REPORT_FAILED)   // told by the command itself
         _exit(125);
     if (w->plan->flags & NSRUN_ANNOUNCE)   // each record wakes the launcher, so none is sent unasked
-        tell(&one, NSRUN_REPORT_STARTED, one.command);
+        tell(&one, NSRUN_REPORT_STARTED, one.command, NULL, 0);
     if (w->plan->flags & NSRUN_ANSWERED)   // until then even a command that has ended keeps its pid
         nsrun_await(w->reply_fd);
     // What the command closes is closed: pid 1 holds on to nothing of the caller's.

@@ -38,12 +38,24 @@ static void read_head(struct nsrun_report *report, const char *path) {
     close(fd);
 }
 
+/// What a program with threads and libraries of its own would hand down: descriptors that it does not know
+/// of, signals that it ignores.
+static void start_clean(void) {
+    const struct nsrun_sigaction by_default = {.handler = SIG_DFL};
+    for (int number = 1; number <= 64; number++)
+        nsrun_set_signal(number, &by_default);
+    if (nsrun_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
+        nsrun_close_range(3, ~0u, 0);   // before Linux 5.11
+}
+
 int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step) {
     const struct nsrun_plan *plan = w->plan;
     char **arguments = (char **)plan->arguments;
     const bool name_by_path = arguments[0] == NULL;
     for (const int *fd = plan->close_fds; *fd >= 0; fd++)
         close(*fd);
+    if (plan->flags & NSRUN_CLEAN_START)
+        start_clean();
     umask(w->old_umask);
     nsrun_sigprocmask(SIG_SETMASK, &plan->signal_mask, NULL);
     int found = -ENOENT;

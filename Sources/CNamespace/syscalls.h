@@ -50,6 +50,18 @@ static inline int nsrun_pivot_root(const char *new_root, const char *put_old) {
     return nsrun_result(syscall(SYS_pivot_root, new_root, put_old));
 }
 
+/// The kernel's own structure: glibc's function of the same purpose takes locks.
+struct nsrun_sigaction {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+
+static inline int nsrun_set_signal(int number, const struct nsrun_sigaction *action) {
+    return nsrun_result(syscall(SYS_rt_sigaction, number, action, NULL, sizeof action->mask));
+}
+
 static inline int nsrun_close_range(unsigned first, unsigned last, unsigned flags) {
     return nsrun_result(syscall(SYS_close_range, first, last, flags));
 }

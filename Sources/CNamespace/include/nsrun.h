@@ -125,6 +125,7 @@ enum {
     NSRUN_TRACE = 1 << 9,             ///< every step is reported with its time
     NSRUN_ANNOUNCE = 1 << 10,         ///< pid 1 reports the start of the command
     NSRUN_ANSWERED = 1 << 11,         ///< and then waits for the launcher's answer
+    NSRUN_CLEAN_START = 1 << 12,      ///< the command gets no descriptor above 2 and no ignored signal
 };
 
 struct nsrun_plan {
@@ -151,7 +152,8 @@ enum nsrun_report_kind {
     NSRUN_REPORT_WANTS_MAPS,   ///< the launcher writes the id maps, then a byte to the reply pipe
     NSRUN_REPORT_STARTED,      ///< value: the command's pid as pid 1 sees it
     NSRUN_REPORT_STOPPED,      ///< value: the signal that stopped the command
-    NSRUN_REPORT_ENDED,        ///< value: the command's wait status; call: 1 if nothing is left
+    NSRUN_REPORT_ENDED,        ///< value: the command's wait status; call: 1 if nothing is left; text: its
+                               ///< struct rusage
     NSRUN_REPORT_STEP,         ///< step, value: the nanoseconds that it took
 };
 
@@ -273,6 +275,8 @@ int nsrun_write_all(int fd, const char *data, size_t length);
 /// Writes to a file that is there, in one write; 0 or a negative errno.
 int nsrun_write_file(const char *path, const char *data, size_t length);
 int nsrun_kill(pid_t pid, int signal);
+/// pidfd_open(2): readable once the process has ended. A descriptor or a negative errno.
+int nsrun_process_descriptor(pid_t pid);
 /// The arguments and the environment of this process, each ending with NULL.
 char **nsrun_arguments(void);
 char **nsrun_environment(void);

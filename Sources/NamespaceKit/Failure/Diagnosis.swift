@@ -256,10 +256,12 @@ struct Diagnosis {
             switch code {
             case ENODEV: "ask the administrator to load the overlay module (modprobe overlay)"
             case EINVAL:
-                overlay.upper == .memory
-                    ? "an overlay cannot lie over a directory with mounts below it"
-                    : "the file system that keeps the changes must be a plain local one (ext4, "
-                        + "xfs, btrfs, tmpfs), not NFS or another overlay"
+                overlay.lower == ["/"]
+                    ? "leave the rootfs out: a layer over the host goes around its mounts"
+                    : overlay.upper == .memory
+                        ? "an overlay cannot lie over a directory with mounts below it"
+                        : "the file system that keeps the changes must be a plain local one (ext4, "
+                            + "xfs, btrfs, tmpfs), not NFS or another overlay"
             case EBUSY: "another run uses the same layer; give each run its own"
             case EPERM, EACCES: "the directories must belong to you"
             default:

@@ -112,6 +112,9 @@ extension LaunchError {
     static let hostProgramWithoutRootfs = LaunchError(
         .usage, "a program of the host's can be started so only in a rootfs")
 
+    static let layerOverDescriptor = LaunchError(
+        .usage, "a layer cannot lie over a rootfs that is given as a descriptor")
+
     static let layerWithoutView = LaunchError(
         .usage, "a layer needs the host or a rootfs below it")
 }

@@ -34,6 +34,9 @@ extension HostFacts {
             facts.hasSELinux = readFile("/sys/fs/selinux/enforce", limit: 8) != nil
         }
         if request.view == .empty { facts.terminal = readTerminal() }
+        if request.home != .standard {
+            facts.account = readAccount(user: facts.userID, group: facts.groupID)
+        }
         if case .rootfs = request.view {
             facts.account = readAccount(user: facts.userID, group: facts.groupID)
             facts.terminal = readTerminal()

@@ -52,8 +52,11 @@ enum HostPlaces {
         add(facts.variable("XDG_RUNTIME_DIR"))
         let addresses = facts.variable("DBUS_SESSION_BUS_ADDRESS") ?? ""
         for address in addresses.split(on: UInt8(ascii: ";")) {
-            guard address.hasPrefix("unix:path=") else { continue }
-            add(address.slice(from: 10).split(on: UInt8(ascii: ",")).first)
+            guard address.hasPrefix("unix:") else { continue }
+            for pair in address.slice(from: 5).split(on: UInt8(ascii: ","))
+            where pair.hasPrefix("path=") {
+                add(pair.slice(from: 5))
+            }
         }
         add(facts.variable("WAYLAND_DISPLAY"))
         if let server = facts.variable("PULSE_SERVER") {

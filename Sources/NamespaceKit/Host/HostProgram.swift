@@ -51,11 +51,20 @@ extension HostProgram.Finding {
                 candidates.append(directory.appending(path: command))
             }
         }
-        for candidate in candidates where HostFile.isExecutable(candidate) {
-            guard let path = HostFile.canonicalPath(candidate), !HostFile.isDirectory(path) else {
-                continue
+        var unusable: ByteString?
+        for candidate in candidates {
+            guard let path = HostFile.canonicalPath(candidate) else { continue }
+            if HostFile.isExecutable(path), !HostFile.isDirectory(path) {
+                return examine(HostProgram(path: path, foundAs: candidate), depth: 0)
             }
-            return examine(HostProgram(path: path, foundAs: candidate))
+            unusable = unusable ?? candidate
+        }
+        if let unusable {
+            return .refused(
+                LaunchError(
+                    .notExecutable, "cannot run \(unusable.text): permission denied",
+                    remedy: "it must be an ordinary file with execute permission (chmod +x)",
+                    code: EACCES))
         }
         return .refused(
             LaunchError(
@@ -64,24 +73,26 @@ extension HostProgram.Finding {
                 code: ENOENT))
     }
 
-    private static func examine(_ program: HostProgram) -> HostProgram.Finding {
+    /// As the kernel does, follows the first lines of scripts, whose interpreters may be scripts.
+    private static func examine(_ program: HostProgram, depth: Int) -> HostProgram.Finding {
         var program = program
         let head = HostFacts.readFile(program.path, limit: 8192) ?? []
-        if program.leading.isEmpty, let line = ShebangLine(bytes: head) {
-            program.leading = line.argument.map { [$0] } ?? []
-            program.leading.append("/run/host" + program.path)
+        if depth < 5, let line = ShebangLine(bytes: head) {
+            let script = "/run/host" + program.path
+            program.leading = (line.argument.map { [$0] } ?? []) + [script] + program.leading
             guard let interpreter = HostFile.canonicalPath(line.interpreter) else {
                 return .refused(missing(program.path, "its interpreter \(line.interpreter.text)"))
             }
             program.foundAs = line.interpreter
             program.path = interpreter
-            return examine(program)
+            return examine(program, depth: depth + 1)
         }
         guard let elf = ELFHead(bytes: head) else {
             return .refused(
                 LaunchError(
                     .notExecutable,
                     "cannot run \(program.path.text): it is neither a program nor a script",
+                    remedy: "start it through its interpreter, as in: sh \(program.path.text)",
                     code: ENOEXEC))
         }
         guard let named = elf.interpreter else { return .found(program) }
@@ -112,7 +123,8 @@ extension HostProgram.Finding {
 
     private static func missing(_ program: ByteString, _ what: String) -> LaunchError {
         LaunchError(
-            .notExecutable, "cannot run \(program.text): this host lacks \(what)", code: ENOENT)
+            .notExecutable, "cannot run \(program.text): this host lacks \(what)",
+            remedy: "it must run on the host before it can run in a rootfs", code: ENOENT)
     }
 }
 
@@ -123,10 +135,14 @@ struct LoaderLine: Equatable {
     var path: ByteString?
 
     init?(_ line: ByteString) {
-        let words = line.split(on: UInt8(ascii: " "))
+        var words = line.split(on: UInt8(ascii: " "))
         guard words.count >= 3, words[1] == "=>" else { return nil }
         name = ByteString(bytes: words[0].bytes.filter { $0 != UInt8(ascii: "\t") })
-        if words[2].isAbsolute { path = words[2] }
+        // Behind the path, which may hold blanks itself, stands the address.
+        if words.last?.hasPrefix("(0x") == true { words.removeLast() }
+        var rest = words[2]
+        for word in words.dropFirst(3) { rest = rest + " " + word }
+        if rest.isAbsolute { path = rest }
     }
 }
 

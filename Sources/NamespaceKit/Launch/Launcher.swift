@@ -18,11 +18,19 @@ public struct Launcher: Sendable {
     public func launch(
         _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64? = nil
     ) throws(LaunchError) -> RunningProcess {
-        var plan = plan
-        plan.announcesStart = true
-        let process = try begin(plan, facts: facts, signalMask: signalMask)
+        let process = try start(plan, facts: facts, signalMask: signalMask)
         try process.awaitStart()
         return process
+    }
+
+    /// Starts a plan and returns while it is still being set up: ``RunningProcess/awaitStart()`` waits for
+    /// the command, ``RunningProcess/kill()`` ends a set-up that takes too long.
+    public func start(
+        _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64? = nil
+    ) throws(LaunchError) -> RunningProcess {
+        var plan = plan
+        plan.announcesStart = true
+        return try begin(plan, facts: facts, signalMask: signalMask)
     }
 
     /// Starts a plan without waiting for the command.

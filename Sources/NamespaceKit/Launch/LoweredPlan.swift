@@ -27,7 +27,7 @@ struct LoweredPlan {
         plan.shape =
             (source.shape == .childWithInit ? NSRUN_SHAPE_INIT : NSRUN_SHAPE_COMMAND).rawValue
         plan.flags = flags(source)
-        plan.signal_mask = signalMask
+        plan.signal_mask = source.startsClean ? 0 : signalMask
     }
 
     func free() {
@@ -62,20 +62,21 @@ struct LoweredPlan {
         add(NSRUN_ANSWERED, source.answersStart)
         add(NSRUN_ANNOUNCE, source.announcesStart)
         add(NSRUN_TRACE, source.tracesSteps)
+        add(NSRUN_CLEAN_START, source.startsClean)
         return flags
     }
 
     private mutating func lowerCommand(_ source: LaunchPlan) {
         if source.arguments.isEmpty { arguments.appendNull() }
         for argument in source.arguments { arguments.append(argument) }
-        for entry in source.environment where !entry.hasPrefix("PWD=") {
+        for entry in source.environment where !source.setsPWD || !entry.hasPrefix("PWD=") {
             environment.append(entry)
         }
-        environment.append("PWD=/")  // CHDIR puts the directory that it found
+        if source.setsPWD { environment.append("PWD=/") }  // CHDIR puts the directory that it found
         let vector = environment.terminated()
         plan.arguments = UnsafePointer(arguments.terminated())
         plan.environment = vector
-        plan.pwd_slot = vector + (environment.pointers.count - 1)
+        if source.setsPWD { plan.pwd_slot = vector + (environment.pointers.count - 1) }
 
         let room = 65536 + source.steps.count * 256
         plan.copies = .allocate(capacity: room)

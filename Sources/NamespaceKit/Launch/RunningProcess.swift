@@ -35,6 +35,9 @@ public final class RunningProcess {
     let lockDescriptor: Int32
     /// What the executor told last.
     private var ended: ExitStatus?
+    /// What the command used, and the children that it waited for; known when it has ended. What its
+    /// memory grew to begins with this program's own, of which it was a copy.
+    public private(set) var resourceUsage: ResourceUsage?
 
     init(
         pid: Int32, plan: LaunchPlan, diagnosis: Diagnosis, status: Int32, reply: Int32,
@@ -100,6 +103,7 @@ public final class RunningProcess {
         case NSRUN_REPORT_ENDED:
             let status = ExitStatus(waitStatus: report.pointee.value)
             ended = status
+            resourceUsage = ResourceUsage(report)
             return .ended(status, isAlone: report.pointee.call == 1)
         case NSRUN_REPORT_WANTS_MAPS:
             try mapIDs()
@@ -130,7 +134,7 @@ public final class RunningProcess {
     }
 
     /// Waits until the command runs; throws what kept it from running.
-    func awaitStart() throws(LaunchError) {
+    public func awaitStart() throws(LaunchError) {
         // Without a pid 1 the pipe simply closes when execve(2) succeeds.
         while case .step = try nextEvent() {}
     }
@@ -154,7 +158,19 @@ public final class RunningProcess {
         guard error == 0 else {
             throw LaunchError(.setup, "cannot wait for the command: \(reason(-error))")
         }
+        if resourceUsage == nil { resourceUsage = ResourceUsage(usage) }
         return ExitStatus(waitStatus: waitStatus)
+    }
+
+    /// A descriptor that is readable once the run has ended, when ``wait()`` does not block any more. The
+    /// caller closes it. pidfd_open(2)
+    public func openProcessDescriptor() throws(LaunchError) -> Int32 {
+        let descriptor = nsrun_process_descriptor(pid)
+        guard descriptor >= 0 else {
+            throw LaunchError(
+                .setup, "cannot watch process \(pid): \(reason(-descriptor))", code: -descriptor)
+        }
+        return descriptor
     }
 
     /// Sends a signal to the command (kill(2)).

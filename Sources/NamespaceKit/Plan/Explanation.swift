@@ -174,7 +174,7 @@ struct MountTree {
             case .bindLink(let text, let target): put(target, "link to \(text.text)", .readOnly)
             case .prepend(_, let target): put(target, "the rootfs's, with your entry", .readOnly)
             case .remountReadOnly(let target):
-                let name = MountTree.canonical(target)
+                let name = target.withoutDots
                 if let index = mounts.firstIndex(where: { $0.path == name }) {
                     mounts[index] = Mount(
                         path: name, source: mounts[index].source, access: .readOnly)
@@ -198,16 +198,10 @@ struct MountTree {
 
     /// A later mount hides what was at that place and below.
     private mutating func put(_ path: ByteString, _ source: String, _ access: Access) {
-        let name = MountTree.canonical(path)
+        let name = path.withoutDots
         let below = name.bytes + [UInt8(ascii: "/")]
         mounts.removeAll { $0.path == name || name == "/" || $0.path.bytes.starts(with: below) }
         mounts.append(Mount(path: name, source: source, access: access))
-    }
-
-    private static func canonical(_ path: ByteString) -> ByteString {
-        var bytes = path.bytes
-        while bytes.count > 1, bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
-        return ByteString(bytes: bytes)
     }
 
     /// What lies below a directory follows it at once: a slash sorts before every other byte.

@@ -63,6 +63,10 @@ public struct LaunchPlan: Sendable, Equatable {
     public var refusesLinks = false
     public var toleratesSubmounts = false
     public var lifecycle: Lifecycle
+    /// See ``LaunchRequest/startsClean``.
+    public var startsClean = false
+    /// See ``EnvironmentRequest/setsPWD``.
+    public var setsPWD = true
     /// The launcher waits for the command to start, not only for it to end.
     public var announcesStart = false
     /// And pid 1 waits for an answer before it goes on.
@@ -77,7 +81,7 @@ extension LaunchPlan {
         for step in steps {
             switch step.action {
             case .bind(let bind) where bind.directoryOnly:
-                if case .path(let path) = bind.source { return path }
+                return if case .path(let path) = bind.source { path } else { nil }
             case .overlay(let overlay) where overlay.target == "/": return overlay.lower.first
             default: continue
             }

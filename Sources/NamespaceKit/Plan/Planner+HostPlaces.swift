@@ -34,14 +34,25 @@ extension Planner {
         } else if !request.leavesOutMissing {
             mount(here, here, [], word(words.currentDirectory))
             startsHere = true
-        } else if request.home == .bound, let home = facts.home, here.isAtOrBelow(home) {
-            startsHere = !facts.lacks(home)
+        } else if isShown(here) {
+            startsHere = true
         } else if Planner.isOfTheSystem(here) {
             omit(here, "the rootfs has a system of its own there")
         } else {
             mount(here, here, [], word(words.currentDirectory))
             startsHere = true
         }
+    }
+
+    /// The directory is the host's without being bound by itself.
+    private func isShown(_ path: ByteString) -> Bool {
+        var places: [ByteString] = []
+        if request.home == .bound, let home = facts.home { places.append(home) }
+        if request.hostParts.contains(.temporary) { places += ["/tmp", "/var/tmp"] }
+        if request.hostParts.contains(.devices) { places.append("/dev") }
+        if request.hostParts.contains(.media) { places += HostPlaces.media }
+        if request.hostParts.contains(.desktop) { places += HostPlaces.desktop(of: facts) }
+        return places.contains { path.isAtOrBelow($0) && !facts.lacks($0) }
     }
 
     /// To bind the host's directory there would take the rootfs's own away.
@@ -107,7 +118,8 @@ extension Planner {
         for place in HostPlaces.desktop(of: facts) where !facts.lacks(place) {
             let isHidden = request.operations.contains { operation in
                 guard case .tmpfs(let target, _, _) = operation.action else { return false }
-                return place != target && place.isAtOrBelow(target)
+                let cover = target.withoutDots
+                return place != cover && place.isAtOrBelow(cover)
             }
             if isHidden { show(place) }
         }

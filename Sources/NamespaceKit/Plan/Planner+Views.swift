@@ -95,9 +95,13 @@ extension Planner {
         switch request.layer {
         case .readOnly, .writable:
             let options: BindOptions = request.layer == .readOnly ? .readOnly : []
+            var source = FileSystemOperation.Source.path(path)
+            if let descriptor = request.rootDescriptor {
+                source = .descriptor(descriptor)
+                plan.closedDescriptors.append(descriptor)
+            }
             add(
-                .bind(
-                    .init(source: .path(path), target: "/", options: options, directoryOnly: true)),
+                .bind(.init(source: source, target: "/", options: options, directoryOnly: true)),
                 word(words.rootfs))
         case .memory:
             add(.overlay(.init(target: "/", lower: [path], upper: .memory)), word(words.ephemeral))

@@ -60,6 +60,8 @@ public struct Planner {
             lifecycle: request.lifecycle)
         plan.refusesLinks = request.view == .empty
         plan.toleratesSubmounts = request.toleratesSubmounts
+        plan.startsClean = request.startsClean
+        plan.setsPWD = request.environment.setsPWD
         plan.steps.reserveCapacity(48 + request.operations.count)
     }
 
@@ -82,6 +84,9 @@ public struct Planner {
         if case .rootfs(let path) = request.view {
             if path.isEmpty { throw .emptyPath(of: "rootfs") }
             if path.contains(0) { throw .nulByte(in: "path", path) }
+        }
+        if request.rootDescriptor != nil, request.layer != .readOnly, request.layer != .writable {
+            throw .layerOverDescriptor
         }
         if request.lifecycle.commandIsPidOne, !request.namespaces.new.contains(.pid) {
             throw .needsNamespace("the command as pid 1", .pid)

@@ -91,13 +91,14 @@ public struct ByteString: Hashable, Sendable, ExpressibleByStringLiteral {
         guard !bytes.isEmpty else { return nil }
         var value: UInt64 = 0
         for byte in bytes {
-            let digit: UInt64
+            let start: UInt8
             switch byte {
-            case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = UInt64(byte - UInt8(ascii: "0"))
-            case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = UInt64(byte - UInt8(ascii: "a")) + 10
-            case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = UInt64(byte - UInt8(ascii: "A")) + 10
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): start = UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): start = UInt8(ascii: "a") - 10
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): start = UInt8(ascii: "A") - 10
             default: return nil
             }
+            let digit = UInt64(byte - start)
             guard digit < base else { return nil }
             let (product, over) = value.multipliedReportingOverflow(by: base)
             let (sum, overSum) = product.addingReportingOverflow(digit)
@@ -111,6 +112,18 @@ public struct ByteString: Hashable, Sendable, ExpressibleByStringLiteral {
     public var lastComponent: ByteString {
         guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return self }
         return slice(from: slash + 1)
+    }
+
+    /// The path without repeated and trailing slashes and `.` components. `..` stays, for only the kernel
+    /// knows where it leads.
+    public var withoutDots: ByteString {
+        var result: [UInt8] = isAbsolute ? [UInt8(ascii: "/")] : []
+        let slash = UInt8(ascii: "/")
+        for part in split(on: slash) where !part.isEmpty && part != "." {
+            if let last = result.last, last != slash { result.append(slash) }
+            result += part.bytes
+        }
+        return ByteString(bytes: result)
     }
 
     /// A path below this one; the other one's leading slash does not lead away.

@@ -94,6 +94,13 @@ public struct LaunchRequest: Sendable, Equatable {
     /// A mount below a bound directory that cannot be made read-only is passed over.
     public var toleratesSubmounts = false
 
+    /// The root of the view `.rootfs`, opened already: it is not looked up again by its path, which then is
+    /// only for messages. Not with changes in a layer.
+    public var rootDescriptor: Int32?
+
+    /// The command gets no descriptor but standard input, output and error, no blocked signal, and every
+    /// signal does what it does by default: for a program that does not know all it would hand down.
+    public var startsClean = false
     /// Descriptors of the caller's that the command does not get.
     public var closedDescriptors: [Int32] = []
 
@@ -227,6 +234,8 @@ public struct EnvironmentRequest: Sendable, Equatable {
 
     public var start: Start = .inherited
     public var changes: [Change] = []
+    /// PWD says where the command starts, as a shell would have it.
+    public var setsPWD = true
 
     public init() {}
 }
