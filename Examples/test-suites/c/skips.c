@@ -1,0 +1,2 @@
+// Says that it has been skipped, as Automake and Meson agree on it.
+int main(void) { return 77; }

@@ -1,0 +1,6 @@
+//! Fails.
+
+#[test]
+fn fails() {
+    assert_eq!(1, 2);
+}

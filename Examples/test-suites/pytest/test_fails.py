@@ -1,0 +1,5 @@
+"""Fails."""
+
+
+def test_fails():
+    assert 1 == 2
