@@ -1,3 +1,5 @@
+import NamespaceKit
+
 /// `nsrun.1` in the man(7) language, from the option table.
 enum ManualPage {
     static var text: String {
@@ -53,6 +55,10 @@ enum ManualPage {
             for option in options {
                 page += ".TP\n.B \(escape(Help.synopsis(option)))\n\(escape(option.help.text))\n"
             }
+        }
+        page += ".SH PRESETS\nA preset is what the other options start from, wherever it stands.\n"
+        for preset in Preset.allCases {
+            page += ".TP\n.B \(preset.name.text)\n\(escape(preset.summary.text))\n"
         }
         return page + """
             .SH EXIT STATUS

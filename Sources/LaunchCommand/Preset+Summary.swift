@@ -1,0 +1,33 @@
+import NamespaceKit
+
+extension Preset {
+    /// What it stands for, for the manual page: mostly other options.
+    var summary: StaticString {
+        switch self {
+        case .host: "What holds without --rootfs."
+        case .rootfs: "What holds with --rootfs, which must be given."
+        case .toolbox:
+            """
+            A rootfs with your own surroundings: --home --cwd --host-root, the host's /dev, /tmp, \
+            /var/tmp and removable media, $XDG_RUNTIME_DIR and the sockets of the desktop session \
+            and of system services, the names of your groups; hosts, host.conf, localtime, \
+            resolv.conf, machine-id and timezone of /etc follow the host's. Without a command your \
+            shell is started. What the host lacks is left out; --explain and --verbose say what.
+            """
+        case .action:
+            """
+            An action of a build in the rootfs: --writable --network none --die-with-parent and an \
+            empty environment. Usually with --bind DIR /tmp, --chdir and --setenv.
+            """
+        case .test:
+            """
+            A test suite: $HOME is empty, in memory, but the source tree (the directory of version \
+            control above the current one, else that one) is bound at its place, and as an overlay \
+            in memory with --ephemeral; --network none --hostname test --timeout 10m --kill-after \
+            10 --die-with-parent --rlimit nproc=4096 --rlimit data=8G, or less where you have less; \
+            TMPDIR and XDG_* directories are unset. Programs built with AddressSanitizer want \
+            --rlimit data=unlimited.
+            """
+        }
+    }
+}
