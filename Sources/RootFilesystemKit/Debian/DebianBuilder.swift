@@ -26,7 +26,9 @@ public struct DebianBuilder {
         let power = NamespaceTool.Power.available()
         let command = arguments(suite, tree.path, mirrors, power)
         var stage = Stage()
-        try NamespaceTool(power: power, architecture: architecture).run(
+        // Where packages are only extracted, none of their programs runs.
+        let emulated = variant == "extract" ? nil : architecture
+        try NamespaceTool(power: power, architecture: emulated).run(
             command, cannot: "build Debian", description(of: suite)
         ) { line in
             stage.see(line, progress)
