@@ -16,9 +16,10 @@ int nsrun_binfmt(struct nsrun_world *w, const struct nsrun_step *step) {
     const unsigned strict = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     error = nsrun_place_filesystem(w, "binfmt_misc", none, strict, &place);
     if (error == 0) {
-        w->call = NSRUN_CALL_CONTENT;
         int file = nsrun_result(openat(place.fd, "register", O_WRONLY | O_CLOEXEC));
         error = file < 0 ? file : 0;
+        if (file >= 0)
+            w->call = NSRUN_CALL_CONTENT;
         for (const char *const *record = step->list; *record != NULL && error == 0; record++)
             if (write(file, *record, strlen(*record)) < 0)
                 error = -errno;

@@ -53,6 +53,14 @@ static void replace_fd(struct nsrun_place *place, int fd) {
     place->fd = fd;
 }
 
+/// The directory is one that nobody may write to by its mode. In a user namespace its owner could all the same,
+/// but it is to be left as it is, as somebody else's would be.
+bool nsrun_is_closed(const struct nsrun_world *w, int directory) {
+    struct stat status;
+    return (w->plan->flags & NSRUN_MIRROR) && fstat(directory, &status) == 0
+           && !(status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH));
+}
+
 /// Lets `make` make something in place->fd, or in a copy of that directory in memory where it cannot be
 /// written. The one place that knows which directories are left alone.
 static int make_in(struct nsrun_world *w, struct nsrun_place *place, const char *name,
@@ -69,6 +77,10 @@ static int make_in(struct nsrun_world *w, struct nsrun_place *place, const char 
                 w->call = NSRUN_CALL_SPARED;
                 return -ENOENT;
             }
+            w->call = NSRUN_CALL_CREATE;
+            error = -EACCES;
+        } else if (!copied && nsrun_is_closed(w, place->fd)
+                   && fstatat(place->fd, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
             w->call = NSRUN_CALL_CREATE;
             error = -EACCES;
         } else {
@@ -303,7 +315,7 @@ static int find_quickly(struct nsrun_world *w, const char *path, enum nsrun_kind
             return -EAGAIN;
     }
     if (fd < 0) {
-        if (flags & NSRUN_MUST_EXIST)
+        if ((flags & NSRUN_MUST_EXIST) || (!is_own && nsrun_is_closed(w, directory)))
             return -EAGAIN;
         made = (kind == NSRUN_KIND_FILE ? mknodat(directory, name, S_IFREG | mode, 0)
                                         : mkdirat(directory, name, mode)) == 0;

@@ -210,6 +210,8 @@ int nsrun_runs_32bit(void) {
 
 int nsrun_is_executable(const char *path) { return access(path, X_OK) == 0; }
 
+int nsrun_is_writable(const char *path) { return access(path, W_OK) == 0; }
+
 int64_t nsrun_file_mode(const char *path, bool follow) {
     struct stat status;
     return fstatat(AT_FDCWD, path, &status, follow ? 0 : AT_SYMLINK_NOFOLLOW) == 0

@@ -127,12 +127,13 @@ int nsrun_complete(struct nsrun_world *w, const struct nsrun_step *step) {
     if (error < 0)
         return error;
     bool layered = false;
+    const bool closed = nsrun_is_closed(w, place.fd);
     for (const char *const *name = step->list; *name != NULL; name++) {
         struct stat status;
         // A symlink counts as there: the step that binds the file follows it, inside the root.
         if (fstatat(place.fd, *name, &status, AT_SYMLINK_NOFOLLOW) == 0)
             continue;
-        if (!layered && mknodat(place.fd, *name, S_IFREG | 0644, 0) == 0)
+        if (!layered && !closed && mknodat(place.fd, *name, S_IFREG | 0644, 0) == 0)
             continue;
         if (!layered && layer(w, &place) < 0)
             break;

@@ -77,6 +77,7 @@ int nsrun_reopen(struct nsrun_world *w, const char *path);
 /// Remembers a file system of this run's own: mount points may be made there.
 void nsrun_remember_made(struct nsrun_world *w, int fd);
 bool nsrun_is_own(const struct nsrun_world *w, int fd);
+bool nsrun_is_closed(const struct nsrun_world *w, int directory);
 
 // mirror.c
 int nsrun_mirror(struct nsrun_world *w, struct nsrun_place *place, const char *leave_out);

@@ -11,6 +11,7 @@ extension Vocabulary {
         words.bindCurrentDirectory = "add --cwd"
         words.optionalBind = "--bind-try"
         words.enterRootfs = "nsrun --rootfs"
+        words.architecture = "--arch"
         words.emulator = "--emulator"
         words.emulation = "--arch"
         words.hostExec = "--host-exec"

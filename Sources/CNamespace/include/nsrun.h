@@ -253,6 +253,8 @@ ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity);
 int nsrun_groups(uint32_t *groups, int capacity);
 /// 1 if the caller may execute a file, else 0.
 int nsrun_is_executable(const char *path);
+/// 1 if the caller may write to it, else 0.
+int nsrun_is_writable(const char *path);
 /// 1 if the kernel runs 32-bit programs of this machine's kind (personality(2)).
 int nsrun_runs_32bit(void);
 /// The kind of file at a path: its st_mode, or a negative errno.

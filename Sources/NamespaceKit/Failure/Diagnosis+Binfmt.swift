@@ -5,7 +5,7 @@ extension Diagnosis {
     func binfmt(_ step: Step, _ code: Int32, _ call: nsrun_call) -> LaunchError {
         let what = "cannot \(step.plainDescription)"
         guard call == NSRUN_CALL_CONTENT else {
-            // Before Linux 6.7 the kernel refuses the mount; without binfmt_misc it knows none.
+            // Before Linux 6.7 the kernel refuses the mount; without binfmt_misc there is none.
             return LaunchError(
                 .setup,
                 "\(what): this kernel has no binfmt_misc of a run's own (\(reason(code)))",

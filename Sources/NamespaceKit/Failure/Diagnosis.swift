@@ -303,7 +303,8 @@ struct Diagnosis {
     private func program(_ candidates: [ByteString], _ record: Record) -> LaunchError {
         ProgramDiagnosis(
             name: candidates.count == 1 ? candidates[0] : candidates[0].lastComponent,
-            candidates: candidates, machine: facts.machine, root: rootName
+            candidates: candidates, machine: facts.machine, root: rootName,
+            emulation: facts.emulation.lack?.remedy
         ).explain(record)
     }
 }
@@ -316,8 +317,8 @@ extension Step {
         case .overlay(let overlay): overlay.target
         case .tmpfs(let target, _, _, _), .fileSystem(_, let target), .file(_, let target, _),
             .bindData(_, let target, _, _), .prepend(_, let target), .symlink(_, let target),
-            .directory(let target, _), .changeMode(let target, _), .remountReadOnly(let target),
-            .lockFile(let target):
+            .directory(let target, _), .bindLink(_, let target), .binfmt(_, let target),
+            .changeMode(let target, _), .remountReadOnly(let target), .lockFile(let target):
             target
         default: nil
         }

@@ -8,6 +8,8 @@ struct ProgramDiagnosis {
     let machine: ByteString
     /// The root that it was looked for in, in words.
     let root: String
+    /// What would let programs of another architecture run.
+    var emulation: String?
 
     private var isRootfs: Bool { root != "the host" }
     private var place: String { isRootfs ? "in \(root)" : "on this machine" }
@@ -27,8 +29,8 @@ struct ProgramDiagnosis {
             return LaunchError(
                 .notExecutable,
                 "\(what): it is built for \(elf.machineName), and this machine is \(machine.text)",
-                remedy: "use a rootfs for \(machine.text), or register an emulator such as "
-                    + "qemu-user", code: code)
+                remedy: emulation ?? "use a rootfs for \(machine.text), or register an emulator: "
+                    + "\(Vocabulary.current.architecture) \(elf.debianName)", code: code)
         case (ENOEXEC, _):
             return LaunchError(
                 .notExecutable,

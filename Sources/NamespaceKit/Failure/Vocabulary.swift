@@ -11,6 +11,7 @@ public struct Vocabulary: Sendable {
     public var optionalBind = "BindOptions.optional"
     public var enterRootfs = "a request with the view .rootfs"
     public var fakeSingle = "fakesRoot"
+    public var architecture = "emulators:"
     public var emulator = "emulators:"
     public var hostExec = "runsHostProgram"
     public var doctor = "Doctor.examine()"

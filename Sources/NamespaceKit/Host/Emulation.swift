@@ -6,8 +6,11 @@ public struct Emulation: Sendable, Equatable {
     public var records: [BinfmtRecord] = []
     /// uname(2) shall name the 32-bit architecture of the root (personality(2), `PER_LINUX32`).
     public var names32Bit = false
-    /// Why it cannot be had.
+    /// Why something that was asked for cannot be had.
     public var refusal: LaunchError?
+    /// What the root's own programs seem to lack. The kernel may know better: records of a host that cannot
+    /// be seen from here hold all the same.
+    public var lack: LaunchError?
 
     public init() {}
 }
@@ -17,19 +20,35 @@ struct EmulationFinder {
     let request: LaunchRequest
     let facts: HostFacts
 
+    /// An architecture that the kernel does not run by itself.
+    private struct Guest {
+        var architecture: Architecture
+        /// As the user or the root's programs call it.
+        var name: String
+        /// The emulator that was asked for.
+        var path: ByteString?
+        /// It was asked for, not found out.
+        var isRequested: Bool
+    }
+
     func find() -> Emulation {
         var emulation = Emulation()
         do throws(LaunchError) {
-            for wanted in request.emulators {
-                guard let architecture = Architecture.named(wanted.architecture) else {
-                    throw .unknownArchitecture(wanted.architecture)
-                }
-                try serve(architecture, wanted.architecture.text, wanted.path, in: &emulation)
+            let guests = try findGuests(&emulation)
+            let hosts = guests.map { guest in
+                guest.path == nil ? hostRecord(for: guest.architecture) : nil
             }
-            if let program = programOfRoot(), program.machineName != facts.machine.text,
-                let architecture = Architecture.of(program)
-            {
-                try serve(architecture, program.debianName, nil, in: &emulation)
+            // A table of the run's own hides the host's: made only where that is not enough, and then
+            // with all that this run needs.
+            guard hosts.contains(where: { $0 == nil }) else { return emulation }
+            for (guest, host) in zip(guests, hosts) {
+                do throws(LaunchError) {
+                    let record = try findRecord(for: guest, host)
+                    emulation.records.append(record)
+                } catch {
+                    if guest.isRequested { throw error }
+                    emulation.lack = error
+                }
             }
         } catch {
             emulation.refusal = error
@@ -37,70 +56,107 @@ struct EmulationFinder {
         return emulation
     }
 
-    // MARK: The root
+    // MARK: What is to run
 
-    /// The first program that is there: the command, if it is given as a path, else what every root has.
-    private func programOfRoot() -> ELFHead? {
-        var root: ByteString = "/"
-        var candidates: [ByteString] = []
-        if let command = request.command.first, command.isAbsolute { candidates.append(command) }
-        if case .rootfs(let path) = request.view {
-            root = path
-            candidates += ["/bin/sh", "/bin/bash", "/usr/bin/env", "/bin/busybox", "/usr/bin/dpkg"]
+    private func findGuests(_ emulation: inout Emulation) throws(LaunchError) -> [Guest] {
+        var guests: [Guest] = []
+        // Who names an emulator for an architecture means that one, wherever he says it.
+        let named = request.emulators.filter { $0.path != nil }
+        for wanted in named + request.emulators.filter({ $0.path == nil }) {
+            guard let architecture = Architecture.named(wanted.architecture) else {
+                throw .unknownArchitecture(wanted.architecture)
+            }
+            if wanted.path != nil, architecture.text == facts.machine {
+                throw .emulatesItself(architecture.text)
+            }
+            let isNative = isNative(architecture) && wanted.path == nil
+            if isNative, architecture.wantsPersonality(on: facts.machine) {
+                emulation.names32Bit = true
+            }
+            if isNative || guests.contains(where: { $0.architecture == architecture }) { continue }
+            guests.append(
+                Guest(
+                    architecture: architecture, name: wanted.architecture.text, path: wanted.path,
+                    isRequested: true))
         }
-        for candidate in candidates {
-            if let elf = ELFHead(bytes: HostFile.read(candidate, below: root, limit: 64)) {
-                return elf
+        for (program, isRoots) in programs() where program.machineName != facts.machine.text {
+            guard let architecture = Architecture.of(program) else { continue }
+            let isServed = guests.contains { $0.architecture == architecture }
+            if !isServed, isNative(architecture) {
+                if isRoots, architecture.wantsPersonality(on: facts.machine) {
+                    emulation.names32Bit = true
+                }
+            } else if !isServed {
+                guests.append(
+                    Guest(
+                        architecture: architecture, name: program.debianName, isRequested: false))
             }
         }
-        return nil
+        return guests
+    }
+
+    private func isNative(_ architecture: Architecture) -> Bool {
+        let runs32BitARM = facts.machine == "aarch64" && nsrun_runs_32bit() == 1
+        return architecture.isNative(on: facts.machine, runs32BitARM: runs32BitARM)
+    }
+
+    /// The command, if it is given as a path, and the first program of those that every root has.
+    private func programs() -> [(ELFHead, isRoots: Bool)] {
+        var programs: [(ELFHead, isRoots: Bool)] = []
+        var root: ByteString = "/"
+        if case .rootfs(let path) = request.view { root = path }
+        func head(_ path: ByteString) -> ELFHead? {
+            ELFHead(bytes: HostFile.read(path, below: root, limit: 64))
+        }
+        if let command = request.command.first, command.isAbsolute, let head = head(command) {
+            programs.append((head, isRoots: false))
+        }
+        guard case .rootfs = request.view else { return programs }
+        for path: ByteString in [
+            "/bin/sh", "/bin/bash", "/usr/bin/env", "/bin/busybox", "/usr/bin/dpkg",
+        ] {
+            if let head = head(path) {
+                programs.append((head, isRoots: true))
+                break
+            }
+        }
+        return programs
     }
 
     // MARK: What runs it
 
-    private func serve(
-        _ architecture: Architecture, _ name: String, _ path: ByteString?,
-        in emulation: inout Emulation
-    ) throws(LaunchError) {
-        if path == nil {
-            let runs32BitARM = facts.machine == "aarch64" && nsrun_runs_32bit() == 1
-            if architecture.isNative(on: facts.machine, runs32BitARM: runs32BitARM) {
-                if architecture.wantsPersonality(on: facts.machine) { emulation.names32Bit = true }
-                return
-            }
-            if emulation.records.contains(where: { $0.matches(architecture.magic) }) { return }
-            // A table of the run's own would hide the host's.
-            if hostHasRecord(for: architecture) { return }
-        }
-        guard facts.hasOwnBinfmt, !request.avoided.contains(.ownBinfmt) else {
-            throw .noBinfmt(name)
-        }
-        let record = try findRecord(for: architecture, name, path)
-        // The same programs twice, or the same name, is refused by the kernel.
-        emulation.records.removeAll { $0.name == record.name || $0.matches(architecture.magic) }
-        emulation.records.append(record)
-    }
+    private static let table: ByteString = "/proc/sys/fs/binfmt_misc"
 
-    /// Only what is opened at registration (F) can be used in another root.
-    private func hostHasRecord(for architecture: Architecture) -> Bool {
-        let table: ByteString = "/proc/sys/fs/binfmt_misc"
+    /// A record of the host's, of the kind that can be used in another root: what is opened at registration
+    /// (F).
+    private func hostRecord(for architecture: Architecture) -> BinfmtRecord? {
+        let table = EmulationFinder.table
+        let status = HostFacts.readFile(table.appending(path: "status"), limit: 16)
+        guard status == Array("enabled\n".utf8) else { return nil }
         for name in HostFile.names(in: table) where name != "register" && name != "status" {
             let text = HostFacts.readFile(table.appending(path: name), limit: 8192) ?? []
             if let record = BinfmtRecord(name: name, status: text),
                 record.flags.contains(UInt8(ascii: "F")), record.matches(architecture.magic)
             {
-                return true
+                return record
             }
         }
-        return false
+        return nil
     }
 
     private func findRecord(
-        for architecture: Architecture, _ name: String, _ path: ByteString?
+        for guest: Guest, _ host: BinfmtRecord?
     ) throws(LaunchError) -> BinfmtRecord {
-        if let path {
-            try check(path, for: name)
+        guard facts.hasOwnBinfmt, !request.avoided.contains(.ownBinfmt) else {
+            throw .noBinfmt(guest.name)
+        }
+        let architecture = guest.architecture
+        if let path = guest.path {
+            try check(path, for: guest.name)
             return BinfmtRecord(architecture, interpreter: path)
+        }
+        if let host, isUsable(host.interpreter) {
+            return BinfmtRecord(architecture, interpreter: host.interpreter)
         }
         if let record = configuredRecord(for: architecture) { return record }
         let search = facts.variable("PATH") ?? "/usr/local/bin:/usr/bin:/bin"
@@ -112,7 +168,7 @@ struct EmulationFinder {
                 }
             }
         }
-        throw .noEmulator(name, architecture.text)
+        throw .noEmulator(guest.name, architecture.text)
     }
 
     /// What the host's administrator would register, see binfmt.d(5).
@@ -128,6 +184,7 @@ struct EmulationFinder {
                     isUsable(record.interpreter)
                 else { continue }
                 if !record.flags.contains(UInt8(ascii: "F")) { record.flags = record.flags + "F" }
+                record.name = "qemu-" + architecture.text  // each architecture has its own
                 return record
             }
         }
@@ -153,7 +210,8 @@ struct EmulationFinder {
         guard HostFile.isExecutable(path) else {
             throw LaunchError(
                 .setup, "cannot use the emulator \(path.text) for \(name): it is not executable",
-                remedy: "chmod +x \(path.text)", code: EACCES)
+                remedy: "it must have execute permission, on a file system without noexec",
+                code: EACCES)
         }
         let head = ELFHead(bytes: HostFacts.readFile(path, limit: 4096) ?? [])
         guard let head, head.interpreter == nil else {
@@ -164,6 +222,12 @@ struct EmulationFinder {
                 remedy: "in the other root it would find no libraries: give a static one, such as "
                     + "qemu-user-static's", code: ENOEXEC)
         }
+        guard path.count < 1024 else {
+            throw LaunchError(
+                .setup, "cannot use the emulator \(path.text) for \(name): its path is too long",
+                remedy: "the kernel takes records of 1,920 bytes: link to it from a shorter path",
+                code: ENAMETOOLONG)
+        }
     }
 }
 
@@ -172,6 +236,13 @@ extension LaunchError {
         LaunchError(
             .usage, "unknown architecture \"\(name.text)\"",
             remedy: "as Debian, QEMU or uname call it, such as armhf, arm or armv7l")
+    }
+
+    fileprivate static func emulatesItself(_ name: ByteString) -> LaunchError {
+        LaunchError(
+            .usage,
+            "cannot emulate \(name.text) on \(name.text): the emulator would have to run itself",
+            remedy: "leave the emulator out; this machine runs such programs by itself")
     }
 
     fileprivate static func noEmulator(_ name: String, _ architecture: ByteString) -> LaunchError {

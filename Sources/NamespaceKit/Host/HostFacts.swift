@@ -13,6 +13,8 @@ public struct HostFacts: Sendable, Equatable {
     public var hasOpenat2 = true
     /// Nil where it has been removed or cannot be reached.
     public var currentDirectory: ByteString? = "/"
+    /// The caller may write to it.
+    public var ownsCurrentDirectory = false
     /// The caller's environment, entries of `NAME=value`.
     public var environment: [ByteString] = []
     /// The caller's entry in the user database, where one was found.

@@ -74,6 +74,10 @@ public enum HostFile {
         withCString(path) { nsrun_file_mode($0, true) } >= 0
     }
 
+    static func isWritable(_ path: ByteString) -> Bool {
+        withCString(path) { nsrun_is_writable($0) } == 1
+    }
+
     static func isExecutable(_ path: ByteString) -> Bool {
         withCString(path) { nsrun_is_executable($0) } == 1
     }

@@ -75,6 +75,9 @@ extension HostFacts {
     mutating func readPlaces(for request: LaunchRequest) {
         if request.bindsSourceTree { sourceTree = HostFacts.readSourceTree(of: currentDirectory) }
         let parts = request.hostParts
+        if request.leavesOutMissing, let here = currentDirectory {
+            ownsCurrentDirectory = HostFile.isWritable(here)
+        }
         var wanted: [ByteString] = []
         if parts.contains(.media) { wanted += HostPlaces.media }
         if parts.contains(.desktop) { wanted += HostPlaces.desktop(of: self) }

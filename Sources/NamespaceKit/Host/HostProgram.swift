@@ -27,8 +27,9 @@ public struct HostProgram: Sendable, Equatable {
     public var leading: [ByteString] = []
     /// The dynamic loader, nil for a static program.
     public var loader: ByteString?
-    /// The loader can be told the program's own name (`--argv0`, glibc 2.33).
+    /// The loader can be told the program's own name (`--argv0`, glibc 2.33), and to look into no cache.
     public var loaderTakesName = true
+    public var loaderAvoidsCache = true
     public var libraries: [Library] = []
 
     public init(path: ByteString, foundAs: ByteString) {
@@ -118,6 +119,7 @@ extension HostProgram.Finding {
         }
         let code = HostFacts.readFile(loader, limit: 1 << 22) ?? []
         program.loaderTakesName = code.holds("--argv0")
+        program.loaderAvoidsCache = code.holds("--inhibit-cache")
         return .found(program)
     }
 
@@ -128,21 +130,35 @@ extension HostProgram.Finding {
     }
 }
 
-/// A line of what `ld.so --list` prints: `libc.so.6 => /lib/libc.so.6 (0x7f...)`.
+/// A line of what `ld.so --list` prints: `libc.so.6 => /lib/libc.so.6 (0x7f...)`, or a path alone where the
+/// program names one.
 struct LoaderLine: Equatable {
     var name: ByteString
     /// Nil where it was not found.
     var path: ByteString?
 
     init?(_ line: ByteString) {
-        var words = line.split(on: UInt8(ascii: " "))
-        guard words.count >= 3, words[1] == "=>" else { return nil }
-        name = ByteString(bytes: words[0].bytes.filter { $0 != UInt8(ascii: "\t") })
+        let text = ByteString(bytes: line.bytes.filter { $0 != UInt8(ascii: "\t") })
+        var words = text.split(on: UInt8(ascii: " "))
         // Behind the path, which may hold blanks itself, stands the address.
-        if words.last?.hasPrefix("(0x") == true { words.removeLast() }
-        var rest = words[2]
-        for word in words.dropFirst(3) { rest = rest + " " + word }
+        let hasAddress = words.last?.hasPrefix("(0x") == true
+        if hasAddress { words.removeLast() }
+        if words.count >= 3, words[1] == "=>" {
+            name = words[0]
+            words.removeFirst(2)
+        } else if hasAddress, words[0].isAbsolute {
+            name = LoaderLine.join(words)
+        } else {
+            return nil
+        }
+        let rest = LoaderLine.join(words)
         if rest.isAbsolute { path = rest }
+    }
+
+    private static func join(_ words: [ByteString]) -> ByteString {
+        var text = words[0]
+        for word in words.dropFirst() { text = text + " " + word }
+        return text
     }
 }
 

@@ -30,10 +30,26 @@ public struct Explanation {
             for argument in plan.arguments.dropFirst() { text += " " + quote(argument.text) }
             text += "\n"
         }
+        if let limit = timeLimit { text += "\nTime limit:\n  \(limit)\n" }
         if !plan.omissions.isEmpty { text += "\nLeft out:\n" }
         for omission in plan.omissions { text += "  \(omission.what.text): \(omission.reason)\n" }
         text += "\nThe command would see:\n"
         return text + tree
+    }
+
+    private var timeLimit: String? {
+        guard let timeout = plan.lifecycle.timeout else { return nil }
+        var text = "TERM after \(seconds(timeout)) s"
+        if let more = plan.lifecycle.killAfter { text += ", KILL \(seconds(more)) s later" }
+        return text
+    }
+
+    private func seconds(_ nanoseconds: Int64) -> String {
+        let milliseconds = nanoseconds / 1_000_000
+        let rest = milliseconds % 1000
+        if rest == 0 { return "\(milliseconds / 1000)" }
+        let digits = String(rest + 1000).dropFirst()
+        return "\(milliseconds / 1000).\(String(digits))"
     }
 
     /// Each mount point below the one that holds it, its source and access in columns.
@@ -80,7 +96,12 @@ public struct Explanation {
             json += ", \"access\": \"\(mount.access.rawValue)\"}"
             separator = ",\n"
         }
-        json += "\n  ],\n  \"omissions\": ["
+        json += "\n  ],\n"
+        if let timeout = plan.lifecycle.timeout {
+            json += "  \"timeout\": \(seconds(timeout)),\n"
+        }
+        if let more = plan.lifecycle.killAfter { json += "  \"killAfter\": \(seconds(more)),\n" }
+        json += "  \"omissions\": ["
         separator = "\n"
         for omission in plan.omissions {
             json += separator + "    {\"what\": " + quote(omission.what.text)

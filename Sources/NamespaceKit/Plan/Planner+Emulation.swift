@@ -18,6 +18,18 @@ extension Planner {
             throw .emulationNeedsUser
         }
         if request.view == .empty, !request.mountsProc { throw .emulationNeedsProc }
+        if request.identity.needsHelpers, !mapsRoot { throw .emulationNeedsRoot }
+    }
+
+    /// Root's ids are mapped, so that whoever sets the run up may write records.
+    private var mapsRoot: Bool {
+        let identity = request.identity
+        func covers(_ ranges: [IDRange], _ own: UInt32) -> Bool {
+            own == 0 || ranges.contains { $0.inside == 0 && $0.count > 0 }
+        }
+        return identity.mapsSubordinates
+            || covers(identity.users, request.user ?? facts.userID)
+                && covers(identity.groups, request.group ?? facts.groupID)
     }
 
     /// Where the host has its own, below a proc that is mounted already.
@@ -32,6 +44,10 @@ extension LaunchError {
     fileprivate static let emulationNeedsUser = LaunchError(
         .usage, "an emulator can be registered only in a user namespace of the run's own",
         remedy: "leave out the options that enter or prepare another one")
+
+    fileprivate static let emulationNeedsRoot = LaunchError(
+        .usage, "an emulator can be registered only where the ids 0 are mapped",
+        remedy: "map a range to user and group 0 as well")
 
     fileprivate static let emulationNeedsProc = LaunchError(
         .usage, "an emulator can be registered only where a proc is mounted",

@@ -36,8 +36,8 @@ extension Planner {
             startsHere = true
         } else if isShown(here) {
             startsHere = true
-        } else if Planner.isOfTheSystem(here) {
-            omit(here, "the rootfs has a system of its own there")
+        } else if isOfTheSystem(here) {
+            omit(here, Planner.ofTheSystem)
         } else {
             mount(here, here, [], word(words.currentDirectory))
             startsHere = true
@@ -55,14 +55,17 @@ extension Planner {
         return places.contains { path.isAtOrBelow($0) && !facts.lacks($0) }
     }
 
-    /// To bind the host's directory there would take the rootfs's own away.
-    private static func isOfTheSystem(_ path: ByteString) -> Bool {
-        let parts = path.split(on: UInt8(ascii: "/")).filter { !$0.isEmpty }
+    /// To bind the host's directory there would take the rootfs's own away. Below `/var` both have their
+    /// state, and what the caller may write to is hardly the system's.
+    private func isOfTheSystem(_ path: ByteString) -> Bool {
+        let parts = path.withoutDots.split(on: UInt8(ascii: "/")).filter { !$0.isEmpty }
         let system: [ByteString] = [
-            "bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin",
-            "sys", "tmp", "usr",
+            "bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "sbin", "sys",
+            "usr",
         ]
-        return system.contains(parts[0]) || parts[0] == "var" && parts.count < 4
+        guard let top = parts.first, !system.contains(top) else { return true }
+        if top == "var" { return parts.count < 3 || !facts.ownsCurrentDirectory }
+        return parts.count == 1 && ["home", "media", "mnt", "root", "run", "tmp"].contains(top)
     }
 
     /// The source tree is what the tests are about: shown even where it lies in a place that is
@@ -87,6 +90,7 @@ extension Planner {
 
     // MARK: Parts of the host
 
+    private static let ofTheSystem = "the rootfs has a system of its own there"
     private static let notThere = "there is none on this host"
 
     private mutating func omit(_ what: ByteString, _ reason: String) {
@@ -104,7 +108,9 @@ extension Planner {
             for place in HostPlaces.media { show(place) }
         }
         guard request.hostParts.contains(.desktop) else { return }
-        for place in HostPlaces.desktop(of: facts) where !isInTemporary(place) { show(place) }
+        for place in HostPlaces.desktop(of: facts) where !isInTemporary(place) {
+            if isOfTheSystem(place) { omit(place, Planner.ofTheSystem) } else { show(place) }
+        }
     }
 
     private func isInTemporary(_ place: ByteString) -> Bool {
@@ -127,6 +133,15 @@ extension Planner {
 
     /// As links they follow the host's files also when those are replaced, and the rootfs's own stay.
     mutating func planSettings() {
+        if (request.user ?? facts.userID) == 0 {
+            // Packages replace them, and what is a mount point cannot be replaced.
+            for setting in facts.settings {
+                omit(
+                    ByteString("/etc/").appending(path: setting.name),
+                    "to root the rootfs's own belongs")
+            }
+            return
+        }
         for setting in facts.settings {
             let target = ByteString("/etc/").appending(path: setting.name)
             add(

@@ -20,11 +20,13 @@ extension Planner {
         mount("/", Planner.uncovered, .readOnly, origin)
         add(.directory(target: Planner.libraries, mode: 0o755), origin)
         // By name: on the host a library may be found through a link that leads back into the root.
-        for library in program.libraries where !library.name.contains(UInt8(ascii: "/")) {
-            add(
-                .symlink(
-                    text: Planner.host + library.path,
-                    target: Planner.libraries.appending(path: library.name)), origin)
+        for library in program.libraries {
+            if library.name.contains(UInt8(ascii: "/")) {
+                mount(library.path, library.name, .readOnly, origin)
+                continue
+            }
+            let link = Planner.libraries.appending(path: library.name)
+            add(.symlink(text: Planner.host + library.path, target: link), origin)
         }
         mount(loader, Planner.host + program.path, .readOnly, origin)
     }
@@ -36,7 +38,8 @@ extension Planner {
         plan.arguments = [name]
         if program.loader != nil {
             if program.loaderTakesName { plan.arguments += ["--argv0", name] }
-            plan.arguments += ["--inhibit-cache", "--library-path", searchPath(of: program)]
+            if program.loaderAvoidsCache { plan.arguments.append("--inhibit-cache") }
+            plan.arguments += ["--library-path", searchPath(of: program)]
             plan.arguments.append(Planner.uncovered + program.path)
         }
         plan.arguments += program.leading + request.command.dropFirst()

@@ -33,7 +33,9 @@ extension Planner {
             if request.lifecycle.diesWithParent { add(.dieWithParent) }
         }
         if registersAsRoot {
-            add(.unshare(.user), word(words.emulation))
+            // With capabilities over its mounts, too, as it would have in a root of this machine's.
+            let namespaces: NamespaceSet = keptCapabilities == 0 ? .user : [.user, .mount]
+            add(.unshare(namespaces), word(words.emulation))
             planOwnIDs(word(words.emulation), wereRoot: true)
         }
         if keepsPowerOverMounts {

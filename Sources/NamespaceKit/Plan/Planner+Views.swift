@@ -143,13 +143,13 @@ extension Planner {
         }
         // Before anything is bound in there, for the layer would hide it.
         var files: [ByteString] = ["passwd", "group"]
-        let follows = request.hostParts.contains(.settings)
+        let hasSettings = request.hostParts.contains(.settings)
+        let follows = hasSettings && (request.user ?? facts.userID) != 0
         files += follows ? facts.settings.map { $0.name } : ["resolv.conf", "hosts"]
         add(.complete(directory: "/etc", files: files))
         planAccounts()
-        if follows {
-            planSettings()
-        } else {
+        if hasSettings { planSettings() }
+        if !follows {
             mount("/etc/resolv.conf", "/etc/resolv.conf", [.readOnly, .optional])
             mount("/etc/hosts", "/etc/hosts", [.readOnly, .optional])
         }
