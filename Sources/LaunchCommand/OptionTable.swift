@@ -85,7 +85,8 @@ enum OptionTable {
             "Read further arguments, separated by NUL bytes, from the descriptor FD."),
         Option(
             "--preset", "NAME", .preset, .general,
-            "A named set of options, which others change: host, rootfs, toolbox, action, test."),
+            "A named set of options, which others change: host, rootfs, toolbox, action, test, hpc."
+        ),
         Option(
             "--explain", "[=json]", .explain, .general,
             "Run nothing; print the steps of the launch and what the command would see."),

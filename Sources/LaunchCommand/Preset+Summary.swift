@@ -19,6 +19,13 @@ extension Preset {
             An action of a build in the rootfs: --writable --network none --die-with-parent and an \
             empty environment. Usually with --bind DIR /tmp, --chdir and --setenv.
             """
+        case .hpc:
+            """
+            A rank of a job in a rootfs: --share-pid --home --cwd, the host's /dev, /dev/shm, /tmp and \
+            /var/tmp, and the directories that SLURM_*, PMI_*, PMIX_*, SCRATCH and TMPDIR name. \
+            Nothing of nsrun stays: the program has its process, with descriptors, limits and \
+            binding as the resource manager set them.
+            """
         case .test:
             """
             A test suite: $HOME is empty, in memory, but the source tree (the directory of version \

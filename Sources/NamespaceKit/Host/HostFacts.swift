@@ -33,6 +33,8 @@ public struct HostFacts: Sendable, Equatable {
     public var missing: [ByteString] = []
     /// The files of `/etc` that a rootfs can follow, where they are asked for.
     public var settings: [HostSetting] = []
+    /// Directories of the job that this process is of, where they are asked for.
+    public var jobDirectories: [ByteString] = []
     /// The caller's supplementary groups that have names, where they are asked for.
     public var groups: [HostGroup] = []
     /// The top of the source tree that the current directory belongs to, where it is asked for.

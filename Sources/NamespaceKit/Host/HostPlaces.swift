@@ -40,14 +40,27 @@ enum HostPlaces {
         "/run/systemd/users", "/run/udev",
     ]
 
+    /// To bind the host's directory there would take the rootfs's own away. Below `/var` both have their
+    /// state, and what the caller may write to is hardly the system's.
+    static func isOfTheSystem(_ path: ByteString, isOwn: Bool = true) -> Bool {
+        let parts = path.withoutDots.split(on: UInt8(ascii: "/")).filter { !$0.isEmpty }
+        let system: [ByteString] = [
+            "bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "sbin", "sys",
+            "usr",
+        ]
+        guard let top = parts.first, !system.contains(top) else { return true }
+        if top == "var" { return parts.count < 3 || !isOwn }
+        return parts.count == 1 && ["home", "media", "mnt", "root", "run", "tmp"].contains(top)
+    }
+
     /// Directories and sockets of the desktop session and of the host's services, the session's
     /// directory before what may lie in it.
     static func desktop(of facts: HostFacts) -> [ByteString] {
         var places: [ByteString] = []
         func add(_ path: ByteString?) {
-            if let path, path.isAbsolute, !places.contains(where: { path.isAtOrBelow($0) }) {
-                places.append(path)
-            }
+            guard let path, path.isAbsolute else { return }
+            let isShown = places.contains { path.isAtOrBelow($0) && !isOfTheSystem($0) }
+            if !isShown { places.append(path) }
         }
         add(facts.variable("XDG_RUNTIME_DIR"))
         let addresses = facts.variable("DBUS_SESSION_BUS_ADDRESS") ?? ""
@@ -67,6 +80,21 @@ enum HostPlaces {
         add(facts.variable("SSH_AUTH_SOCK"))
         for service in services { add(service) }
         return places
+    }
+
+    /// Paths of the job that this process is of, the shorter ones first.
+    static func job(of facts: HostFacts) -> [ByteString] {
+        var places: [ByteString] = ["/var/spool/slurmd"]
+        for entry in facts.environment {
+            guard let sign = entry.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            let name = entry.slice(from: 0, to: sign)
+            let value = entry.slice(from: sign + 1).withoutDots
+            let isOfJob =
+                name.hasPrefix("SLURM_") || name.hasPrefix("PMI_") || name.hasPrefix("PMIX_")
+                || name == "SCRATCH" || name == "TMPDIR"
+            if isOfJob, value.isAbsolute, !places.contains(value) { places.append(value) }
+        }
+        return places.sorted { $0.count < $1.count }
     }
 }
 
@@ -92,6 +120,9 @@ extension HostFacts {
                     missing.append(path)
                 }
             }
+        }
+        if parts.contains(.job) {
+            jobDirectories = HostPlaces.job(of: self).filter { HostFile.isDirectory($0) }
         }
         if parts.contains(.groups) { groups = HostFacts.readGroups() }
     }

@@ -138,7 +138,7 @@ struct LoaderLine: Equatable {
     var path: ByteString?
 
     init?(_ line: ByteString) {
-        let text = ByteString(bytes: line.bytes.filter { $0 != UInt8(ascii: "\t") })
+        let text = ByteString(bytes: Array(line.bytes.drop { $0 == UInt8(ascii: "\t") }))
         var words = text.split(on: UInt8(ascii: " "))
         // Behind the path, which may hold blanks itself, stands the address.
         let hasAddress = words.last?.hasPrefix("(0x") == true

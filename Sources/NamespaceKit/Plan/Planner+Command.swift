@@ -84,7 +84,9 @@ extension Planner {
         case .inherited:
             entries = facts.environment
             if case .rootfs = request.view {
+                let temporary = request.hostParts.contains(.job) ? facts.variable("TMPDIR") : nil
                 entries.removeAll { entry in Planner.misleading.contains { isNamed(entry, $0) } }
+                if let temporary { entries.append("TMPDIR=" + temporary) }
                 if request.hostParts.contains(.desktop) {
                     entries.removeAll { entry in Planner.modules.contains { isNamed(entry, $0) } }
                 }

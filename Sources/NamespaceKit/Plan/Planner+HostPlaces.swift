@@ -34,9 +34,11 @@ extension Planner {
         } else if !request.leavesOutMissing {
             mount(here, here, [], word(words.currentDirectory))
             startsHere = true
+        } else if cover(of: here) != nil {
+            omit(here, "a mount of this run hides it")
         } else if isShown(here) {
             startsHere = true
-        } else if isOfTheSystem(here) {
+        } else if HostPlaces.isOfTheSystem(here, isOwn: facts.ownsCurrentDirectory) {
             omit(here, Planner.ofTheSystem)
         } else {
             mount(here, here, [], word(words.currentDirectory))
@@ -53,19 +55,6 @@ extension Planner {
         if request.hostParts.contains(.media) { places += HostPlaces.media }
         if request.hostParts.contains(.desktop) { places += HostPlaces.desktop(of: facts) }
         return places.contains { path.isAtOrBelow($0) && !facts.lacks($0) }
-    }
-
-    /// To bind the host's directory there would take the rootfs's own away. Below `/var` both have their
-    /// state, and what the caller may write to is hardly the system's.
-    private func isOfTheSystem(_ path: ByteString) -> Bool {
-        let parts = path.withoutDots.split(on: UInt8(ascii: "/")).filter { !$0.isEmpty }
-        let system: [ByteString] = [
-            "bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "sbin", "sys",
-            "usr",
-        ]
-        guard let top = parts.first, !system.contains(top) else { return true }
-        if top == "var" { return parts.count < 3 || !facts.ownsCurrentDirectory }
-        return parts.count == 1 && ["home", "media", "mnt", "root", "run", "tmp"].contains(top)
     }
 
     /// The source tree is what the tests are about: shown even where it lies in a place that is
@@ -107,9 +96,28 @@ extension Planner {
         if request.hostParts.contains(.media) {
             for place in HostPlaces.media { show(place) }
         }
+        if request.hostParts.contains(.job) { planJob() }
         guard request.hostParts.contains(.desktop) else { return }
         for place in HostPlaces.desktop(of: facts) where !isInTemporary(place) {
-            if isOfTheSystem(place) { omit(place, Planner.ofTheSystem) } else { show(place) }
+            if HostPlaces.isOfTheSystem(place) {
+                omit(place, Planner.ofTheSystem)
+            } else {
+                show(place)
+            }
+        }
+    }
+
+    /// What the job has elsewhere than in places that are shown anyway.
+    private mutating func planJob() {
+        var shown: [ByteString] = []
+        for place in facts.jobDirectories
+        where !isShown(place) && !shown.contains(where: { place.isAtOrBelow($0) }) {
+            if HostPlaces.isOfTheSystem(place) {
+                omit(place, Planner.ofTheSystem)
+            } else {
+                mount(place, place, .replaceLink)
+                shown.append(place)
+            }
         }
     }
 
@@ -118,16 +126,21 @@ extension Planner {
             && !facts.lacks(place)
     }
 
+    /// An empty file system that the user mounts at or above a place.
+    private func cover(of place: ByteString) -> ByteString? {
+        for operation in request.operations {
+            guard case .tmpfs(let target, _, _) = operation.action else { continue }
+            let cover = target.withoutDots
+            if place.isAtOrBelow(cover) { return cover }
+        }
+        return nil
+    }
+
     /// Who has a `/tmp` of his own still wants the session's sockets that lie in the host's.
     mutating func planHiddenSockets() {
         guard request.hostParts.contains(.desktop) else { return }
         for place in HostPlaces.desktop(of: facts) where !facts.lacks(place) {
-            let isHidden = request.operations.contains { operation in
-                guard case .tmpfs(let target, _, _) = operation.action else { return false }
-                let cover = target.withoutDots
-                return place != cover && place.isAtOrBelow(cover)
-            }
-            if isHidden { show(place) }
+            if let cover = cover(of: place), cover != place { show(place) }
         }
     }
 

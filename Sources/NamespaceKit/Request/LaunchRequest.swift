@@ -142,6 +142,9 @@ public struct HostParts: OptionSet, Sendable, Hashable {
     public static let desktop = HostParts(rawValue: 1 << 4)
     /// The names of the caller's supplementary groups.
     public static let groups = HostParts(rawValue: 1 << 5)
+    /// The directories that a resource manager names in the environment: of `SLURM_*`, `PMI_*`, `PMIX_*`,
+    /// `SCRATCH` and `TMPDIR`, and slurmd's spool directory.
+    public static let job = HostParts(rawValue: 1 << 6)
 }
 
 /// The namespaces of a run. See namespaces(7).

@@ -10,6 +10,8 @@ public enum Preset: Sendable, Equatable, CaseIterable {
     case action
     /// A test suite: no home, no network, limits on time, processes and memory.
     case test
+    /// A rank of a job: in place, among the host's processes, with its devices and shared memory.
+    case hpc
 
     public var name: ByteString {
         switch self {
@@ -18,6 +20,7 @@ public enum Preset: Sendable, Equatable, CaseIterable {
         case .toolbox: "toolbox"
         case .action: "action"
         case .test: "test"
+        case .hpc: "hpc"
         }
     }
 
@@ -32,7 +35,7 @@ public enum Preset: Sendable, Equatable, CaseIterable {
     /// It says nothing of what the root is, but there must be one.
     public var needsRootfs: Bool {
         switch self {
-        case .rootfs, .toolbox, .action: true
+        case .rootfs, .toolbox, .action, .hpc: true
         case .host, .test: false
         }
     }
@@ -58,6 +61,13 @@ extension LaunchRequest {
             namespaces.new.insert(.network)
             lifecycle.diesWithParent = true
         case .test: applyTest()
+        case .hpc:
+            // Messages between ranks go through shared memory, and signals straight to the program.
+            namespaces.new.remove(.pid)
+            home = .bound
+            bindsCurrentDirectory = true
+            hostParts = [.devices, .temporary, .job]
+            leavesOutMissing = true
         }
     }
 

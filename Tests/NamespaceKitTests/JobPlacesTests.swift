@@ -1,0 +1,58 @@
+import Testing
+
+@testable import NamespaceKit
+
+/// What `--preset hpc` shows of a job.
+@Suite struct JobPlacesTests {
+    private func facts(_ environment: [ByteString], directories: [ByteString]) -> HostFacts {
+        var facts = HostFacts()
+        facts.environment = ["HOME=/home/alice"] + environment
+        facts.currentDirectory = "/home/alice/job"
+        facts.jobDirectories = directories
+        return facts
+    }
+
+    private var request: LaunchRequest {
+        var request = LaunchRequest(command: ["hostname"])
+        request.view = .rootfs("/srv/debian")
+        request.apply(.hpc)
+        return request
+    }
+
+    @Test func theEnvironmentNamesThem() {
+        let facts = facts(
+            [
+                "SLURM_SUBMIT_DIR=/work/a//b/", "SLURM_JOB_ID=17", "PMIX_SERVER_TMPDIR=/var/lib/x",
+                "PMI_FD=7", "SCRATCH=/scratch/alice", "TMPDIR=/local/17", "OTHER=/elsewhere",
+            ], directories: [])
+        #expect(
+            Set(HostPlaces.job(of: facts).map(\.text)) == [
+                "/var/spool/slurmd", "/work/a/b", "/var/lib/x", "/scratch/alice", "/local/17",
+            ])
+    }
+
+    @Test func theyAreBoundOnceAndOnlyWhereTheyAreNotShownAnyway() throws {
+        let facts = facts(
+            ["TMPDIR=/local/17"],
+            directories: [
+                "/tmp/x", "/scratch", "/home/alice/job", "/scratch/alice", "/usr/lib", "/local/17",
+            ])
+        let plan = try Planner.plan(request, on: facts, as: .replaceable)
+        let bound = MountTree(plan).mounts.map(\.path.text)
+        #expect(bound.contains("/scratch") && bound.contains("/local/17"))
+        #expect(!bound.contains("/scratch/alice") && !bound.contains("/usr/lib"))
+        #expect(!bound.contains("/tmp/x") && !bound.contains("/home/alice/job"))
+        #expect(plan.omissions.map(\.what) == ["/usr/lib"])
+        #expect(plan.environment.contains("TMPDIR=/local/17"))
+    }
+
+    @Test func nothingOfNsrunStays() throws {
+        let plan = try Planner.plan(request, on: facts([], directories: []), as: .replaceable)
+        #expect(plan.shape == .inPlace)
+        let mounts = MountTree(plan).mounts
+        for place: ByteString in ["/dev", "/proc", "/tmp", "/var/tmp", "/home/alice"] {
+            let mount = try #require(mounts.first { $0.path == place })
+            #expect(mount.source == place.text, "\(place.text) is the host's")
+        }
+    }
+}
