@@ -59,7 +59,10 @@ import Testing
         ),
         (["--kill-after", "1"], "--kill-after needs --timeout"),
         (["--network", "bridge"], "--network: unknown kind \"bridge\"\n  host or none"),
-        (["--preset", "x"], "unknown preset \"x\"\n  one of host, rootfs, toolbox, action, test"),
+        (
+            ["--preset", "x"],
+            "unknown preset \"x\"\n  one of host, rootfs, toolbox, action, test, hpc"
+        ),
         (["--explain=xml"], "--explain: unknown format \"xml\"\n  --explain=json"),
         (["--rootfs", ""], "--rootfs: the path is empty"),
         (["--overlay-dir", ""], "--overlay-dir: the path is empty"),
@@ -70,8 +73,55 @@ import Testing
         #expect(complaint(options) == wanted)
     }
 
+    @Test(arguments: ["arm", "arm=", "=/opt/qemu", "=", ""])
+    func emulatorsWithoutTheirTwoHalves(text: String) {
+        #expect(
+            complaint("--emulator", text, "true") == """
+                --emulator: "\(text)" is not A=PATH
+                  an architecture and a static QEMU for it, as in arm=/opt/qemu-arm-static
+                """)
+    }
+
     /// A run on the host's own root is not what was asked for.
     @Test func theRootfsPresetNeedsARootfs() {
         #expect(complaint("--preset", "rootfs", "true") != nil)
+    }
+
+    @Test(arguments: [Preset.rootfs, .toolbox, .action])
+    func presetsOfARootfsNeedOne(preset: Preset) {
+        let wanted = """
+            --preset \(preset.name.text) needs --rootfs
+              --rootfs R says which root is meant
+            """
+        let words = ["--preset", preset.name.text]
+        for options in [words, words + ["--ephemeral"], ["--preset", "test"] + words] {
+            #expect(complaint(options + ["true"]) == wanted)
+        }
+        #expect(complaint(words + ["--rootfs", "/r", "true"]) == nil)
+    }
+
+    @Test func aPresetDoesNotExcuseTwoLayers() {
+        for preset in ["action", "test", "toolbox"] {
+            let options = ["--rootfs", "/r", "--preset", preset, "--ephemeral", "--writable"]
+            #expect(complaint(options + ["true"])?.contains("contradicts") == true)
+        }
+    }
+
+    @Test func whatAPresetHasNeedsNoOption() {
+        #expect(complaint("--kill-after", "1", "--preset", "test", "true") == nil)
+        #expect(complaint("--kill-after", "1", "--preset", "toolbox", "--rootfs", "/r") != nil)
+    }
+
+    @Test func aHostProgramNeedsARootfsAndAName() {
+        #expect(
+            complaint("--host-exec", "true") == """
+                --host-exec needs --rootfs
+                  without a rootfs every program is the host's
+                """)
+        #expect(
+            complaint("--host-exec", "--rootfs", "/r") == """
+                --host-exec needs a command
+                  name a program of the host
+                """)
     }
 }

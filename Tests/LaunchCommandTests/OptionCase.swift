@@ -48,6 +48,16 @@ extension RequestBuilderTests {
             $0.identity.groups = [IDRange(inside: 1, outside: 2, count: 3)]
         },
 
+        OptionCase("--arch", "armhf", "--arch=riscv64") {
+            $0.emulators = [.init(architecture: "armhf"), .init(architecture: "riscv64")]
+        },
+        OptionCase("--emulator", "arm=/opt/a=b:c/qemu", "--emulator=x=y") {
+            $0.emulators = [
+                .init(architecture: "arm", path: "/opt/a=b:c/qemu"),
+                .init(architecture: "x", path: "y"),
+            ]
+        },
+
         OptionCase("--userns", "2") {
             $0.namespaces.enteredUser = 2
             $0.namespaces.new = [.mount, .pid]

@@ -21,6 +21,15 @@ import Testing
         },
         OptionCase("--preset", "host") { _ in },
         OptionCase("--rootfs", "/r", "--preset", "rootfs") { $0.view = .rootfs("/r") },
+        OptionCase("--rootfs", "/r", "--preset", "toolbox") {
+            $0.view = .rootfs("/r")
+            $0.apply(.toolbox)
+        },
+        OptionCase("--rootfs", "/r", "--preset", "action") {
+            $0.view = .rootfs("/r")
+            $0.apply(.action)
+        },
+        OptionCase("--preset", "test") { $0.apply(.test) },
 
         OptionCase("--share-pid") { $0.namespaces.new = [.user, .mount] },
         OptionCase("--share-pid", "--unshare-pid") { _ in },
@@ -106,6 +115,98 @@ import Testing
         let invocation = try build(example.options + ["--", "true"])
         #expect(invocation.request == wanted)
         #expect(invocation.action == .launch)
+    }
+
+    /// What options make of a preset.
+    static let changes: [Preset: [OptionCase]] = [
+        .toolbox: [
+            OptionCase("--tmpfs", "/tmp", "--network", "none") {
+                $0.operations = [
+                    .init(.tmpfs(target: "/tmp", mode: 0o755, size: nil), origin: "--tmpfs")
+                ]
+                $0.namespaces.new.insert(.network)
+            },
+            OptionCase("--writable") { $0.layer = .writable },
+            OptionCase("--overlay-dir", "/d") { $0.layer = .directory("/d") },
+        ],
+        .action: [
+            OptionCase("--ephemeral") { $0.layer = .memory },
+            OptionCase("--overlay-dir", "/d") { $0.layer = .directory("/d") },
+            OptionCase("--network", "host") { $0.namespaces.new.remove(.network) },
+            OptionCase("--share-net") { $0.namespaces.new.remove(.network) },
+            OptionCase("--setenv", "A", "1", "--chdir", "/work") {
+                $0.environment.changes = [.set(name: "A", value: "1")]
+                $0.workingDirectory = "/work"
+            },
+            OptionCase("--clean-env") { $0.environment.start = .clean },
+        ],
+        .test: [
+            OptionCase("--network", "host") { $0.namespaces.new.remove(.network) },
+            OptionCase("--hostname", "box") { $0.hostname = "box" },
+            OptionCase("--home") { $0.home = .bound },
+            OptionCase("--timeout", "2") { $0.lifecycle.timeout = 2_000_000_000 },
+            OptionCase("--timeout", "0") { $0.lifecycle.timeout = nil },
+            OptionCase("--kill-after", "1") { $0.lifecycle.killAfter = 1_000_000_000 },
+            OptionCase("--rlimit", "nproc=5:6") { request in
+                request.limits.removeAll { $0.resource == 6 }
+                request.limits.append(ResourceLimit(resource: 6, soft: 5, hard: 6))
+            },
+            OptionCase("--rlimit", "nofile=9") {
+                $0.limits.append(ResourceLimit(resource: 7, soft: 9, hard: 9))
+            },
+            OptionCase("--setenv", "TMPDIR", "/t") {
+                $0.environment.changes.append(.set(name: "TMPDIR", value: "/t"))
+            },
+        ],
+    ]
+
+    @Test(arguments: [Preset.toolbox, .action, .test])
+    func aPresetIsWhatOtherOptionsStartFrom(preset: Preset) throws {
+        var start = LaunchRequest(command: ["true"])
+        start.view = .rootfs("/r")
+        start.apply(preset)
+        let words = ["--preset=\(preset.name.text)"]
+        let root = ["--rootfs", "/r"]
+        for example in try #require(RequestBuilderTests.changes[preset]) {
+            var wanted = start
+            example.change(&wanted)
+            #expect(wanted != start)
+            // Wherever the preset stands: before, between or after them.
+            for options in [
+                words + root + example.options, example.options + words + root,
+                root + example.options + words,
+            ] {
+                #expect(try build(options + ["--", "true"]).request == wanted, "\(options)")
+            }
+        }
+    }
+
+    @Test func presetsAddUp() throws {
+        let options = ["--rootfs", "/r", "--preset", "action", "--preset", "test", "true"]
+        var wanted = LaunchRequest(command: ["true"])
+        wanted.view = .rootfs("/r")
+        wanted.apply(.action)
+        wanted.apply(.test)
+        #expect(try build(options).request == wanted)
+    }
+
+    @Test func onlyAToolboxStartsAShellByItself() throws {
+        for preset in Preset.allCases {
+            let invocation = try build(["--rootfs", "/r", "--preset", preset.name.text])
+            #expect(invocation.startsShell == (preset == .toolbox))
+        }
+        #expect(!(try build(["--rootfs", "/r"]).startsShell))
+    }
+
+    /// As for every other option: the last one counts.
+    @Test func ofTwoLimitsOfANameTheLastCounts() throws {
+        let options = ["--rlimit", "data=5", "--rlimit", "nofile=9", "--rlimit", "data=unlimited"]
+        let unlimited = ResourceLimit.unlimited
+        #expect(
+            try build(options).request.limits == [
+                ResourceLimit(resource: 7, soft: 9, hard: 9),
+                ResourceLimit(resource: 2, soft: unlimited, hard: unlimited),
+            ])
     }
 
     @Test(
