@@ -53,12 +53,15 @@ static void replace_fd(struct nsrun_place *place, int fd) {
     place->fd = fd;
 }
 
-/// The directory is one that nobody may write to by its mode. In a user namespace its owner could all the same,
-/// but it is to be left as it is, as somebody else's would be.
+/// The directory is the caller's own, but nobody may write to it by its mode. In a user namespace he could all
+/// the same, but it is to be left as it is, as somebody else's would be.
 bool nsrun_is_closed(const struct nsrun_world *w, int directory) {
     struct stat status;
+    struct statfs filesystem;
     return (w->plan->flags & NSRUN_MIRROR) && fstat(directory, &status) == 0
-           && !(status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH));
+           && status.st_uid == geteuid() && !(status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH))
+           && fstatfs(directory, &filesystem) == 0 && filesystem.f_type != PROC_SUPER_MAGIC
+           && filesystem.f_type != SYSFS_MAGIC;
 }
 
 /// Lets `make` make something in place->fd, or in a copy of that directory in memory where it cannot be

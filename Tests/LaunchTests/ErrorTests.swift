@@ -51,13 +51,13 @@ import Testing
 
     @Test func programOfAnotherMachine() throws {
         let root = try BareRoot()
-        // An ELF header of a big-endian s390x: 64 bits, machine 22.
+        // An ELF header of an Itanium, which no emulator knows: 64 bits, big-endian, machine 50.
         var header = Data([0x7f, 0x45, 0x4c, 0x46, 2, 2, 1, 0] + [UInt8](repeating: 0, count: 8))
-        header += [0, 2, 0, 22, 0, 0, 0, 1] + [UInt8](repeating: 0, count: 40)
+        header += [0, 2, 0, 50, 0, 0, 0, 1] + [UInt8](repeating: 0, count: 40)
         let file = try root.directory.write("", to: "bin/foreign", mode: 0o755)
         try header.write(to: URL(filePath: file))
         let seen = try nsrun(["--rootfs", root.path, "/bin/foreign"])
-        #expect(seen.status == 126 && seen.error.contains("s390"), "\(seen)")
+        #expect(seen.status == 126 && seen.error.contains("machine 50"), "\(seen)")
         #expect(seen.error.contains("\n  use a rootfs for "), "\(seen)")
     }
 

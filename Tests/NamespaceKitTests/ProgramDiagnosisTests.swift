@@ -60,7 +60,7 @@ import Testing
         #expect(
             error.lines == """
                 cannot run /usr/bin/tool: it is built for aarch64, and this machine is x86_64
-                  use a rootfs for x86_64, or register an emulator such as qemu-user
+                  use a rootfs for x86_64, or register an emulator: emulators: arm64
                 """)
         #expect(error.exitStatus == 126)
     }

@@ -73,6 +73,7 @@ struct EmulationFinder {
             if isNative, architecture.wantsPersonality(on: facts.machine) {
                 emulation.names32Bit = true
             }
+            if wanted.path != nil { guests.removeAll { $0.architecture == architecture } }
             if isNative || guests.contains(where: { $0.architecture == architecture }) { continue }
             guests.append(
                 Guest(
