@@ -40,7 +40,9 @@ while (($# > 0)); do
     shift
 done
 
-rivals=(bubblewrap charliecloud dpkg gcc libc6-dev python3 subordinate-ids uidmap)
+rivals=(
+    bubblewrap charliecloud dpkg gcc libc6-dev python3 qemu-user-static subordinate-ids uidmap
+)
 evidence+=(
     [bubblewrap]=bwrap
     [charliecloud]=ch-run
@@ -48,6 +50,7 @@ evidence+=(
     [gcc]=gcc
     [libc6-dev]=/usr/include/stdio.h
     [python3]=python3
+    [qemu-user-static]=qemu-arm-static
 )
 
 if is_root; then
@@ -97,7 +100,7 @@ target() { report "$@" >>"$work/targets"; }
 share_of_rounds() { echo $((rounds / $1 > 2 ? rounds / $1 : 3)); }
 
 cd /
-for part in contenders machine launch throughput tests binds bwrap memory rootfs; do
+for part in contenders machine launch throughput tests emulation binds bwrap memory rootfs; do
     # shellcheck source=/dev/null
     source "$parts/$part.sh"
     if [[ $part == launch && -n $svg ]]; then

@@ -28,21 +28,6 @@ expect() {
     diff <(printf '%s\n' "$@") <(printf '%s\n' "$seen") || fail "that was not expected"
 }
 
-make_input_root() {
-    local IFS=,
-    "$rootfs_tool" debian --quiet --variant extract --include "${packages[*]}" bookworm "$root"
-    cp -R work "$root"
-    [[ -n ${NSRUN_ALL:-} ]] || return 0
-    # Links that maintainer scripts would make.
-    ln -s gcc "$root/usr/bin/cc"
-    (cd "$root/usr/bin" && ln -s ../lib/jvm/java-17-*/bin/{java,javac} .)
-    # A Go SDK where it was not built for; Debian keeps its sources elsewhere.
-    mkdir -p "$root/opt"
-    mv "$root/usr/lib/go-1.19" "$root/opt/go"
-    rm "$root/opt/go/src"
-    mv "$root/usr/share/go-1.19/src" "$root/opt/go/src"
-}
-
 environment=(HOME=/tmp PATH=/opt/go/bin:/usr/bin:/bin TMPDIR=/tmp)
 
 chrooted() {
@@ -102,7 +87,7 @@ remove_mount_points() {
     rm -rf "${root:?}"/{dev,home,proc,root,run,sys,tmp,var} "$root"/etc/{group,passwd}
 }
 
-make_input_root
+make_input_root "$root"
 name_column
 column "chroot" 32 none chrooted bare
 column "chroot with /proc" 32 /proc chrooted proc

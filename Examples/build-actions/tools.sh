@@ -1,8 +1,10 @@
-# The tools of the table, and the Debian packages that they come from. Sourced by run.sh.
-# shellcheck shell=bash
+# The tools of the table, and an input root with the Debian packages that they come from. Sourced by
+# run.sh, and by that of the buildbarn-runner; nsrun-rootfs is in $rootfs_tool.
+# shellcheck shell=bash disable=SC2154
 
-# shellcheck disable=SC2034 # used in run.sh
+tools=$(dirname "${BASH_SOURCE[0]}")
 packages=(base-files bash bsdutils coreutils dash grep procps python3 util-linux)
+# shellcheck disable=SC2034 # used by those
 names=() needs=() complaints=() commands=()
 
 # tool NAME NEEDS COMPLAINT COMMAND: a tool that needs /proc or part of /dev, and says COMPLAINT
@@ -33,3 +35,19 @@ tool openpty /dev/pts "FileNotFoundError" \
     'python3 -c "import os; print(\"hello\" if os.isatty(os.openpty()[1]) else \"no terminal\")"'
 tool "script(1)" /dev/pts "failed to create pseudo-terminal" \
     'script --quiet --command "echo hello" /tmp/typescript | tr -d "\r"'
+
+# make_input_root ROOT: unpacks the packages, and does what matters here of what their scripts would do.
+make_input_root() {
+    local root=$1 IFS=,
+    "$rootfs_tool" debian --quiet --variant extract --include "${packages[*]}" bookworm "$root"
+    cp -R "$tools/work" "$root"
+    [[ -n ${NSRUN_ALL:-} ]] || return 0
+    # Links that maintainer scripts would make.
+    ln -s gcc "$root/usr/bin/cc"
+    (cd "$root/usr/bin" && ln -s ../lib/jvm/java-17-*/bin/{java,javac} .)
+    # A Go SDK where it was not built for; Debian keeps its sources elsewhere.
+    mkdir -p "$root/opt"
+    mv "$root/usr/lib/go-1.19" "$root/opt/go"
+    rm "$root/opt/go/src"
+    mv "$root/usr/share/go-1.19/src" "$root/opt/go/src"
+}

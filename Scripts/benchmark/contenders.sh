@@ -6,6 +6,7 @@ floor=("$work/floor" "$root")
 floor_in_place=("$work/floor" --in-place "$root")
 nsrun=("$work/nsrun" --rootfs "$root")
 nsrun_in_place=("$work/nsrun" --rootfs "$root" --share-pid)
+nsrun_in_job=("$work/nsrun" --preset hpc --rootfs "$root" --)
 unshare=(unshare --user --map-current-user --mount --pid --fork --mount-proc --root="$root")
 ch_run=(ch-run "$root" --)
 # floor.c and ch-run look the user up by name.
