@@ -64,8 +64,9 @@ try "${on_arm[@]}" | expect 2 "cc -O2 -Wall -c -o test.o /src/test.c" \
 
 echo "The shell that a terminal gets then, and what the next run finds of it:"
 # shellcheck disable=SC2016 # expanded inside
-echo 'echo "$(uname -m), $PWD:" * >note' |
-    try script --quiet --return --command "${on_arm[*]@Q} ./test" /dev/null >"$work/session"
+printf '%s\n' 'echo "$(uname -m), $PWD:" * >note' exit |
+    try timeout 100 script --quiet --return --command "${on_arm[*]@Q} ./test" /dev/null \
+        >"$work/session"
 tail -n 1 "$work/session" | expect 1
 try "${on_arm[@]}" cat note | expect 0 "armv7l, /build: gauge.o test test.o"
 
