@@ -1,0 +1,16 @@
+import CRunner
+import GRPCCore
+
+/// What the administrator has chosen.
+struct Configuration: Sendable {
+    let buildDirectory: String
+    let socket: String
+    let chrootsIntoInputRoot: Bool
+    let hasNetwork: Bool
+    /// The standard input of every action.
+    let null: Descriptor
+
+    func openBuildDirectory() throws(RPCError) -> Descriptor {
+        try Descriptor(runner_open_host(buildDirectory), "build directory \(buildDirectory)")
+    }
+}

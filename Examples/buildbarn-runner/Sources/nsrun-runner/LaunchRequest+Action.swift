@@ -1,0 +1,53 @@
+import GRPCCore
+import NamespaceKit
+
+extension LaunchRequest {
+    /// An action, as NamespaceKit launches it.
+    init(
+        _ request: Buildbarn_Runner_RunRequest, with files: ActionFiles,
+        of configuration: Configuration
+    ) throws(RPCError) {
+        self.init(command: request.arguments.map { ByteString($0) })
+        apply(.action)
+        var directory = try files.inputRoot.path
+        if configuration.chrootsIntoInputRoot {
+            view = .rootfs(directory)
+            directory = "/"
+        } else {
+            layer = .readOnly  // which is the host's root as it is
+            hideOthers(try files.buildDirectory.path, configuration)
+            bind(files.inputRoot, directory)
+        }
+        if let temporaryDirectory = files.temporaryDirectory { bind(temporaryDirectory, "/tmp") }
+        if !request.workingDirectory.isEmpty {
+            directory = directory.appending(path: ByteString(request.workingDirectory))
+        }
+        workingDirectory = directory
+        if configuration.hasNetwork { namespaces.new.remove(.network) }
+        // System V's queues and shared memory lie in no directory.
+        namespaces.new.insert(.ipc)
+        lifecycle.newSession = true
+        environment.changes = request.environmentVariables.map {
+            .set(name: ByteString($0.key), value: ByteString($0.value))
+        }
+        standardInput = configuration.null.number
+        standardOutput = files.output.number
+        standardError = files.errors.number
+    }
+
+    /// What an action on the host's root must not find: the terminals and directories of other actions, and
+    /// the runner, which would run anything for it in any of these directories.
+    private mutating func hideOthers(_ buildDirectory: ByteString, _ configuration: Configuration) {
+        let socket = ByteString(configuration.socket)
+        operations = [
+            .init(.dev(target: "/dev")),
+            .init(.tmpfs(target: buildDirectory, mode: 0o755, size: nil)),
+            .init(.bind(source: .path("/dev/null"), target: socket, options: .onlyIfPresent)),
+        ]
+    }
+
+    private mutating func bind(_ source: Descriptor, _ target: ByteString) {
+        operations.append(
+            .init(.bind(source: .descriptor(source.number), target: target, options: [])))
+    }
+}

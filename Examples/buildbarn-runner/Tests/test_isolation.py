@@ -1,0 +1,154 @@
+"""What an action has to itself, and what it does not see."""
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+
+import grpc
+import runner_pb2
+
+from harness import BUILD, ChrootTest, Runner, RunnerTest
+
+
+class Isolation:
+    def test_processes(self):
+        processes = self.output("ls -d /proc/[0-9]*; readlink /proc/self/exe").split()
+        self.assertEqual(processes[0], "/proc/1")
+        self.assertLessEqual(len(processes), 4, processes)
+        self.assertTrue(processes[-1].endswith("/bin/readlink"), processes)
+
+    def test_devices(self):
+        seen = self.output("ls /dev; ls /dev/shm /dev/pts; echo kept >/dev/shm/note")
+        names = seen.split()
+        for name in "fd", "full", "null", "ptmx", "pts", "random", "shm", "tty", "zero", "stdin":
+            self.assertIn(name, names)
+        self.assertTrue(seen.endswith("/dev/pts:\nptmx\n\n/dev/shm:\n"), seen)
+
+    def test_temporary_files(self):
+        action = self.shell("echo note >/tmp/note; echo note >/var/tmp/note; ls -A /tmp /var/tmp")
+        self.assertEqual(action.run(), 0, action.file("stderr"))
+        self.assertEqual(action.file("stdout"), "/tmp:\nnote\n\n/var/tmp:\nnote\n")
+        self.assertEqual(self.output("ls -A /tmp /var/tmp"), "/tmp:\n\n/var/tmp:\n")
+
+    def test_without_a_temporary_directory(self):
+        script = "ls -A /tmp; echo note >/tmp/note"
+        self.assertEqual(self.output(script, temporary_directory=""), "")
+        self.assertEqual(self.output(script, temporary_directory=""), "")
+
+    def test_network(self):
+        self.assertEqual(self.output("tail -n +3 /proc/net/dev | cut -d: -f1").split(), ["lo"])
+
+    def test_shared_memory_of_system_v(self):
+        # IPC_CREAT | IPC_EXCL: to make a segment that somebody else has made fails.
+        script = "import ctypes; print(ctypes.CDLL(None).shmget(4711, 4096, 0o3600))"
+        for _ in range(2):
+            self.assertEqual(self.output(f"python3 -c '{script}'"), "0\n")
+
+    def test_session(self):
+        self.assertEqual(self.output("cut -d' ' -f6 /proc/$$/stat; echo $$").split(), ["2", "2"])
+
+    def test_descriptors(self):
+        # Connections that are open, and others that are just being made.
+        connections = [self.connect() for _ in range(20)]
+        ended = threading.Event()
+
+        def keep_connecting():
+            while not ended.is_set():
+                self.connect().close()
+
+        thread = threading.Thread(target=keep_connecting)
+        thread.start()
+        try:
+            for _ in range(100):
+                self.assertEqual(self.output("ls /proc/self/fd"), "0\n1\n2\n3\n")
+        finally:
+            ended.set()
+            thread.join()
+            for connection in connections:
+                connection.close()
+
+    def connect(self):
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(self.runner.socket)
+        return connection
+
+    def test_signals(self):
+        seen = self.output("grep -E '^Sig(Blk|Ign)' /proc/self/status").split()
+        blocked, ignored = int(seen[1], 16), int(seen[3], 16)
+        # 32 and 33 are the C library's own: posix_spawn(3) leaves them ignored.
+        self.assertEqual((blocked, ignored & 0x7fffffff), (0, 0), seen)
+
+    def test_nothing_is_left(self):
+        with open("/proc/self/mountinfo") as file:
+            before = file.read()
+        action = self.shell("setsid sh -c 'trap \"\" HUP INT TERM; sleep 600' & echo started")
+        self.assertEqual(action.run(), 0)
+        self.assertEqual(self.runner.marked(), [])
+        shutil.rmtree(action.place)
+        with open("/proc/self/mountinfo") as file:
+            self.assertEqual(file.read(), before)
+
+    def test_no_new_privileges(self):
+        seen = self.output("grep -E '^(NoNewPrivs|CapEff|CapBnd)' /proc/self/status").split()
+        self.assertEqual(seen[1::2], ["0" * 16, "0" * 16, "1"])
+
+
+class IsolationTests(Isolation, RunnerTest):
+    def test_other_actions_are_not_seen(self):
+        other = self.action("sleep", "600")
+        other.write("secret", "secret")
+        call = other.start()
+        action = self.shell(f"ls -A {BUILD}; ls -A {other.place} 2>/dev/null; ls -d /proc/[0-9]*")
+        action.run()
+        call.cancel()
+        name = os.path.basename(action.path)
+        lines = action.file("stdout").split()
+        self.assertEqual(lines[0], name)
+        self.assertNotIn("secret", lines)
+        self.assertTrue(all(line.startswith("/proc/") for line in lines[1:]), lines)
+        self.assertLessEqual(len(lines), 4, lines)
+
+    def test_an_action_cannot_ask_for_actions(self):
+        script = "import socket as s; s.socket(s.AF_UNIX).connect({!r})".format(self.runner.socket)
+        action = self.action("python3", "-c", script)
+        self.assertEqual(action.run(), 1)
+        self.assertIn("ConnectionRefusedError", action.file("stderr"))
+        self.connect().close()  # others can
+
+
+class ChrootIsolationTests(Isolation, ChrootTest):
+    def test_the_host_is_not_seen(self):
+        self.assertEqual(self.output(f"test ! -e {BUILD} && test ! -e {self.runner.socket}"), "")
+
+
+class HostNetworkTests(RunnerTest):
+    options = ("--network", "host")
+
+    def test_network(self):
+        command = "cut -d: -f1 /proc/net/dev"
+        mine = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, text=True).stdout
+        self.assertEqual(self.output(command), mine)
+
+
+class RefusedNamespacesTests(RunnerTest):
+    """On a host that allows for no user namespaces the runner is not ready, and says why."""
+
+    @classmethod
+    def setUpClass(cls):
+        user, group = os.getuid(), os.getgid()
+        refuse = "echo 1 >/proc/sys/user/max_user_namespaces && exec " \
+            f'unshare --map-user={user} --map-group={group} "$@"'
+        cls.runner = Runner(prefix=("unshare", "-Ur", "sh", "-c", refuse, "sh"))
+        cls.addClassCleanup(cls.runner.close)
+
+    def test_readiness(self):
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.runner.stub.CheckReadiness(runner_pb2.CheckReadinessRequest(), timeout=60)
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.INTERNAL)
+        self.assertIn("MISSING user, mount and pid namespaces", caught.exception.details())
+
+    def test_run(self):
+        self.assert_refused(
+            self.action("true"), grpc.StatusCode.INTERNAL, "cannot create a user namespace")
