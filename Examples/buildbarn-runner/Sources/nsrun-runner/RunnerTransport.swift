@@ -38,8 +38,8 @@ struct RunnerTransport: ServerTransport {
         }
     }
 
-    /// Whether the client is still there. If it is, gRPC will notice when it goes; of a client that has gone
-    /// before its call could be handled, gRPC tells nobody, and the call would run on.
+    /// Whether the client is still there. If it is, gRPC will notice when it goes; but where one has gone before
+    /// its call began to be handled, gRPC tells nobody, and the call would run on.
     private func isOpen(_ stream: RPCStream<Inbound, Outbound>) async -> Bool {
         // After what gRPC has asked of the event loop, which is to be told of the end of the stream.
         try? await eventLoops.next().submit {}.get()
