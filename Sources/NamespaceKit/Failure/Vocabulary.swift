@@ -14,6 +14,7 @@ public struct Vocabulary: Sendable {
     public var architecture = "emulators:"
     public var emulator = "emulators:"
     public var hostExec = "runsHostProgram"
+    public var join = "join"
     public var doctor = "Doctor.examine()"
 
     // What asked for a step; empty where there is no word for it
