@@ -41,7 +41,8 @@ while (($# > 0)); do
 done
 
 rivals=(
-    bubblewrap charliecloud dpkg gcc libc6-dev python3 qemu-user-static subordinate-ids uidmap
+    bubblewrap charliecloud dpkg gcc libc6-dev libopenmpi-dev openmpi-bin python3
+    qemu-user-static subordinate-ids uidmap
 )
 evidence+=(
     [bubblewrap]=bwrap
@@ -49,6 +50,8 @@ evidence+=(
     [dpkg]=dpkg-deb
     [gcc]=gcc
     [libc6-dev]=/usr/include/stdio.h
+    [libopenmpi-dev]=mpicc.openmpi
+    [openmpi-bin]=mpirun.openmpi
     [python3]=python3
     [qemu-user-static]=qemu-arm-static
 )
@@ -100,7 +103,8 @@ target() { report "$@" >>"$work/targets"; }
 share_of_rounds() { echo $((rounds / $1 > 2 ? rounds / $1 : 3)); }
 
 cd /
-for part in contenders machine launch throughput tests emulation binds bwrap memory rootfs; do
+for part in contenders machine launch throughput join tests emulation binds bwrap memory mpi \
+    rootfs; do
     # shellcheck source=/dev/null
     source "$parts/$part.sh"
     if [[ $part == launch && -n $svg ]]; then

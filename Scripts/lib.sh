@@ -11,6 +11,9 @@ export SWIFT_BACKTRACE=enable=no
 # A command that fails in $( ) fails the script, as one outside does.
 shopt -s inherit_errexit
 
+# What is in the root that MPI is tried with, as nsrun-rootfs takes it: either family, and a compiler.
+# shellcheck disable=SC2034
+mpi_packages=openmpi-bin,libopenmpi-dev,mpich,libmpich-dev,gcc,libc6-dev
 build_packages=(libarchive-dev libcap-dev libseccomp-dev pkg-config zlib1g-dev)
 # shellcheck disable=SC2034 # named by the scripts that make the rootfs
 rootfs_packages=(debian-archive-keyring mmdebstrap)

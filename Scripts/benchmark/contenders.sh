@@ -7,6 +7,7 @@ floor_in_place=("$work/floor" --in-place "$root")
 nsrun=("$work/nsrun" --rootfs "$root")
 nsrun_in_place=("$work/nsrun" --rootfs "$root" --share-pid)
 nsrun_in_job=("$work/nsrun" --preset hpc --rootfs "$root" --)
+nsrun_joining=("$work/nsrun" --preset hpc --rootfs "$root" --join)   # and a name, and --
 unshare=(unshare --user --map-current-user --mount --pid --fork --mount-proc --root="$root")
 ch_run=(ch-run "$root" --)
 # floor.c and ch-run look the user up by name.

@@ -14,6 +14,7 @@ import sys
 
 UNITS = {
     "µs": lambda microseconds: f"{microseconds:,.0f}",
+    "ns": lambda microseconds: f"{microseconds * 1000:,.0f}",
     "ms": lambda microseconds: f"{microseconds / 1000:,.1f}",
     "launches/s": lambda microseconds: f"{1e6 / microseconds:,.0f}",
     "KiB": lambda kibibytes: f"{kibibytes:,.0f}",

@@ -271,7 +271,7 @@ mpi_cancelled() {   # in the middle of large messages
 
 make_mpi_rootfs() {
     as_user 'nsrun-rootfs show mpi >/dev/null 2>&1 || nsrun-rootfs debian "$1" mpi \
-        --include "$2"' "$suite" openmpi-bin,libopenmpi-dev,mpich,libmpich-dev,gcc,libc6-dev
+        --include "$2"' "$suite" "$mpi_packages"
 }
 
 say "the root with MPI"

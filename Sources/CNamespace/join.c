@@ -69,13 +69,12 @@ static uint64_t digest_of(const struct nsrun_world *w, const struct nsrun_step *
     return digest;
 }
 
-/// Namespaces of another user, or of a container, have names of their own.
-static socklen_t address_of(const struct nsrun_step *step, struct sockaddr_un *address) {
-    struct stat own = {0};
-    stat("/proc/self/ns/user", &own);
+/// Groups of another user, or of a container, have names of their own.
+static socklen_t address_of(const struct nsrun_world *w, const struct nsrun_step *step,
+                            struct sockaddr_un *address) {
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
     int length = snprintf(address->sun_path + 1, sizeof address->sun_path - 1,
-                          "nsrun-join/1/%u/%llu/%s", geteuid(), (unsigned long long)own.st_ino,
+                          "nsrun-join/1/%u/%llu/%s", geteuid(), (unsigned long long)w->own_user.st_ino,
                           step->target);
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
 }
@@ -222,12 +221,12 @@ static int check_holder(struct nsrun_world *w, int fd) {
     if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &life, &size) != 0)
         life = -1;
     char path[48];
-    struct stat own, other;
+    struct stat other;
+    int error = 0;
     snprintf(path, sizeof path, "%d/ns/user", peer.pid);
-    int error = fstatat(w->proc, "self/ns/user", &own, 0) == 0 ? 0 : -errno;
-    if (error == 0 && fstatat(w->proc, path, &other, 0) != 0)
+    if (fstatat(w->proc, path, &other, 0) != 0)
         error = errno == ENOENT || errno == ESRCH ? GONE : -errno;
-    if (error == 0 && (own.st_ino != other.st_ino || own.st_dev != other.st_dev))
+    else if (other.st_ino != w->own_user.st_ino || other.st_dev != w->own_user.st_dev)
         error = -EACCES;
     // Only of a process that still lives was the number its own.
     struct pollfd end = {.fd = life, .events = POLLIN};
@@ -298,11 +297,13 @@ static int attempt(struct nsrun_world *w, const struct sockaddr_un *address, soc
 }
 
 int nsrun_join(struct nsrun_world *w, const struct nsrun_step *step) {
-    struct sockaddr_un address;
-    const socklen_t size = address_of(step, &address);
-    w->group_digest = digest_of(w, step);
     if (nsrun_open_proc(w) < 0)
         return w->proc;
+    if (fstatat(w->proc, "self/ns/user", &w->own_user, 0) != 0)
+        return -errno;
+    struct sockaddr_un address;
+    const socklen_t size = address_of(w, step, &address);
+    w->group_digest = digest_of(w, step);
     int64_t since = 0;
     for (long pause = 20;;) {
         int result = attempt(w, &address, size);

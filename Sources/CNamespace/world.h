@@ -36,6 +36,7 @@ struct nsrun_world {
     int group;            ///< to the holder of the group that this process sets up, -1 for none
     int first_user;       ///< the group's first user namespace, where there is another below it, else -1
     unsigned users;       ///< user namespaces made for the group
+    struct stat own_user; ///< the user namespace that a group's first process comes from
     bool stays_connected; ///< the holder knows of the end of this process by that of the connection
     uint64_t group_digest;
     uint32_t call;        ///< enum nsrun_call of the failure

@@ -1,0 +1,19 @@
+# Joining a group of processes that share namespaces. Sourced by benchmark.sh.
+# shellcheck shell=bash disable=SC2154
+
+# The group lasts as long as this process of it.
+group=benchmark-$$
+"${nsrun_joining[@]}" "$group" -- sleep infinity &
+member=$!
+sleep 1
+race join --rounds "$rounds" \
+    :: "plain exec" "${plain[@]}" /bin/true \
+    :: "nsrun --preset hpc" "${nsrun_in_job[@]}" true \
+    :: "nsrun --preset hpc --join, the first" "${nsrun_joining[@]}" "$group-first" -- true \
+    :: "nsrun --preset hpc --join, another" "${nsrun_joining[@]}" "$group" -- true
+kill "$member"
+wait "$member" || true
+
+printf '\n## Joining\n\n'
+report table join µs "plain exec"
+target excess join "nsrun --preset hpc --join, another" "plain exec" µs 500
