@@ -145,3 +145,7 @@ ssize_t nsrun_locate_below(const char *root, const char *path, char *buffer, siz
     buffer[length] = 0;
     return length;
 }
+
+int nsrun_rename(const char *path, const char *other) {
+    return rename(path, other) == 0 ? 0 : -errno;
+}

@@ -103,6 +103,7 @@ extension LaunchError {
             .setup,
             (refusal.map { "\($0.message), and " } ?? "")
                 + "the engine \(run.engine.name) does not isolate " + run.losses,
-            remedy: refusal?.remedy ?? "leave --require isolation out, or --engine \(run.engine.name)")
+            remedy: refusal?.remedy
+                ?? "leave --require isolation out, or --engine \(run.engine.name)")
     }
 }

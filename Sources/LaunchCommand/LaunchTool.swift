@@ -1,4 +1,5 @@
 import NamespaceKit
+import PackedProgram
 
 /// The command `nsrun`: reads the command line, plans, and launches.
 public struct LaunchTool {
@@ -11,8 +12,15 @@ public struct LaunchTool {
 
     /// Runs the tool with the arguments of this process. Returns the exit status.
     public static func run() -> Int32 {
-        let arguments = HostProcess.arguments
-        if let status = EngineTools.runAsHelper(arguments) { return status }
+        if let status = EngineTools.runAsHelper(HostProcess.arguments) { return status }
+        let packed: PackedProgram?
+        do throws(LaunchError) {
+            packed = try PackedProgram.find()
+        } catch {
+            return LaunchTool(personality: Personality(argument0: "nsrun")).fail(
+                error.message, error.remedy, error.exitStatus)
+        }
+        let arguments = packed?.arguments ?? HostProcess.arguments
         Vocabulary.current = .commandLine
         var tool = LaunchTool(
             personality: Personality(argument0: arguments.first ?? "nsrun"))
@@ -25,6 +33,8 @@ public struct LaunchTool {
             }
             var invocation = try RequestBuilder.build(line, as: tool.personality)
             if !invocation.startsShell { invocation.request.applyImageSettings() }
+            // Whoever packed the program did not know where it would be started.
+            if packed != nil { invocation.request.leavesOutMissing = true }
             return tool.perform(invocation)
         } catch {
             return tool.fail(error.message, error.remedy, 125)

@@ -305,6 +305,7 @@ int nsrun_make_file(const char *path, const char *bytes, size_t length, uint32_t
 /// Removes a directory with all that is in it, whatever its permissions and depth; follows no link. 0 also
 /// where there is none.
 int nsrun_remove_tree(const char *path);
+int nsrun_rename(const char *path, const char *other);
 /// A descriptor of a directory of the caller's own, locked for it alone (flock(2)), or a negative errno.
 int nsrun_lock_directory(const char *path);
 /// Where on the host a path of a root leads, whose links are followed inside it (openat2(2)). Returns the length or

@@ -5,8 +5,8 @@ public enum EngineTools {
     /// The first argument with which nsrun runs inside of another engine.
     static let helperWord: ByteString = "--engine-helper"
 
-    /// This program's file.
-    static var ownPath: ByteString? { HostFile.canonicalPath("/proc/self/exe") }
+    /// Where a pack has its libfakechroot.so and its proot. Set once, before the first launch.
+    nonisolated(unsafe) public static var folder: ByteString?
 
     /// What nsrun does inside of proot(1), if that is what it was started for: the exit status.
     public static func runAsHelper(_ arguments: [ByteString]) -> Int32? {

@@ -39,7 +39,7 @@ struct Fakechroot {
         farm = try Farm(planner.view, in: tree)
     }
 
-    /// The root's own, which fits its C library; else the one beside nsrun, as in a pack; else the host's.
+    /// The root's own, which fits its C library; else a pack's; else the host's.
     private static func findLibrary(
         _ planner: EnginePlanner, loader: ByteString
     ) throws(LaunchError) -> ByteString {
@@ -48,8 +48,8 @@ struct Fakechroot {
         let name: ByteString = "fakechroot/libfakechroot.so"
         let folder = loader.parent ?? "/"
         candidates.append(folder.appending(path: name))
-        if let own = EngineTools.ownPath?.parent {
-            candidates.append(own.appending(path: "libfakechroot.so"))
+        if let pack = EngineTools.folder {
+            candidates.append(pack.appending(path: "libfakechroot.so"))
         }
         let triplet = folder.lastComponent
         candidates.append("/usr/lib/" + triplet + "/" + name)

@@ -4,7 +4,9 @@ import CNamespace
 struct Proot {
     let planner: EnginePlanner
     private(set) var tree: PrivateTree
+    /// Its program; where it is started through a loader of its own, with what comes before its arguments.
     let tool: ByteString
+    private let leading: [ByteString]
     /// This program's own file, which runs inside as well: proot tells neither which signal ended a command nor
     /// the command of signals.
     private let own: ByteString
@@ -13,8 +15,8 @@ struct Proot {
     init(_ planner: EnginePlanner, tree: PrivateTree) throws(LaunchError) {
         self.planner = planner
         self.tree = tree
-        tool = try Proot.find(planner.facts)
-        guard let own = EngineTools.ownPath else {
+        (tool, leading) = try Proot.find(planner.facts)
+        guard let own = HostFile.ownPath else {
             throw .proot("cannot be used: /proc/self/exe cannot be read", "mount /proc")
         }
         self.own = own
@@ -25,26 +27,33 @@ struct Proot {
         }
     }
 
-    /// Given by NSRUN_PROOT; else beside nsrun, as in a pack; else on the PATH.
-    private static func find(_ facts: HostFacts) throws(LaunchError) -> ByteString {
+    /// Given by NSRUN_PROOT; else the pack's; else on the PATH.
+    private static func find(
+        _ facts: HostFacts
+    ) throws(LaunchError) -> (ByteString, [ByteString]) {
         if let given = facts.variable("NSRUN_PROOT") {
             guard HostFile.isExecutable(given), let path = HostFile.canonicalPath(given) else {
                 throw .proot(
                     "cannot be used: NSRUN_PROOT names \(given.text), which is no program",
                     "unset it, or name a proot")
             }
-            return path
+            return (path, [])
+        }
+        if let folder = EngineTools.folder?.appending(path: "proot") {
+            let program = folder.appending(path: "proot")
+            let loader = folder.appending(path: "ld.so")
+            if HostFile.isExecutable(loader) {
+                return (loader, ["--library-path", folder, program])
+            }
+            if HostFile.isExecutable(program) { return (program, []) }
         }
         var candidates: [ByteString] = []
-        if let folder = EngineTools.ownPath?.parent {
-            candidates.append(folder.appending(path: "proot"))
-        }
         let search = facts.variable("PATH") ?? "/usr/local/bin:/usr/bin:/bin"
         for folder in search.split(on: UInt8(ascii: ":")) where folder.isAbsolute {
             candidates.append(folder.appending(path: "proot"))
         }
         for candidate in candidates where HostFile.isExecutable(candidate) {
-            if let path = HostFile.canonicalPath(candidate) { return path }
+            if let path = HostFile.canonicalPath(candidate) { return (path, []) }
         }
         throw .proot(
             "cannot be used: there is no proot on this host",
@@ -90,7 +99,8 @@ struct Proot {
     }
 
     func plan(statusDescriptor: Int32) -> LaunchPlan {
-        var arguments: [ByteString] = ["-v", "-1", "-r", planner.view.root, "-w", planner.directory]
+        var arguments = leading
+        arguments += ["-v", "-1", "-r", planner.view.root, "-w", planner.directory]
         arguments += ["-b", own + ":" + Proot.inside]
         let binds = binds
         for index in stride(from: 0, to: binds.count, by: 2) {
@@ -114,11 +124,11 @@ struct Proot {
     /// Tries whether the calls of newer programs are translated, which older proots pass on to the host's root in
     /// silence. The tree must be there.
     func check() throws(LaunchError) {
-        let stamp = EngineTools.Stamp("proot", [tool, own])
+        let stamp = EngineTools.Stamp("proot", [leading.last ?? tool, own])
         if stamp.isKnown { return }
         let answer = HostTool.run(
             tool,
-            [
+            leading + [
                 "-v", "-1", "-r", tree.root, "-b", own + ":" + Proot.inside, Proot.inside,
                 EngineTools.helperWord, "see", Proot.inside, tree.root,
             ], errorsToo: true, environment: environment)

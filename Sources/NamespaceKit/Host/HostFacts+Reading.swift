@@ -133,7 +133,7 @@ extension HostFacts {
 }
 
 /// Calls with the bytes as a C string.
-func withCString<Result>(
+public func withCString<Result>(
     _ text: ByteString, _ body: (UnsafePointer<CChar>) -> Result
 ) -> Result {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: text.count + 1) { buffer in

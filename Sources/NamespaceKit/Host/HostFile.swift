@@ -50,7 +50,7 @@ public enum HostFile {
 
     /// The names in a directory, without `.` and `..`, in the order of their bytes; none where it cannot
     /// be read.
-    static func names(in directory: ByteString) -> [ByteString] {
+    public static func names(in directory: ByteString) -> [ByteString] {
         let list = withCString(directory) { nsrun_open_list($0) }
         guard let list else { return [] }
         defer { nsrun_close_list(list) }
@@ -102,11 +102,28 @@ public enum HostFile {
     }
 
     /// Makes a directory and those that hold it, for the caller alone. What is there stays as it is.
-    static func makeDirectories(_ path: ByteString) {
+    public static func makeDirectories(_ path: ByteString) {
         if isDirectory(path) { return }
         if let parent = path.parent { makeDirectories(parent) }
         _ = withCString(path) { nsrun_make_directory($0, 0o700) }
     }
+
+    /// Removes a directory with all that is in it; follows no link.
+    public static func removeTree(_ path: ByteString) {
+        _ = withCString(path) { nsrun_remove_tree($0) }
+    }
+
+    public static func rename(_ path: ByteString, to other: ByteString) -> Bool {
+        withCString(path) { path in withCString(other) { nsrun_rename(path, $0) } } == 0
+    }
+
+    public static func close(_ descriptor: Int32) { closeDescriptor(descriptor) }
+
+    /// An error number in words.
+    public static func reason(_ code: Int32) -> String { NamespaceKit.reason(code) }
+
+    /// This program's own file.
+    public static var ownPath: ByteString? { canonicalPath("/proc/self/exe") }
 
     /// Writes to a file of the kernel's, in one write.
     static func write(_ text: ByteString, to path: ByteString) -> Bool {

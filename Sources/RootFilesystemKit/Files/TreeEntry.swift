@@ -48,6 +48,12 @@ struct FileBlock {
     var offset: Int64
 }
 
+/// A source that knows of the holes in a file before its contents are read.
+protocol SparseSource: EntrySource {
+    /// The stretches of data of the current file, as offset and length.
+    func dataExtents() throws -> [(offset: Int64, length: Int64)]
+}
+
 /// Where a tree comes from: its entries in order, each directory before what is in it.
 protocol EntrySource: AnyObject {
     /// The next entry, nil after the last.
