@@ -21,6 +21,8 @@ void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, i
         .parent = -1,
         .known_root = -1,
         .proc = -1,
+        .group = -1,
+        .first_user = -1,
         .kept_count = plan->kept_count,
         .status_fd = status_fd,
         .reply_fd = reply_fd,
@@ -141,7 +143,11 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
     const unsigned strict = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
     switch ((enum nsrun_op)step->op) {
     case NSRUN_OP_UNSHARE:
-        return unshare((int)step->value) == 0 ? 0 : -errno;
+        return nsrun_unshare(w, step->value);
+    case NSRUN_OP_JOIN:
+        return nsrun_join(w, step);
+    case NSRUN_OP_SHARE:
+        return nsrun_share(w, step);
     case NSRUN_OP_SETNS:
         return setns(step->fd, (int)step->value) == 0 ? 0 : -errno;
     case NSRUN_OP_WRITE:
@@ -251,6 +257,8 @@ int nsrun_walk(struct nsrun_world *w, size_t from, size_t to) {
         int error = run(w, &w->plan->steps[index]);
         if (trace && error == 0)
             send_time(w, index, nsrun_now() - before);
+        if (error == 0 && w->next > index + 1)
+            index = w->next - 1;
         if (error < 0) {
             struct nsrun_report *report = w->report;
             report->kind = NSRUN_REPORT_FAILED;
@@ -258,7 +266,7 @@ int nsrun_walk(struct nsrun_world *w, size_t from, size_t to) {
             report->error = -error;
             report->call = w->call;
             if (w->call != NSRUN_CALL_RUN && w->call != NSRUN_CALL_INTERPRETER
-                && w->call != NSRUN_CALL_OTHER_LINK)
+                && w->call != NSRUN_CALL_OTHER_LINK && w->call != NSRUN_CALL_OTHER_GROUP)
                 report->length = 0;
             return error;
         }

@@ -51,5 +51,6 @@ void nsrun_run_in_place(const struct nsrun_plan *plan, struct nsrun_report *repo
     struct nsrun_world world;
     nsrun_world_prepare(&world, plan, -1, -1, report);
     nsrun_walk(&world, 0, plan->count);
+    nsrun_leave_group(&world);
     umask(world.old_umask);
 }

@@ -32,6 +32,12 @@ struct nsrun_world {
     bool mounts_here;     ///< the step mounts something on its target
     mode_t parent_mode;   ///< of directories made on the way to the step's target
     mode_t old_umask;
+    size_t next;          ///< the step to go on with, where steps are to be left out
+    int group;            ///< to the holder of the group that this process sets up, -1 for none
+    int first_user;       ///< the group's first user namespace, where there is another below it, else -1
+    unsigned users;       ///< user namespaces made for the group
+    bool stays_connected; ///< the holder knows of the end of this process by that of the connection
+    uint64_t group_digest;
     uint32_t call;        ///< enum nsrun_call of the failure
     struct nsrun_report *report;
 };
@@ -139,6 +145,13 @@ int nsrun_chmod(struct nsrun_world *w, const struct nsrun_step *step);
 // identity.c
 int nsrun_drop_capabilities(const struct nsrun_capabilities *capabilities);
 int nsrun_seccomp(const void *program, size_t length);
+
+// join.c
+int nsrun_join(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_share(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_unshare(struct nsrun_world *w, uint64_t kinds);
+/// Gives up a group that was never shared: who waits for it takes over.
+void nsrun_leave_group(struct nsrun_world *w);
 
 // network.c
 int nsrun_loopback(void);

@@ -65,7 +65,7 @@ enum OptionID {
     case tmpfs, proc, dev, mqueue, directory, file, bindData, roBindData, symlink, chmod
     case perms, size, remountReadOnly
     case unshareUser, unshareUserTry, unshareIPC, unsharePID, unshareNetwork, unshareUTS
-    case unshareCgroup, unshareCgroupTry, unshareAll, shareNetwork, sharePID, network
+    case unshareCgroup, unshareCgroupTry, unshareAll, shareNetwork, sharePID, network, join
     case fakeRoot, mapAuto, mapUsers, mapGroups
     case uid, gid, hostname, capAdd, capDrop
     case setenv, unsetenv, clearenv, cleanEnvironment, environmentFile
@@ -191,6 +191,10 @@ enum OptionTable {
         Option(
             "--share-pid", "", .sharePID, .namespaces,
             "No pid namespace: the command replaces nsrun in place and sees the host's /proc."),
+        Option(
+            "--join", "NAME", .join, .namespaces,
+            "Share namespaces and root with all who join NAME; auto: with this job step (MPI ranks)."
+        ),
         Option(
             "--network", "host|none", .network, .namespaces,
             "The host's network, or one of its own with nothing but lo."),

@@ -25,10 +25,35 @@ extension RequestBuilder {
         if request.lifecycle.commandIsPidOne, request.operations.contains(where: { $0.isLock }) {
             throw UsageError("Specifying --as-pid-1 and --lock-file is not permitted")
         }
+        if request.join != nil { try checkJoin() }
         if namespaces.enteredUser != nil {
             if unsharesUser { throw UsageError("--userns not compatible with --unshare-user") }
             result.request.namespaces.new.remove(.user)
             result.request.namespaces.optional.remove(.user)
+        }
+    }
+
+    /// What is of one process alone.
+    private func checkJoin() throws(UsageError) {
+        let namespaces = result.request.namespaces
+        let lifecycle = result.request.lifecycle
+        let excluded: [(Bool, String)] = [
+            (lifecycle.commandIsPidOne, "--as-pid-1"), (namespaces.enteredUser != nil, "--userns"),
+            (namespaces.finalUser != nil, "--userns2"), (namespaces.enteredPID != nil, "--pidns"),
+            (lifecycle.mapsDescriptor != nil, "--userns-block-fd"),
+            (lifecycle.infoDescriptor != nil, "--info-fd"),
+            (lifecycle.statusDescriptor != nil, "--json-status-fd"),
+        ]
+        for (isGiven, option) in excluded where isGiven {
+            throw UsageError(
+                "--join cannot be combined with \(option)",
+                remedy: "the namespaces are those of a group, not of one process")
+        }
+        if unsharesPID {
+            throw UsageError(
+                "--join cannot be combined with --unshare-pid",
+                remedy: "a pid namespace ends with its first process; after --unshare-all, "
+                    + "--share-pid takes it back")
         }
     }
 

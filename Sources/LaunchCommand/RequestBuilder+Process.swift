@@ -18,16 +18,24 @@ extension RequestBuilder {
         case .notASecurityBoundary: result.request.toleratesSubmounts = true
         case .unshareUserTry: result.request.namespaces.optional.insert(.user)
         case .unshareIPC: result.request.namespaces.new.insert(.ipc)
-        case .unsharePID: result.request.namespaces.new.insert(.pid)
+        case .unsharePID:
+            result.request.namespaces.new.insert(.pid)
+            unsharesPID = true
         case .unshareNetwork: result.request.namespaces.new.insert(.network)
         case .unshareUTS: result.request.namespaces.new.insert(.uts)
         case .unshareCgroup: result.request.namespaces.new.insert(.cgroup)
         case .unshareCgroupTry: result.request.namespaces.optional.insert(.cgroup)
         case .unshareAll:
+            unsharesPID = true
             result.request.namespaces.new.formUnion([.ipc, .pid, .network, .uts])
             result.request.namespaces.optional.formUnion([.user, .cgroup])
         case .shareNetwork: result.request.namespaces.new.remove(.network)
-        case .sharePID: result.request.namespaces.new.remove(.pid)
+        case .sharePID:
+            result.request.namespaces.new.remove(.pid)
+            unsharesPID = false
+        case .join:
+            let name = parsed.values[0]
+            result.request.join = name == "auto" ? .jobStep : .named(name)
         case .network: try applyNetwork(parsed.values[0])
         case .hostname: result.request.hostname = parsed.values[0]
         case .uid: result.request.identity.user = try Value.id(parsed)

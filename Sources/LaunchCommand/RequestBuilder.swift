@@ -56,6 +56,7 @@ struct RequestBuilder {
     var layers: [ByteString] = []
     /// What was asked for in so many words, for bubblewrap's demands.
     var unsharesUser = false
+    var unsharesPID = false
     var hasSingleFilter = false
     /// The preset that makes no sense without a rootfs.
     private var rootfsPreset: Preset?
@@ -212,6 +213,7 @@ struct RequestBuilder {
         switch name {
         case "force-classic-mounts": result.request.avoided.insert(.mountAPI)
         case "force-attached-mounts": result.request.avoided.insert(.detachedMounts)
+        case "force-no-pidfd": result.request.avoided.insert(.processDescriptors)
         case "force-no-own-binfmt": result.request.avoided.insert(.ownBinfmt)
         case "print-assumed-kernel": result.action = .kernel
         case "force-openat-fallback": result.request.avoided.insert(.openat2)

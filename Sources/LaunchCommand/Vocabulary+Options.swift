@@ -15,6 +15,7 @@ extension Vocabulary {
         words.emulator = "--emulator"
         words.emulation = "--arch"
         words.hostExec = "--host-exec"
+        words.join = "--join"
         words.doctor = "nsrun --doctor"
         words.engine = "--engine"
         words.features = [

@@ -82,6 +82,29 @@ import Testing
                 """)
     }
 
+    @Test(arguments: [
+        ["--as-pid-1"], ["--userns", "0"], ["--userns2", "0"], ["--pidns", "0"],
+        ["--info-fd", "0"], ["--json-status-fd", "0"],
+    ])
+    func aGroupsNamespacesAreNobodysOwn(options: [String]) {
+        let wanted = """
+            --join cannot be combined with \(options[0])
+              the namespaces are those of a group, not of one process
+            """
+        #expect(complaint(options + ["--join", "x", "true"]) == wanted)
+    }
+
+    @Test(arguments: ["--unshare-pid", "--unshare-all"])
+    func aGroupHasNoPidNamespace(option: String) {
+        let wanted = """
+            --join cannot be combined with --unshare-pid
+              a pid namespace ends with its first process; after --unshare-all, --share-pid takes \
+            it back
+            """
+        #expect(complaint(option, "--join", "x", "true") == wanted)
+        #expect(complaint(option, "--share-pid", "--join", "x", "true") == nil)
+    }
+
     /// A run on the host's own root is not what was asked for.
     @Test func theRootfsPresetNeedsARootfs() {
         #expect(complaint("--preset", "rootfs", "true") != nil)

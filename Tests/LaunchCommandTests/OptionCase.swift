@@ -58,6 +58,14 @@ extension RequestBuilderTests {
             ]
         },
 
+        OptionCase("--join", "ranks") { $0.join = .named("ranks") },
+        OptionCase("--join=auto") { $0.join = .jobStep },
+        OptionCase("--join", "x", "--unshare-all", "--share-pid") {
+            $0.join = .named("x")
+            $0.namespaces.new = [.user, .mount, .ipc, .network, .uts]
+            $0.namespaces.optional = [.user, .cgroup]
+        },
+
         OptionCase("--userns", "2") {
             $0.namespaces.enteredUser = 2
             $0.namespaces.new = [.mount, .pid]

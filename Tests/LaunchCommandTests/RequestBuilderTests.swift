@@ -232,6 +232,7 @@ import Testing
         arguments: [
             ("force-classic-mounts", .mountAPI), ("force-openat-fallback", .openat2),
             ("force-attached-mounts", .detachedMounts), ("force-mount-setattr-fallback", .mountAPI),
+            ("force-no-pidfd", .processDescriptors),
         ] as [(String, AvoidedInterfaces)])
     func olderKernels(name: String, avoided: AvoidedInterfaces) throws {
         #expect(try build(["--debug-opt", name]).request.avoided == avoided)

@@ -95,7 +95,7 @@ import Testing
                 atPath: root.appending(path: name).path, withDestinationPath: "/host/\(name)")
         }
         try Data("this one\n".utf8).write(to: root.appending(path: "mark"))
-        let descriptor = open(root.path, O_RDONLY | O_DIRECTORY)
+        let descriptor = open(root.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         defer { close(descriptor) }
         let seen = try output(of: "cat /mark") { request in
             request.view = .rootfs("/no/such/place")

@@ -27,6 +27,9 @@ extern "C" {
 enum nsrun_op {
     NSRUN_OP_UNSHARE,         ///< value: CLONE_NEW* flags
     NSRUN_OP_SETNS,           ///< fd, value: CLONE_NEW* type
+    NSRUN_OP_JOIN,            ///< target: the group's name, value: its CLONE_NEW*, value2: the step after those
+                              ///< that set it up, and that are left out where it is there
+    NSRUN_OP_SHARE,           ///< value: CLONE_NEW*, source: the root in words; others can join from here on
     NSRUN_OP_WRITE,           ///< target: path on the host, data: text, in one write
     NSRUN_OP_AWAIT,           ///< fd: blocks until a byte or end of file can be read
     NSRUN_OP_REQUEST_MAPS,    ///< reports to the launcher and waits for it to write the id maps
@@ -127,6 +130,7 @@ enum {
     NSRUN_ANNOUNCE = 1 << 10,         ///< pid 1 reports the start of the command
     NSRUN_ANSWERED = 1 << 11,         ///< and then waits for the launcher's answer
     NSRUN_CLEAN_START = 1 << 12,      ///< the command gets no descriptor above 2 and no ignored signal
+    NSRUN_NO_PIDFD = 1 << 13,         ///< do without pidfd_open(2)
 };
 
 struct nsrun_plan {
@@ -174,6 +178,8 @@ enum nsrun_call {
     NSRUN_CALL_INTERPRETER,   ///< a program whose interpreter is missing
     NSRUN_CALL_OTHER_LINK,    ///< a symlink that exists already; text: what it says, if it is one
     NSRUN_CALL_FORK,          ///< pid 1 could not start the command
+    NSRUN_CALL_STRANGER,      ///< who answers to a group's name is none of the caller's
+    NSRUN_CALL_OTHER_GROUP,   ///< a group of that name was set up in another way; text: its root
 };
 
 enum { NSRUN_REPORT_TEXT = 3072 };

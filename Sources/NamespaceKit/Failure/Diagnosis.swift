@@ -42,6 +42,8 @@ struct Diagnosis {
         case .fileSystem(.proc, let target): return proc(target, record)
         case .execute(let candidates): return program(candidates, record)
         case .binfmt: return binfmt(step, record.code, call)
+        case .join(let name, _): return join(name, record)
+        case .share: return share(record.code)
         case .changeDirectory(let candidates): return directory(candidates, record.code)
         case .overlay(let overlay) where call == NSRUN_CALL_STEP:
             return self.overlay(overlay, record.code)
@@ -166,7 +168,7 @@ struct Diagnosis {
     }
 
     /// The root that paths of steps are below, in words.
-    private var rootName: String {
+    var rootName: String {
         plan.isHostView ? "the host" : plan.rootfs == nil ? "the new root" : "the rootfs"
     }
 

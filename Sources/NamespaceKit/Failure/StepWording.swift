@@ -6,6 +6,10 @@ extension Step {
         case .unshare(let set): "enter new \(set.list) namespaces"
         case .enterNamespace(let descriptor, let set):
             "enter the \(set.list) namespace of descriptor \(descriptor)"
+        case .join(let name, _):
+            "join the group \(name.text): enter its namespaces and leave out what makes them; "
+                + "or else, as its first process:"
+        case .share(_, _): "let others join the group"
         case .write(let text, let file): "write \"\(text.trimmed)\" to \(file.text)"
         case .await(let descriptor): "wait for descriptor \(descriptor)"
         case .assertNoUserNamespaces: "see that no further user namespace can be made"
@@ -67,6 +71,7 @@ extension Step {
         case .bindData(_, let target, _, _): "bind a file in memory onto \(target.text)"
         case .prepend(_, let target): "show your entry in \(target.text)"
         case .directory(let target, _): "make the directory \(target.text)"
+        case .join(let name, _): "join the group \(name.text)"
         case .limit(let limit): "set the limit \(limit.name)"
         case .binfmt(let records, _): "register the emulator \(list(records))"
         default: description

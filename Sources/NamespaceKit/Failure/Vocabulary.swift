@@ -15,6 +15,7 @@ public struct Vocabulary: Sendable {
     public var emulator = "emulators:"
     public var hostExec = "runsHostProgram"
     public var engine = "the engine"
+    public var join = "join"
     public var doctor = "Doctor.examine()"
 
     /// What asks for each ``EngineFeature``, by its number.

@@ -34,13 +34,13 @@ extension HostFacts {
             facts.hasSELinux = readFile("/sys/fs/selinux/enforce", limit: 8) != nil
         }
         if request.view == .empty { facts.terminal = readTerminal() }
-        if request.home != .standard {
+        var isRootfs = false
+        if case .rootfs = request.view { isRootfs = true }
+        if isRootfs || request.home != .standard {
             facts.account = readAccount(user: facts.userID, group: facts.groupID)
         }
-        if case .rootfs = request.view {
-            facts.account = readAccount(user: facts.userID, group: facts.groupID)
-            facts.terminal = readTerminal()
-        }
+        if isRootfs { facts.terminal = readTerminal() }
+        if request.join == .jobStep { facts.parent = readParent() }
         facts.readPlaces(for: request)
         if request.view != .empty || !request.emulators.isEmpty {
             facts.emulation = EmulationFinder(request: request, facts: facts).find()

@@ -43,6 +43,8 @@ public struct HostFacts: Sendable, Equatable {
     public var hostProgram: HostProgram.Finding = .notLookedFor
     /// What the programs of the root need beyond the kernel's own architecture.
     public var emulation = Emulation()
+    /// The parent of this process, see ``readParent()``; looked up where it is asked for.
+    public var parent: ByteString?
     /// SELinux is there and enabled.
     public var hasSELinux = false
 

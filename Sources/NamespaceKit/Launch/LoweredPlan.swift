@@ -20,6 +20,7 @@ struct LoweredPlan {
             try lower(source.steps[index].action, into: &steps[index])
             steps[index].parent_mode = source.steps[index].parentMode
         }
+        lowerJoin(source)
         plan.steps = UnsafePointer(steps)
         plan.count = count
         plan.command_start = source.commandStart
@@ -63,7 +64,14 @@ struct LoweredPlan {
         add(NSRUN_ANNOUNCE, source.announcesStart)
         add(NSRUN_TRACE, source.tracesSteps)
         add(NSRUN_CLEAN_START, source.startsClean)
+        add(NSRUN_NO_PIDFD, !source.usesProcessDescriptors)
         return flags
+    }
+
+    /// Who joins goes on behind the steps that set the group up.
+    private func lowerJoin(_ source: LaunchPlan) {
+        guard let join = source.joinIndex, let share = source.shareIndex else { return }
+        steps[join].value2 = UInt64(share + 1)
     }
 
     private mutating func lowerCommand(_ source: LaunchPlan) {
@@ -140,6 +148,11 @@ struct LoweredPlan {
         case .enterNamespace(let descriptor, let namespaces):
             set(&step, NSRUN_OP_SETNS, value: namespaces.cloneFlags)
             step.fd = descriptor
+        case .join(let name, let namespaces):
+            set(&step, NSRUN_OP_JOIN, target: name, value: namespaces.cloneFlags)
+        case .share(let namespaces, let root):
+            set(&step, NSRUN_OP_SHARE, value: namespaces.cloneFlags)
+            step.source = keep(root)
         case .write(let text, let file):
             set(&step, NSRUN_OP_WRITE, target: file)
             step.data = keep(text)

@@ -30,9 +30,9 @@ public struct Explanation {
             }
         }
         if plan.shape != .inPlace {
-            line(
-                plan.namespaces == []
-                    ? "clone a child" : "clone a child in new \(plan.namespaces.list) namespaces", nil)
+            let namespaces = plan.namespaces.list
+            let place = namespaces.isEmpty ? "" : " in new \(namespaces) namespaces"
+            line("clone a child\(place)", nil)
         }
         for (index, step) in plan.steps.enumerated() {
             if index == plan.commandStart, plan.shape == .childWithInit {

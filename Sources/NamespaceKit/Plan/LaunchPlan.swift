@@ -39,6 +39,7 @@ public struct LaunchPlan: Sendable, Equatable {
     public var namespaces: NamespaceSet
     public var mounting: Mounting
     public var usesOpenat2: Bool
+    public var usesProcessDescriptors = true
     /// Mount points are never made in a directory of the host.
     public var sparesHost: Bool
     /// What cannot be written is copied into memory where a mount point is missing.
@@ -87,6 +88,21 @@ public struct LaunchPlan: Sendable, Equatable {
 }
 
 extension LaunchPlan {
+    /// The steps between these two are the work of a group's first process alone.
+    var joinIndex: Int? {
+        steps.firstIndex { if case .join = $0.action { true } else { false } }
+    }
+    var shareIndex: Int? {
+        steps.firstIndex { if case .share = $0.action { true } else { false } }
+    }
+
+    var rootOfGroup: ByteString? {
+        for step in steps {
+            if case .share(_, let root) = step.action { return root }
+        }
+        return nil
+    }
+
     /// The directory that the root is made of, where it is one of its own.
     var rootfs: ByteString? {
         if let lockedRootfs { return lockedRootfs }

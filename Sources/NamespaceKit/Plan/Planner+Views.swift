@@ -191,8 +191,8 @@ extension Planner {
             ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2"), ("core", "/proc/kcore"),
         ]
         for (name, text) in links { add(.symlink(text: text, target: below(name)), origin) }
-        if let terminal = facts.terminal {
-            // Programs that look for their terminal by name find it here.
+        if let terminal = facts.terminal, request.join == nil {
+            // Programs that look for their terminal by name find it here; those of a group have several.
             let options: BindOptions = [.devices, .optional]
             add(
                 .bind(.init(source: .path(terminal), target: below("console"), options: options)),

@@ -19,6 +19,8 @@ public struct Planner {
     var plan: LaunchPlan
     /// The caller's current directory is shown, and the command starts there.
     var startsHere = false
+    /// The namespaces that a group has in common, where the command is to join one.
+    var shared: NamespaceSet = []
 
     public static func plan(
         _ request: LaunchRequest, on facts: HostFacts, as role: Role = .parent
@@ -30,15 +32,17 @@ public struct Planner {
         try planner.planCallersPlaces()
         try planner.planOperations()
         try planner.planHostProgram()
-        planner.planLabels()
+        if request.join == nil { planner.planLabels() }
         planner.add(.enterRoot)
-        planner.planLocks()
         planner.planNestedUser()
+        planner.planShare()
+        planner.planLocks()
         try planner.planCommand()
         return planner.plan
     }
 
     private init(_ request: LaunchRequest, _ facts: HostFacts, _ role: Role) {
+        let request = Planner.prepare(request, on: facts)
         self.request = request
         self.facts = facts
         self.role = role
@@ -62,6 +66,7 @@ public struct Planner {
         plan.toleratesSubmounts = request.toleratesSubmounts
         plan.startsClean = request.startsClean
         plan.setsPWD = request.environment.setsPWD
+        plan.usesProcessDescriptors = !request.avoided.contains(.processDescriptors)
         plan.steps.reserveCapacity(48 + request.operations.count)
     }
 
@@ -111,6 +116,7 @@ public struct Planner {
         if request.namespaces.forbidsNestedUser, !hasUserNamespace { throw .disableNeedsUser }
         if request.namespaces.enteredUser != nil, isParent { throw .needsOneThread }
         try checkEmulation()
+        try checkJoin()
     }
 
     var hasUserNamespace: Bool {
@@ -140,14 +146,15 @@ public struct Planner {
         if let descriptor = request.namespaces.enteredPID {
             plan.entered.append(.init(descriptor: descriptor, kind: .pid))
         }
-        if isWatched {
-            plan.shape = hasInit ? .childWithInit : .child
-            plan.namespaces = namespaces
+        plan.shape = isWatched ? hasInit ? .childWithInit : .child : .inPlace
+        if request.join != nil {
+            planLabels()
+            if lifecycle.diesWithParent { add(.dieWithParent) }
+            planJoin(namespaces)
         } else {
-            plan.shape = .inPlace
-            add(.unshare(namespaces))
+            if isWatched { plan.namespaces = namespaces } else { add(.unshare(namespaces)) }
+            if lifecycle.diesWithParent { add(.dieWithParent) }
         }
-        if lifecycle.diesWithParent { add(.dieWithParent) }
         if lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil {
             // The child waits until its namespaces have been told.
             add(.requestIDMaps(users: [], groups: []))

@@ -10,6 +10,11 @@ public struct Step: Sendable, Equatable {
         // Namespaces and identity
         case unshare(NamespaceSet)
         case enterNamespace(descriptor: Int32, NamespaceSet)
+        /// Enters the namespaces of a group and goes on behind `share`; where there is no such group, the
+        /// steps up to there set it up.
+        case join(name: ByteString, NamespaceSet)
+        /// Lets others of the group enter; `root` is what they are told of it if they ask for another.
+        case share(NamespaceSet, root: ByteString)
         case write(text: ByteString, file: ByteString)
         case await(descriptor: Int32)
         /// The launcher has newuidmap(1) and newgidmap(1) write the maps.

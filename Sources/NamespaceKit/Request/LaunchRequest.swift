@@ -57,6 +57,8 @@ public struct LaunchRequest: Sendable, Equatable {
     public var runsHostProgram = false
 
     public var namespaces = NamespaceRequest()
+    /// The processes to share namespaces and root with, of which none has a pid namespace of its own.
+    public var join: JoinedGroup?
     public var identity = Identity()
     public var hostname: ByteString?
 
@@ -185,6 +187,14 @@ public struct NamespaceRequest: Sendable, Equatable {
     public var requiresNoNestedUser = false
 
     public init() {}
+}
+
+/// Processes of one user on one machine that share namespaces and root, such as the ranks of an MPI job: the
+/// first to come sets them up, all others enter them. It ends with its last process.
+public enum JoinedGroup: Sendable, Equatable {
+    case named(ByteString)
+    /// The step of the job that the caller is of; where there is none, what the caller's parent starts.
+    case jobStep
 }
 
 /// Who the command is, inside.
@@ -327,4 +337,6 @@ public struct AvoidedInterfaces: OptionSet, Sendable {
     public static let detachedMounts = AvoidedInterfaces(rawValue: 1 << 2)
     /// A binfmt_misc of the run's own: only the host's records serve.
     public static let ownBinfmt = AvoidedInterfaces(rawValue: 1 << 3)
+    /// pidfd_open(2): the end of a process is that of its connection.
+    public static let processDescriptors = AvoidedInterfaces(rawValue: 1 << 4)
 }

@@ -1,0 +1,201 @@
+// The holder of a group of processes that share namespaces: a process that does nothing but keep
+// descriptors of them, and hand copies to whoever joins.
+//
+// It is no part of the group. It stays in the namespaces of the caller, where no program of the group
+// can look into it, in a session of its own, with no file of the caller's open and every signal blocked:
+// nobody waits for its end, and no signal that is meant for a job reaches it. It lives as long as a
+// member does, of which it has a descriptor each, and its name, an abstract unix socket, lives as long
+// as it does. So there is nothing to clean up, whoever is killed and when.
+
+#define _GNU_SOURCE
+#include <stdbool.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "include/nsrun.h"
+#include "join.h"
+#include "syscalls.h"
+
+int nsrun_send_group(int socket, const struct nsrun_group *group, const int *fds, unsigned count) {
+    char greeting = '+';
+    struct iovec data = {.iov_base = group != NULL ? (void *)group : &greeting,
+                         .iov_len = group != NULL ? sizeof *group : sizeof greeting};
+    char control[CMSG_SPACE(NSRUN_GROUP_KINDS * sizeof(int))] __attribute__((aligned(8))) = {0};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
+    if (count > 0) {
+        message.msg_control = control;
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+    }
+    ssize_t sent;
+    do {
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : 0;
+}
+
+ssize_t nsrun_receive_group(int socket, struct nsrun_group *group, int *fds, unsigned *count) {
+    struct iovec data = {.iov_base = group, .iov_len = sizeof *group};
+    char control[CMSG_SPACE(NSRUN_GROUP_KINDS * sizeof(int))] __attribute__((aligned(8)));
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
+                             .msg_controllen = sizeof control};
+    const unsigned room = *count;
+    *count = 0;
+    ssize_t size;
+    do {
+        size = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+    } while (size < 0 && errno == EINTR);
+    if (size < 0)
+        return -errno;
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL;
+         header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+            continue;
+        const size_t number = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < number; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
+            if (*count < room)
+                fds[(*count)++] = fd;
+            else
+                close(fd);
+        }
+    }
+    return size;
+}
+
+/// What an event is about, in the upper half of its data; the descriptor is in the lower one.
+enum source { LISTENER, GUEST, LIFE };
+
+struct keeper {
+    int epoll, listener;
+    unsigned members;
+    bool is_full;   ///< no descriptor is left for another guest
+    struct nsrun_group group;
+    int fds[NSRUN_GROUP_KINDS];
+};
+
+static bool watch(const struct keeper *k, int fd, enum source source) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)source << 32 | (unsigned)fd};
+    return epoll_ctl(k->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static void forget(const struct keeper *k, int fd) {
+    // By name: a descriptor that was sent may be open elsewhere, and would be watched on.
+    epoll_ctl(k->epoll, EPOLL_CTL_DEL, fd, NULL);
+    close(fd);
+}
+
+static void let_in(struct keeper *k) {
+    int guest = accept4(k->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (guest < 0) {
+        if (errno == EMFILE || errno == ENFILE) {   // they wait until a member has ended
+            k->is_full = true;
+            epoll_ctl(k->epoll, EPOLL_CTL_DEL, k->listener, NULL);
+        }
+        return;
+    }
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    // Of another user nobody is answered. See check_holder() for the other direction.
+    if (getsockopt(guest, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.uid != geteuid()
+        || !watch(k, guest, GUEST))
+        close(guest);
+}
+
+/// A guest says hello, with a descriptor of its process where the kernel has such, and is a member.
+static void welcome(struct keeper *k, int guest) {
+    struct nsrun_group greeting;
+    int life = -1;
+    unsigned count = 1;
+    const bool is_there = nsrun_receive_group(guest, &greeting, &life, &count) > 0
+                          && nsrun_send_group(guest, &k->group, k->fds, k->group.count) == 0;
+    if (is_there && life >= 0 && watch(k, life, LIFE)) {
+        k->members++;
+        forget(k, guest);
+        return;
+    }
+    if (life >= 0)
+        close(life);
+    if (is_there && life < 0) {
+        // It keeps the connection instead.
+        struct epoll_event event = {.events = EPOLLIN,
+                                    .data.u64 = (uint64_t)LIFE << 32 | (unsigned)guest};
+        if (epoll_ctl(k->epoll, EPOLL_CTL_MOD, guest, &event) == 0) {
+            k->members++;
+            return;
+        }
+    }
+    forget(k, guest);
+}
+
+static void see_off(struct keeper *k, int life) {
+    forget(k, life);
+    if (--k->members == 0)
+        _exit(0);   // who is just coming finds the connection closed, and is the first
+    if (k->is_full)
+        k->is_full = !watch(k, k->listener, LISTENER);
+}
+
+/// Nothing of the caller's stays with us.
+static void withdraw(const struct nsrun_holder *holder) {
+    prctl(PR_SET_NAME, "nsrun-join", 0, 0, 0);
+    setsid();
+    if (chdir("/") != 0)
+        _exit(1);
+    const int keep[] = {holder->listener, holder->leader, holder->life};
+    for (int fd = 0; fd <= 2; fd++)
+        if (fd != keep[0] && fd != keep[1] && fd != keep[2])
+            close(fd);
+    nsrun_close_others(keep, holder->life >= 0 ? 3 : 2);
+    struct rlimit limit;   // a descriptor a member
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+void nsrun_hold(const struct nsrun_holder *holder) {
+    static struct keeper k;
+    withdraw(holder);
+    k.listener = holder->listener;
+    // Not before: those who connect learn the pid of who listens. Until the group stands they wait
+    // in the queue, and if that never happens the queue goes with us.
+    if (listen(k.listener, 4096) != 0)
+        _exit(1);
+    unsigned count = NSRUN_GROUP_KINDS;
+    if (nsrun_receive_group(holder->leader, &k.group, k.fds, &count) != sizeof k.group
+        || count != k.group.count)
+        _exit(1);
+    k.epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (k.epoll < 0 || !watch(&k, holder->life >= 0 ? holder->life : holder->leader, LIFE)
+        || !watch(&k, k.listener, LISTENER))
+        _exit(1);
+    k.members = 1;
+    if (holder->life >= 0)
+        close(holder->leader);
+    for (;;) {
+        struct epoll_event event;
+        if (epoll_wait(k.epoll, &event, 1, -1) != 1)
+            continue;
+        const int fd = (int)(uint32_t)event.data.u64;
+        switch ((enum source)(event.data.u64 >> 32)) {
+        case LISTENER:
+            let_in(&k);
+            break;
+        case GUEST:
+            welcome(&k, fd);
+            break;
+        case LIFE:
+            see_off(&k, fd);
+            break;
+        }
+    }
+}

@@ -1,0 +1,32 @@
+// Processes that share one set of namespaces: what they say to the one that keeps it. See join.c.
+#pragma once
+
+#include <stdint.h>
+
+enum {
+    NSRUN_GROUP_KINDS = 9,    ///< namespaces at most: one of each kind, and a user namespace below the first
+    NSRUN_GROUP_ROOT = 512,   ///< bytes of the root's name
+};
+
+/// What a group is, sent with a descriptor for each of its namespaces.
+struct nsrun_group {
+    uint64_t digest;   ///< of the steps that set it up
+    uint32_t count;    ///< of namespaces
+    uint32_t kinds[NSRUN_GROUP_KINDS];   ///< CLONE_NEW* of each, in the order to enter them
+    char root[NSRUN_GROUP_ROOT];         ///< for messages: what its members see as /, NUL-terminated
+};
+
+/// The holder's descriptors.
+struct nsrun_holder {
+    int listener;   ///< bound to the group's name, not listening yet
+    int leader;     ///< where the first member sends the group
+    int life;       ///< readable when the first member has ended; -1 for the end of `leader`
+};
+
+/// Keeps a group until its last member has ended. For a process of its own.
+void nsrun_hold(const struct nsrun_holder *holder) __attribute__((noreturn));
+/// Sends a group, or with NULL a bare greeting, and descriptors (unix(7)). 0 or a negative errno.
+int nsrun_send_group(int socket, const struct nsrun_group *group, const int *fds, unsigned count);
+/// Receives one. The number of bytes, 0 at the end, or a negative errno; `count` is the room for
+/// descriptors, then how many came. What does not fit is closed.
+ssize_t nsrun_receive_group(int socket, struct nsrun_group *group, int *fds, unsigned *count);
