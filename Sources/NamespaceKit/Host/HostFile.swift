@@ -82,12 +82,30 @@ public enum HostFile {
         withCString(path) { nsrun_is_executable($0) } == 1
     }
 
+    /// Where on the host a path of a rootfs lies, whose links lead nowhere else; nil where it leads to
+    /// nothing.
+    static func locate(_ path: ByteString, below root: ByteString) -> ByteString? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
+            let length = withCString(root) { root in
+                withCString(path) { nsrun_locate_below(root, $0, buffer.baseAddress!, 4097) }
+            }
+            return length > 0 ? ByteString(cString: buffer.baseAddress!) : nil
+        }
+    }
+
     /// The path without links, nil where it leads to nothing (realpath(3)).
     static func canonicalPath(_ path: ByteString) -> ByteString? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
             let length = withCString(path) { nsrun_canonical($0, buffer.baseAddress!, 4097) }
             return length > 0 ? ByteString(cString: buffer.baseAddress!) : nil
         }
+    }
+
+    /// Makes a directory and those that hold it, for the caller alone. What is there stays as it is.
+    static func makeDirectories(_ path: ByteString) {
+        if isDirectory(path) { return }
+        if let parent = path.parent { makeDirectories(parent) }
+        _ = withCString(path) { nsrun_make_directory($0, 0o700) }
     }
 
     /// Writes to a file of the kernel's, in one write.

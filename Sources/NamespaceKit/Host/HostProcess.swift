@@ -18,6 +18,11 @@ public enum HostProcess {
     public static var userID: UInt32 { getuid() }
     public static var groupID: UInt32 { getgid() }
 
+    /// A variable of the environment.
+    public static func variable(_ name: StaticString) -> ByteString? {
+        HostFacts.environmentOnly.variable(name)
+    }
+
     public static func print(_ text: String) { write(text, to: 1) }
 
     public static func printError(_ text: String) { write(text, to: 2) }
