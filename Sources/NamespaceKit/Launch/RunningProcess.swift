@@ -62,6 +62,7 @@ public final class RunningProcess {
 
     /// What the run says of itself on its status pipe.
     enum Event {
+        case idsMapped
         case started(pid: Int32)
         case stopped(signal: Int32)
         case step(index: Int, nanoseconds: Int32)
@@ -112,7 +113,7 @@ public final class RunningProcess {
             return .ended(status, isAlone: report.pointee.call == 1)
         case NSRUN_REPORT_WANTS_MAPS:
             try mapIDs()
-            return nil
+            return .idsMapped
         default: return nil
         }
     }
@@ -141,7 +142,12 @@ public final class RunningProcess {
     /// Waits until the command runs; throws what kept it from running.
     public func awaitStart() throws(LaunchError) {
         // Without a pid 1 the pipe simply closes when execve(2) succeeds.
-        while case .step = try nextEvent() {}
+        while true {
+            switch try nextEvent() {
+            case .step, .idsMapped: continue
+            default: return
+            }
+        }
     }
 
     /// Waits for the end of the run: the command has ended, and with a pid namespace everything that

@@ -94,7 +94,7 @@ public struct Supervisor {
                     result = status
                     waits = isAlone || !process.plan.lifecycle.lingers
                     break loop
-                case .closed: break
+                case .closed, .idsMapped: break
                 case .step(let index, let nanoseconds): trace(index, nanoseconds)
                 case .started:
                     report.tellCommand(of: process)

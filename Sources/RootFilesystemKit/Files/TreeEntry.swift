@@ -29,6 +29,8 @@ struct FileAttributes: Equatable {
     var modified: (seconds: Int, nanoseconds: Int)
     var extended: [ExtendedAttribute] = []
 
+    mutating func giveToRoot() { (owner, group) = (0, 0) }
+
     static func == (left: FileAttributes, right: FileAttributes) -> Bool {
         left.mode == right.mode && left.owner == right.owner && left.group == right.group
             && left.modified == right.modified && left.extended == right.extended
