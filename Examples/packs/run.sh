@@ -13,10 +13,10 @@ cd .build
 export XDG_CACHE_HOME=$PWD/cache
 
 echo "A folder:"
-"$tool" pack --quiet --launcher "$nsrun" "$root" tools.tar.gz \
+"$tool" pack --quiet --launcher "$nsrun" "$root" tools.tar \
     --entry perl=/usr/bin/perl --entry awk=/usr/bin/awk
 mkdir -p far/away
-tar xf tools.tar.gz -C far/away
+tar xf tools.tar -C far/away
 ls far/away/tools far/away/tools/bin
 ln -s far/away/tools/bin/awk my-awk
 echo "a line of the caller's" >file
@@ -35,7 +35,7 @@ cat answer-* | tee -a said
 find "$XDG_CACHE_HOME/nsrun/packs" -mindepth 1 -maxdepth 1 -type d | wc -l
 
 diff - said <<END
-4 words
+5 words
 Debian $(<"$root/etc/debian_version")
 42
 42
