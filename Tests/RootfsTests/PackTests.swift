@@ -112,7 +112,7 @@ import Testing
     /// Absolute links would lead out of the root for engines that cannot make it the kernel's.
     @Test func linksStayInside() throws {
         let pack = try unpacked()
-        expect(try run(["readlink", pack + "/root/etc/absolute"]), prints: "place")
+        expect(try run(["readlink", pack + "/root/etc/absolute"]), prints: "../etc/place")
         expect(try run(["cat", pack + "/root/etc/absolute"]), prints: "inside")
         expect(try run(["readlink", pack + "/root/mounts"]), prints: "/proc/self/mounts")
     }

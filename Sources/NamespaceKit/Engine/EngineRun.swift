@@ -18,6 +18,12 @@ public struct EngineRun {
         _ request: LaunchRequest, on facts: HostFacts, by engine: Engine
     ) throws(LaunchError) {
         self.engine = engine
+        // Where files lie is asked of it.
+        guard HostFile.exists("/proc/self/fd") else {
+            throw LaunchError(
+                .setup, "the engine \(engine.name) cannot be used: there is no /proc",
+                remedy: "mount it: mount -t proc proc /proc", code: ENOENT)
+        }
         for feature in request.engineFeatures where !feature.isHonoured(by: engine) {
             throw .notHonoured(feature, by: engine)
         }

@@ -51,11 +51,10 @@ public enum EngineTools {
         }
 
         private static func folder() -> ByteString? {
-            let facts = HostFacts.environmentOnly
-            if let cache = facts.variable("XDG_CACHE_HOME"), cache.isAbsolute {
+            if let cache = HostProcess.variable("XDG_CACHE_HOME"), cache.isAbsolute {
                 return cache.appending(path: "nsrun/engines")
             }
-            return facts.variable("HOME").map { $0.appending(path: ".cache/nsrun/engines") }
+            return HostProcess.variable("HOME").map { $0.appending(path: ".cache/nsrun/engines") }
         }
 
         var isKnown: Bool { file.map { HostFile.exists($0) } ?? false }

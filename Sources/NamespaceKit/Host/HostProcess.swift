@@ -20,7 +20,10 @@ public enum HostProcess {
 
     /// A variable of the environment.
     public static func variable(_ name: StaticString) -> ByteString? {
-        HostFacts.environmentOnly.variable(name)
+        guard
+            let value = getenv(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
+        else { return nil }
+        return ByteString(cString: value)
     }
 
     public static func print(_ text: String) { write(text, to: 1) }
