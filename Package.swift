@@ -33,8 +33,16 @@ let launcher: [Target] = [
         name: "CLibseccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
     .target(name: "CNamespace", dependencies: ["CLibcap", "CLibseccomp"]),
     .target(name: "NamespaceKit", dependencies: ["CNamespace"], swiftSettings: swiftSettings),
+    .systemLibrary(
+        name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CPack", dependencies: ["CArchive", "CZlib"]),
     .target(
-        name: "LaunchCommand", dependencies: ["NamespaceKit"], swiftSettings: swiftSettings),
+        name: "PackedProgram", dependencies: ["CNamespace", "CPack", "NamespaceKit"],
+        swiftSettings: swiftSettings),
+    .target(
+        name: "LaunchCommand", dependencies: ["NamespaceKit", "PackedProgram"],
+        swiftSettings: swiftSettings),
     .executableTarget(
         name: "nsrun", dependencies: ["LaunchCommand", "CNamespace"],
         swiftSettings: swiftSettings, linkerSettings: linkerSettings),
@@ -42,13 +50,10 @@ let launcher: [Target] = [
 
 // Getting and keeping root file systems: an ordinary program, for which Embedded Swift lacks too much.
 let rootfs: [Target] = [
-    .systemLibrary(
-        name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
-    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CRootFilesystem"),
     .target(
         name: "RootFilesystemKit",
-        dependencies: ["CArchive", "CRootFilesystem", "CZlib", "NamespaceKit"]),
+        dependencies: ["CArchive", "CPack", "CRootFilesystem", "CZlib", "NamespaceKit"]),
     .executableTarget(
         name: "nsrun-rootfs",
         dependencies: [

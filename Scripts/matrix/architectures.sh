@@ -1,37 +1,21 @@
 #!/usr/bin/env bash
 # Builds Debian for other architectures, installs a compiler in each root, compiles and runs a
 # program there, and sends the root somewhere else: all of it with nothing registered on the host.
-# Prints a table of the times. An ordinary user does so as who they are, with a range of subordinate
-# ids or without; root does so as root, for one architecture, and as an account without a range that
-# is made for this and removed.
+# Prints a table of the times, for each caller that matrix-lib.sh knows.
 #
 #   architectures.sh [ARCHITECTURE]...
 #
-# Needs qemu-user-static. Finds the two commands in NSRUN and NSRUN_ROOTFS, else installed.
+# Needs qemu-user-static.
 
 # Some functions are called through trap and check only.
 # shellcheck disable=SC2317
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
-source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+source "$(dirname "${BASH_SOURCE[0]}")/../matrix-lib.sh"
 
 architectures=("$@")
 (($# > 0)) || architectures=(armhf arm64 mipsel riscv64)
 declare -A suites=([armhf]=bookworm [arm64]=bookworm [mipsel]=bookworm [riscv64]=trixie)
-nsrun=$(type -P "${NSRUN:-nsrun}")
-tool=$(type -P "${NSRUN_ROOTFS:-nsrun-rootfs}")
-# Readable by an account that is neither root nor the owner of the checkout.
-work=$(mktemp -d "${TMPDIR:-/tmp}/nsrun-matrix-XXXXXX")
-install -m 755 -t "$work" "$nsrun" "$tool"
-chmod 755 "$work"
-guest=nsrun-matrix-$$
-status=0
-
-clean_up() {
-    if getent passwd "$guest" >/dev/null; then userdel --remove "$guest" 2>/dev/null; fi
-    rm -rf "$work"
-}
-trap clean_up EXIT
 
 mkdir "$work/source"
 cat >"$work/source/factorial.c" <<'END'
@@ -48,18 +32,6 @@ int main(int argc, char **argv) {
 }
 END
 chmod -R a+rX "$work/source"
-
-# check COMMAND...: runs one cell of the table, keeps what it prints, and fills in the seconds.
-check() {
-    local begun=$SECONDS
-    if "$@" >"$log" 2>&1; then
-        cells+=("$((SECONDS - begun))")
-    else
-        cells+=(NO)
-        status=1
-        { echo "matrix: ${*@Q}:"; tail -n 15 "$log"; } >&2
-    fi
-}
 
 # inside ROOT OPTION... -- COMMAND...: as whoever the table is for.
 inside() { "${run[@]}" "$work/nsrun" --rootfs "$@"; }
@@ -99,13 +71,15 @@ send() {
 # registered: what this machine runs by an emulator. It stays what it is.
 registered() { ls /proc/sys/fs/binfmt_misc; }
 
-# table SITUATION OPTIONS ARCHITECTURES RUN...: one row an architecture; RUN is put before every
-# command, and the options make its caller root of a root.
+# table SITUATION POWER RUN...: one row an architecture, for root only the first.
 table() {
-    local situation=$1 as_root wanted architecture suite root cells before
-    read -ra as_root <<<"$2"
-    read -ra wanted <<<"$3"
-    run=("${@:4}")
+    local situation=$1 power=$2 as_root=(--fake-root) wanted=("${architectures[@]}")
+    local architecture suite root cells before
+    run=("${@:3}")
+    case $power in
+    range) as_root=(--map-auto --uid 0 --gid 0) ;;
+    root) wanted=("${architectures[0]}") ;;
+    esac
     for architecture in "${wanted[@]}"; do
         suite=${suites[$architecture]} root=$folder/$architecture log=$folder/log cells=()
         before=$(registered)
@@ -123,23 +97,5 @@ table() {
 printf '| architecture | suite | as | debian, s | gcc, s | factorial, s | %s | %s |\n' \
     "export, import, factorial, s" "host as it was"
 printf '| --- | --- | --- | ---: | ---: | ---: | ---: | --- |\n'
-fake=--fake-root
-if is_root; then
-    folder=$work/root
-    mkdir "$folder"
-    table root "$fake" "${architectures[0]}"
-    # A system account gets no range of subordinate ids.
-    useradd --system --create-home --shell /bin/sh "$guest"
-    folder=$(getent passwd "$guest" | cut -d: -f6)
-    table "no range" "$fake" "${architectures[*]}" \
-        runuser -u "$guest" -- env -C "$folder" HOME="$folder" USER="$guest"
-else
-    folder=$work/own
-    mkdir "$folder"
-    if has_subordinate_ids; then
-        table range "--map-auto --uid 0 --gid 0" "${architectures[*]}"
-    else
-        table "no range" "$fake" "${architectures[*]}"
-    fi
-fi
+each_caller
 exit "$status"

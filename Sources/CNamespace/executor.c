@@ -226,6 +226,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return unshare(CLONE_NEWUSER) == 0 ? -EEXIST : 0;
     case NSRUN_OP_SECCOMP:
         return nsrun_seccomp(step->data, step->length);
+    case NSRUN_OP_SHARE_STATUS:
+        return dup2(w->status_fd, (int)step->value) >= 0 ? 0 : -errno;
     case NSRUN_OP_EXEC:
         return nsrun_execute(w, step);
     }

@@ -29,6 +29,11 @@ int nsrun_rootfs_pending_signal(void) { return pending; }
 
 void nsrun_rootfs_die_of(int signal_number) {
   signal(signal_number, SIG_DFL);
+  // A program that watches over another has them all blocked.
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, signal_number);
+  sigprocmask(SIG_UNBLOCK, &only, NULL);
   raise(signal_number);
   _exit(128 + signal_number);
 }

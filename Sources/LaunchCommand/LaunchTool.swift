@@ -1,4 +1,5 @@
 import NamespaceKit
+import PackedProgram
 
 /// The command `nsrun`: reads the command line, plans, and launches.
 public struct LaunchTool {
@@ -6,12 +7,20 @@ public struct LaunchTool {
     /// The bubblewrap whose manners the name `bwrap` calls for.
     static let bubblewrapVersion = "0.13.0"
 
-    private let personality: Personality
+    let personality: Personality
     private var hasLevelPrefix = false
 
     /// Runs the tool with the arguments of this process. Returns the exit status.
     public static func run() -> Int32 {
-        let arguments = HostProcess.arguments
+        if let status = EngineTools.runAsHelper(HostProcess.arguments) { return status }
+        let packed: PackedProgram?
+        do throws(LaunchError) {
+            packed = try PackedProgram.find()
+        } catch {
+            return LaunchTool(personality: Personality(argument0: "nsrun")).fail(
+                error.message, error.remedy, error.exitStatus)
+        }
+        let arguments = packed?.arguments ?? HostProcess.arguments
         Vocabulary.current = .commandLine
         var tool = LaunchTool(
             personality: Personality(argument0: arguments.first ?? "nsrun"))
@@ -24,6 +33,8 @@ public struct LaunchTool {
             }
             var invocation = try RequestBuilder.build(line, as: tool.personality)
             if !invocation.startsShell { invocation.request.applyImageSettings() }
+            // Whoever packed the program did not know where it would be started.
+            if packed != nil { invocation.request.leavesOutMissing = true }
             return tool.perform(invocation)
         } catch {
             return tool.fail(error.message, error.remedy, 125)
@@ -31,12 +42,7 @@ public struct LaunchTool {
     }
 
     private func perform(_ invocation: Invocation) -> Int32 {
-        if !invocation.isQuiet {
-            let level = hasLevelPrefix ? "<4>" : ""
-            for warning in invocation.warnings {
-                HostProcess.printError("\(level)\(personality.prefix)\(warning)\n")
-            }
-        }
+        for warning in invocation.warnings { warn(warning, invocation) }
         switch invocation.action {
         case .help: HostProcess.print(Help(personality).text)
         case .version:
@@ -54,25 +60,29 @@ public struct LaunchTool {
         return 0
     }
 
+    func warn(_ text: String, _ invocation: Invocation) {
+        if invocation.isQuiet { return }
+        HostProcess.printError("\(hasLevelPrefix ? "<4>" : "")\(personality.prefix)\(text)\n")
+    }
+
     private func launch(_ invocation: Invocation) -> Int32 {
         do throws(LaunchError) {
-            return try start(invocation)
+            return try launchByEngine(invocation)
         } catch {
-            // Namespaces that are only welcome are done without where the kernel refuses them.
-            if error.isRefusedNamespace, !invocation.request.namespaces.optional.isEmpty {
-                var reduced = invocation
-                reduced.request.namespaces.optional = []
-                return launch(reduced)
-            }
             let message = personality.isBubblewrap ? error.asBubblewrap : error.message
             return fail(message, error.remedy, error.exitStatus)
         }
     }
 
-    private func start(_ invocation: Invocation) throws(LaunchError) -> Int32 {
+    /// Launches with namespaces. `isFinal`: no other engine would follow a refusal.
+    func start(_ invocation: Invocation, isFinal: Bool) throws(LaunchError) -> Int32 {
         let facts = HostFacts.read(for: invocation.request)
         let role: Planner.Role = invocation.isVerbose ? .watcher : .replaceable
         var plan = try Planner.plan(invocation.request, on: facts, as: role)
+        // What has become of this process by a late refusal could not be taken back.
+        if plan.shape == .inPlace, !isFinal, facts.mayRefuseLate {
+            plan = try Planner.plan(invocation.request, on: facts, as: .watcher)
+        }
         if case .explain(let json) = invocation.action {
             HostProcess.print(json ? Explanation(plan).json : Explanation(plan).text)
             return 0
@@ -84,7 +94,13 @@ public struct LaunchTool {
                     "nsrun: left out \(omission.what.text): \(omission.reason)\n")
             }
         }
-        if plan.shape == .inPlace { try Launcher().runInPlace(plan, facts: facts) }
+        if plan.shape == .inPlace {
+            do throws(LaunchError) {
+                try Launcher().runInPlace(plan, facts: facts)
+            } catch {
+                throw error.inPlace
+            }
+        }
         return try Supervisor.run(plan, facts: facts)
     }
 

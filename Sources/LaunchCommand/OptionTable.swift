@@ -60,7 +60,7 @@ enum Section: CaseIterable {
 enum OptionID {
     case help, version, arguments, preset, explain, doctor, verbose, quiet, generate, debug
     case rootfs, writable, ephemeral, overlayDirectory, home, currentDirectory, hostRoot, hostExec
-    case architecture, emulator
+    case architecture, emulator, engine, require
     case bind, bindTry, devBind, devBindTry, roBind, roBindTry
     case tmpfs, proc, dev, mqueue, directory, file, bindData, roBindData, symlink, chmod
     case perms, size, remountReadOnly
@@ -87,6 +87,12 @@ enum OptionTable {
             "--preset", "NAME", .preset, .general,
             "A named set of options, which others change: host, rootfs, toolbox, action, test, hpc."
         ),
+        Option(
+            "--engine", "NAME", .engine, .general,
+            "auto (or NSRUN_ENGINE): userns, else fakechroot, else proot; or one of these."),
+        Option(
+            "--require", "isolation", .require, .general,
+            "An engine that isolates less than asked for is an error, not a warning."),
         Option(
             "--explain", "[=json]", .explain, .general,
             "Run nothing; print the steps of the launch and what the command would see."),

@@ -13,11 +13,37 @@ struct Invocation {
     var request = LaunchRequest()
     var isVerbose = false
     var isQuiet = false
+    /// Nil where the command line does not say.
+    var engine: EngineChoice?
+    var requiresIsolation = false
     /// What the user should know although the run goes on.
     var warnings: [String] = []
     var hasLevelPrefix = false
     /// Without a command a shell is started, whatever the rootfs's image would run.
     var startsShell = false
+}
+
+/// Which engine may run the command.
+enum EngineChoice: Equatable {
+    /// Namespaces, and where the kernel refuses them the others.
+    case automatic
+    case only(Engine)
+
+    init?(named name: ByteString) {
+        if name == "auto" {
+            self = .automatic
+        } else if let engine = Engine(named: name) {
+            self = .only(engine)
+        } else {
+            return nil
+        }
+    }
+
+    static func unknown(_ name: ByteString, from origin: String) -> UsageError {
+        UsageError(
+            "\(origin): unknown engine \"\(name.text)\"",
+            remedy: "one of auto, userns, fakechroot, proot")
+    }
 }
 
 /// Turns parsed options into a request, in their order.
@@ -145,6 +171,18 @@ struct RequestBuilder {
         case .doctor: result.action = .doctor
         case .verbose: result.isVerbose = true
         case .quiet: result.isQuiet = true
+        case .engine:
+            guard let choice = EngineChoice(named: parsed.values[0]) else {
+                throw EngineChoice.unknown(parsed.values[0], from: "--engine")
+            }
+            result.engine = choice
+        case .require:
+            guard parsed.values[0] == "isolation" else {
+                throw UsageError(
+                    "--require: unknown requirement \"\(parsed.values[0].text)\"",
+                    remedy: "--require isolation")
+            }
+            result.requiresIsolation = true
         case .generate: result.action = .generate(parsed.values[0])
         case .explain:
             if let format = parsed.values.first, format != "json" {

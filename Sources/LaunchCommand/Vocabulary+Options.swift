@@ -17,6 +17,14 @@ extension Vocabulary {
         words.hostExec = "--host-exec"
         words.join = "--join"
         words.doctor = "nsrun --doctor"
+        words.engine = "--engine"
+        words.features = [
+            "--network none", "--hostname", "--unshare-ipc", "--unshare-cgroup", "a read-only bind",
+            "--mqueue", "--ephemeral", "--overlay-dir", "an overlay", "--uid and --gid",
+            "--map-auto", "--fake-root", "--cap-add", "--seccomp", "--lock-file", "--sync-fd",
+            "--info-fd", "--userns", "--disable-userns", "--exec-label", "--as-pid-1",
+            "--host-exec", "--arch", "a root by descriptor",
+        ]
         words.rootfs = "--rootfs"
         words.ephemeral = "--ephemeral"
         words.overlayDirectory = "--overlay-dir"

@@ -72,7 +72,8 @@ struct Export: ParsableCommand {
         abstract: "Pack a rootfs into a tar or a squashfs; the same tree gives the same bytes.",
         discussion: """
             FILE ends in .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst or .squashfs. Modification times \
-            after SOURCE_DATE_EPOCH, where that is set, become it.
+            after SOURCE_DATE_EPOCH, where that is set, become it. What is yours becomes root's; a tree \
+            with files of your subordinate ids is read as root of a namespace that maps them.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -83,10 +84,12 @@ struct Export: ParsableCommand {
     @Argument(help: "The file to write.") var file: String
 
     func run() throws {
+        let source = try common.destination(source)
+        if SubordinateReading.isNeeded(for: source) { try SubordinateReading.runAgain() }
         var exporter = Exporter(progress: common.progress)
         exporter.blockCompression = compression
         exporter.blockSize = blockSize
-        try exporter.export(common.destination(source), to: file)
+        try exporter.export(source, to: file)
     }
 }
 

@@ -91,9 +91,9 @@ import Testing
     /// Only then may the launch be tried again with fewer of them: nothing has been touched.
     @Test func refusedNamespacesAreMarked() throws {
         let diagnosis = Diagnosis(plan: try plan(.rootfs()), facts: .alice)
-        #expect(diagnosis.explainClone(ENOSPC).isRefusedNamespace)
-        #expect(try diagnose(.unshare(.user), after: [], ENOSPC).isRefusedNamespace)
-        #expect(!(try diagnose(.enterRoot, EINVAL).isRefusedNamespace))
+        #expect(diagnosis.explainClone(ENOSPC).refusal == .namespaces)
+        #expect(try diagnose(.unshare(.user), after: [], ENOSPC).refusal == .namespaces)
+        #expect(!(try diagnose(.enterRoot, EINVAL).refusal == .namespaces))
     }
 
     @Test func namespacesOfOthers() throws {

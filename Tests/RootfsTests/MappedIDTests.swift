@@ -88,6 +88,19 @@ import Testing
             remedy: "usermod --add-subuids", "--fake-root")
     }
 
+    /// Whoever waits for the helpers goes on to wait for signals, and for the end of the time.
+    @Test func theCommandIsWithinReach() throws {
+        _ = try SubordinateRange.first()
+        let talk = try Conversation(
+            inRoot: "trap 'echo heard; exit 3' TERM; echo ready; while :; do sleep 0.01; done",
+            ["--map-auto"])
+        #expect(talk.line() == "ready")
+        talk.child.send(SIGTERM)
+        #expect(talk.line() == "heard")
+        #expect(talk.child.wait() == 3)
+        expect(try inRoot("sleep 60", ["--map-auto", "--timeout", "0.05"]), exits: 124)
+    }
+
     @Test func withoutNewuidmapTheErrorNamesItsPackage() throws {
         _ = try SubordinateRange.first()
         let bench = try Bench.current()

@@ -68,6 +68,7 @@ enum nsrun_op {
     NSRUN_OP_CAPABILITIES,    ///< data: struct nsrun_capabilities
     NSRUN_OP_ASSERT_NO_USERNS,
     NSRUN_OP_SECCOMP,         ///< data, length: struct sock_filter[]
+    NSRUN_OP_SHARE_STATUS,    ///< value: the number under which the command's process finds the status pipe
     NSRUN_OP_EXEC,            ///< list: candidates for the program's path
 };
 
@@ -271,6 +272,9 @@ const char *nsrun_next_name(void *list);
 void nsrun_close_list(void *list);
 /// The inode number of what a path leads to, 0 where it cannot be told.
 uint64_t nsrun_inode(const char *path);
+/// What tells a file from another one and from its own earlier state: device, inode, time of change, size. Left as
+/// it is where there is no file.
+void nsrun_stamp(const char *path, uint64_t numbers[4]);
 /// Runs a program with the environment given and collects what it prints; for helpers such as
 /// getent(1) and newuidmap(1). Returns the wait status or a negative errno.
 int nsrun_capture(const char *path, char *const argv[], char *const envp[], char *buffer,
@@ -296,6 +300,36 @@ ssize_t nsrun_terminal_name(int fd, char *buffer, size_t capacity);
 int64_t nsrun_now(void);
 /// An open directory descriptor with a shared lock (flock LOCK_SH), close-on-exec, or a negative errno.
 int nsrun_open_shared(const char *path);
+
+// For engines that cannot mount: a private directory of the host's.
+
+/// Makes a directory with exactly this mode; 0 or a negative errno.
+int nsrun_make_directory(const char *path, uint32_t mode);
+int nsrun_make_link(const char *text, const char *path);
+/// Makes a file that was not there.
+int nsrun_make_file(const char *path, const char *bytes, size_t length, uint32_t mode);
+/// Removes a directory with all that is in it, whatever its permissions and depth; follows no link. 0 also
+/// where there is none.
+int nsrun_remove_tree(const char *path);
+int nsrun_rename(const char *path, const char *other);
+/// A descriptor of a directory of the caller's own, locked for it alone (flock(2)), or a negative errno.
+int nsrun_lock_directory(const char *path);
+/// Where on the host a path of a root leads, whose links are followed inside it (openat2(2)). Returns the length or
+/// a negative errno.
+ssize_t nsrun_locate_below(const char *root, const char *path, char *buffer, size_t capacity);
+
+/// What a command leaves behind becomes this process's child (prctl(2), PR_SET_CHILD_SUBREAPER).
+int nsrun_adopt_strays(void);
+/// Reaps adopted processes that have ended, but not the child itself.
+void nsrun_reap_strays(pid_t child);
+/// Kills and reaps every child of this process, and theirs.
+void nsrun_kill_strays(void);
+
+/// Runs a program inside of proot(1), and reports its start and end to a descriptor as pid 1 would. Returns an
+/// exit status.
+int nsrun_run_inside(int fd, const char *path, char *const argv[]);
+/// Whether statx(2) and faccessat2(2) see the one path and not the other.
+bool nsrun_sees_root(const char *inside, const char *outside);
 
 /// The seccomp program that lets calls of real root appear to succeed: chown, set*id, setgroups, capset
 /// and mknod of devices, or the last alone. Returns its length in bytes or a negative errno.

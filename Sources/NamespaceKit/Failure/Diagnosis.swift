@@ -24,10 +24,11 @@ struct Diagnosis {
         if call == NSRUN_CALL_FORK {
             return error("cannot start the command", record.code, limitRemedy)
         }
+        if isRefusedMount(step, record) { return mountsRefused(step, record.code) }
         switch step.action {
         case .unshare(let set):
             var error = namespaces(set, record.code)
-            error.isRefusedNamespace = true
+            error.refusal = .namespaces
             return error
         case .write(_, let file): return idMap(file, record.code)
         case .assertNoUserNamespaces:
@@ -58,14 +59,13 @@ struct Diagnosis {
             return rootfs(root.text, record)
         }
         if let place = destination(step, record, call) { return place }
-        if record.code == EPERM, isFirstMount(record.step) { return mountsRefused(step) }
         return error("cannot \(step.plainDescription)", record.code, hint(step, record.code, call))
     }
 
     /// A refusal by clone(2) itself, before the first step.
     func explainClone(_ code: Int32) -> LaunchError {
         var error = namespaces(plan.namespaces, code)
-        error.isRefusedNamespace = true
+        error.refusal = .namespaces
         return error
     }
 
@@ -101,34 +101,38 @@ struct Diagnosis {
     }
 
     private func idMap(_ file: ByteString, _ code: Int32) -> LaunchError {
+        var error: LaunchError
         if code == EROFS || code == ENOENT || code == EACCES {
-            return LaunchError(
+            error = LaunchError(
                 .setup, "cannot write \(file.text): \(reason(code))",
                 remedy: "the outer /proc must be mounted, and writable; a container that mounts it "
                     + "read-only must be started without that", code: code)
+        } else {
+            let (cause, remedy) = HostRefusal.find().words
+            error = LaunchError(
+                .setup, "cannot write \(file.text): the kernel refuses the id map (\(cause))",
+                remedy: remedy, code: code)
         }
-        let (cause, remedy) = HostRefusal.find().words
-        return LaunchError(
-            .setup, "cannot write \(file.text): the kernel refuses the id map (\(cause))",
-            remedy: remedy, code: code)
+        error.refusal = .setup
+        return error
     }
 
     /// Ubuntu's AppArmor lets the namespace be made and refuses the first mount in it.
-    private func isFirstMount(_ index: Int) -> Bool {
-        for step in plan.steps[..<index] {
-            switch step.action {
-            case .bind, .tmpfs, .overlay, .emptyRoot, .fileSystem: return false
-            default: continue
-            }
-        }
-        return true
+    private func isRefusedMount(_ step: Step, _ record: Record) -> Bool {
+        let isDenied =
+            record.code == EPERM
+            || record.code == EACCES && record.call == NSRUN_CALL_STEP.rawValue
+        guard isDenied, step.mounts || step.action == .isolateMounts else { return false }
+        return !plan.steps[..<record.step].contains { $0.mounts }
     }
 
-    private func mountsRefused(_ step: Step) -> LaunchError {
+    private func mountsRefused(_ step: Step, _ code: Int32) -> LaunchError {
         let (cause, remedy) = HostRefusal.find().words
-        return LaunchError(
+        var error = LaunchError(
             .setup, "cannot \(step.plainDescription): mounting is refused (\(cause))",
-            remedy: remedy, code: EPERM)
+            remedy: remedy, code: code)
+        error.refusal = .setup
+        return error
     }
 
     private func proc(_ target: ByteString, _ record: Record) -> LaunchError {
@@ -291,7 +295,7 @@ struct Diagnosis {
         }
     }
 
-    private func directory(_ candidates: [ByteString], _ code: Int32) -> LaunchError {
+    func directory(_ candidates: [ByteString], _ code: Int32) -> LaunchError {
         let name = candidates.last ?? "/"
         let isOwn = plan.isHostView && name == facts.currentDirectory
         return error(
@@ -302,7 +306,7 @@ struct Diagnosis {
                 : "\(words.workingDirectory) to a directory that exists inside")
     }
 
-    private func program(_ candidates: [ByteString], _ record: Record) -> LaunchError {
+    func program(_ candidates: [ByteString], _ record: Record) -> LaunchError {
         ProgramDiagnosis(
             name: candidates.count == 1 ? candidates[0] : candidates[0].lastComponent,
             candidates: candidates, machine: facts.machine, root: rootName,
@@ -312,6 +316,14 @@ struct Diagnosis {
 }
 
 extension Step {
+    /// It changes what is mounted.
+    fileprivate var mounts: Bool {
+        switch action {
+        case .hostRoot, .emptyRoot, .bind, .tmpfs, .overlay, .fileSystem: true
+        default: false
+        }
+    }
+
     /// Where in the new root the step works.
     var target: ByteString? {
         switch action {

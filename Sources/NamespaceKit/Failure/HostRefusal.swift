@@ -12,12 +12,14 @@ enum HostRefusal: Equatable {
     static func find() -> HostRefusal {
         if number("/proc/sys/kernel/unprivileged_userns_clone") == 0 { return .debianSysctl }
         if number("/proc/sys/user/max_user_namespaces") == 0 { return .limit }
-        if number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1 {
-            return .appArmor
-        }
+        if restrictsByAppArmor { return .appArmor }
         if isFiltered { return .seccomp }
         if isChrooted { return .chroot }
         return .unknown
+    }
+
+    static var restrictsByAppArmor: Bool {
+        number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1
     }
 
     /// The cause, and the remedy.

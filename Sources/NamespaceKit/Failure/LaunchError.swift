@@ -28,8 +28,27 @@ public struct LaunchError: Error, Sendable, Equatable {
     /// What bubblewrap says in this case, where its callers are known to look for it.
     public var bubblewrapWords: String?
 
-    /// The kernel refused to make the namespaces; nothing has been touched.
-    public var isRefusedNamespace = false
+    /// What the kernel refused, where another engine might do without it.
+    public enum Refusal: Sendable, Equatable {
+        /// To make the namespaces; nothing has been touched.
+        case namespaces
+        /// The id map or the first mount in a namespace that it let be made.
+        case setup
+        /// A binfmt_misc of the run's own.
+        case emulator
+    }
+
+    public var refusal: Refusal?
+
+    /// The same of a process that has turned itself into something else on the way, and cannot go back.
+    public var inPlace: LaunchError {
+        guard refusal == .setup else { return self }
+        var error = self
+        error.refusal = nil
+        let way = "\(Vocabulary.current.engine) fakechroot or proot does without"
+        error.remedy = remedy.map { $0 + "; or " + way } ?? way
+        return error
+    }
 
     /// The exit status that says it to a shell: 125, 126 or 127.
     public var exitStatus: Int32 {

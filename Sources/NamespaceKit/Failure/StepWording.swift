@@ -57,6 +57,7 @@ extension Step {
         case .noNewPrivileges: "allow no new privileges"
         case .capabilities(let sets): sets.description
         case .filter: "install a seccomp filter"
+        case .shareStatus(let number): "make the status pipe descriptor \(number)"
         case .execute(let candidates): "run \(list(candidates))"
         }
     }

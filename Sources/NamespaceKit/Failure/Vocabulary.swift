@@ -14,8 +14,18 @@ public struct Vocabulary: Sendable {
     public var architecture = "emulators:"
     public var emulator = "emulators:"
     public var hostExec = "runsHostProgram"
+    public var engine = "the engine"
     public var join = "join"
     public var doctor = "Doctor.examine()"
+
+    /// What asks for each ``EngineFeature``, by its number.
+    public var features: [String] = [
+        "a network namespace", "hostname", "an ipc namespace", "a cgroup namespace",
+        "BindOptions.readOnly", "mqueue", "the layer .memory", "the layer .directory", "overlay",
+        "identity", "ranges of ids", "fakesRoot", "capabilities", "filters", "lockFile",
+        "heldDescriptors", "infoDescriptor", "entered namespaces", "forbidsNestedUser", "labels",
+        "commandIsPidOne", "runsHostProgram", "emulators", "rootDescriptor",
+    ]
 
     // What asked for a step; empty where there is no word for it
     public var rootfs = ""

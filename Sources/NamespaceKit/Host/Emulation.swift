@@ -31,19 +31,20 @@ struct EmulationFinder {
         var isRequested: Bool
     }
 
-    func find() -> Emulation {
+    /// For a tracer that starts the emulator by itself, the kernel needs no record.
+    func find(forTracer isTracer: Bool = false) -> Emulation {
         var emulation = Emulation()
         do throws(LaunchError) {
             let guests = try findGuests(&emulation)
             let hosts = guests.map { guest in
-                guest.path == nil ? hostRecord(for: guest.architecture) : nil
+                guest.path == nil && !isTracer ? hostRecord(for: guest.architecture) : nil
             }
             // A table of the run's own hides the host's: made only where that is not enough, and then
             // with all that this run needs.
             guard hosts.contains(where: { $0 == nil }) else { return emulation }
             for (guest, host) in zip(guests, hosts) {
                 do throws(LaunchError) {
-                    let record = try findRecord(for: guest, host)
+                    let record = try findRecord(for: guest, host, isTracer)
                     emulation.records.append(record)
                 } catch {
                     if guest.isRequested { throw error }
@@ -146,9 +147,9 @@ struct EmulationFinder {
     }
 
     private func findRecord(
-        for guest: Guest, _ host: BinfmtRecord?
+        for guest: Guest, _ host: BinfmtRecord?, _ isTracer: Bool
     ) throws(LaunchError) -> BinfmtRecord {
-        guard facts.hasOwnBinfmt, !request.avoided.contains(.ownBinfmt) else {
+        guard isTracer || facts.hasOwnBinfmt && !request.avoided.contains(.ownBinfmt) else {
             throw .noBinfmt(guest.name)
         }
         let architecture = guest.architecture
@@ -255,11 +256,13 @@ extension LaunchError {
     }
 
     fileprivate static func noBinfmt(_ name: String) -> LaunchError {
-        LaunchError(
+        var error = LaunchError(
             .setup,
             "cannot run programs for \(name): this kernel has no binfmt_misc of a run's own, and "
                 + "the host has no record for them",
             remedy: "Linux 6.7 or newer has it; or ask the administrator to install "
                 + "qemu-user-static, which registers them for the host", code: ENOEXEC)
+        error.refusal = .emulator
+        return error
     }
 }

@@ -52,6 +52,9 @@ extension HostFacts {
         return facts
     }
 
+    /// AppArmor lets namespaces be made and refuses what is done in them.
+    public var mayRefuseLate: Bool { HostRefusal.restrictsByAppArmor }
+
     private static func readCurrentDirectory() -> ByteString? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
             guard getcwd(buffer.baseAddress!, buffer.count) != nil else { return nil }
@@ -123,7 +126,7 @@ extension HostFacts {
 }
 
 /// Calls with the bytes as a C string.
-func withCString<Result>(
+public func withCString<Result>(
     _ text: ByteString, _ body: (UnsafePointer<CChar>) -> Result
 ) -> Result {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: text.count + 1) { buffer in

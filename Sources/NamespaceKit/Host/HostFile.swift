@@ -50,7 +50,7 @@ public enum HostFile {
 
     /// The names in a directory, without `.` and `..`, in the order of their bytes; none where it cannot
     /// be read.
-    static func names(in directory: ByteString) -> [ByteString] {
+    public static func names(in directory: ByteString) -> [ByteString] {
         let list = withCString(directory) { nsrun_open_list($0) }
         guard let list else { return [] }
         defer { nsrun_close_list(list) }
@@ -82,6 +82,17 @@ public enum HostFile {
         withCString(path) { nsrun_is_executable($0) } == 1
     }
 
+    /// Where on the host a path of a rootfs lies, whose links lead nowhere else; nil where it leads to
+    /// nothing.
+    static func locate(_ path: ByteString, below root: ByteString) -> ByteString? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
+            let length = withCString(root) { root in
+                withCString(path) { nsrun_locate_below(root, $0, buffer.baseAddress!, 4097) }
+            }
+            return length > 0 ? ByteString(cString: buffer.baseAddress!) : nil
+        }
+    }
+
     /// The path without links, nil where it leads to nothing (realpath(3)).
     static func canonicalPath(_ path: ByteString) -> ByteString? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
@@ -89,6 +100,30 @@ public enum HostFile {
             return length > 0 ? ByteString(cString: buffer.baseAddress!) : nil
         }
     }
+
+    /// Makes a directory and those that hold it, for the caller alone. What is there stays as it is.
+    public static func makeDirectories(_ path: ByteString) {
+        if isDirectory(path) { return }
+        if let parent = path.parent { makeDirectories(parent) }
+        _ = withCString(path) { nsrun_make_directory($0, 0o700) }
+    }
+
+    /// Removes a directory with all that is in it; follows no link.
+    public static func removeTree(_ path: ByteString) {
+        _ = withCString(path) { nsrun_remove_tree($0) }
+    }
+
+    public static func rename(_ path: ByteString, to other: ByteString) -> Bool {
+        withCString(path) { path in withCString(other) { nsrun_rename(path, $0) } } == 0
+    }
+
+    public static func close(_ descriptor: Int32) { closeDescriptor(descriptor) }
+
+    /// An error number in words.
+    public static func reason(_ code: Int32) -> String { NamespaceKit.reason(code) }
+
+    /// This program's own file.
+    public static var ownPath: ByteString? { canonicalPath("/proc/self/exe") }
 
     /// Writes to a file of the kernel's, in one write.
     static func write(_ text: ByteString, to path: ByteString) -> Bool {

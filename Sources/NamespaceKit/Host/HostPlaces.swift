@@ -165,7 +165,7 @@ extension ByteString {
     }
 
     /// The directory that holds an absolute path; nil for `/`.
-    var parent: ByteString? {
+    public var parent: ByteString? {
         guard isAbsolute, count > 1, let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else {
             return nil
         }

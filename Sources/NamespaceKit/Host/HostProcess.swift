@@ -18,6 +18,14 @@ public enum HostProcess {
     public static var userID: UInt32 { getuid() }
     public static var groupID: UInt32 { getgid() }
 
+    /// A variable of the environment.
+    public static func variable(_ name: StaticString) -> ByteString? {
+        guard
+            let value = getenv(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
+        else { return nil }
+        return ByteString(cString: value)
+    }
+
     public static func print(_ text: String) { write(text, to: 1) }
 
     public static func printError(_ text: String) { write(text, to: 2) }

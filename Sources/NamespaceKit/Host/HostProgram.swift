@@ -161,17 +161,3 @@ struct LoaderLine: Equatable {
         return text
     }
 }
-
-extension [UInt8] {
-    /// The bytes occur somewhere.
-    fileprivate func holds(_ text: StaticString) -> Bool {
-        let length = text.utf8CodeUnitCount
-        guard count >= length else { return false }
-        for start in 0...(count - length) where self[start] == text.utf8Start[0] {
-            var index = 1
-            while index < length, self[start + index] == text.utf8Start[index] { index += 1 }
-            if index == length { return true }
-        }
-        return false
-    }
-}

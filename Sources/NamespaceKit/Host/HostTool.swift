@@ -11,19 +11,26 @@ enum HostTool {
 
     /// Nil where the program could not be started at all.
     static func run(
-        _ path: ByteString, _ arguments: [ByteString], errorsToo: Bool = false
+        _ path: ByteString, _ arguments: [ByteString], errorsToo: Bool = false,
+        environment: [ByteString]? = nil
     ) -> Answer? {
         var vector = CStringArray()
         vector.append(path)
         for argument in arguments { vector.append(argument) }
-        defer { vector.free() }
+        var entries = CStringArray()
+        for entry in environment ?? [] { entries.append(entry) }
+        defer {
+            vector.free()
+            entries.free()
+        }
+        let variables = environment == nil ? nsrun_environment()! : entries.terminated()
         let capacity = 65536
         var length = 0
         var status: Int32 = 0
         let output = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
             status = buffer.withMemoryRebound(to: CChar.self) { text in
                 nsrun_capture(
-                    vector.pointers[0]!, vector.terminated(), nsrun_environment(),
+                    vector.pointers[0]!, vector.terminated(), variables,
                     text.baseAddress!, capacity,
                     &length, errorsToo)
             }

@@ -15,17 +15,10 @@ public enum RootfsStore {
 
     /// The store, `~/.local/share/nsrun/rootfs` by default; nil without a home.
     public static func directory() -> ByteString? {
-        if let data = variable("XDG_DATA_HOME"), data.isAbsolute {
+        if let data = HostProcess.variable("XDG_DATA_HOME"), data.isAbsolute {
             return data.appending(path: "nsrun/rootfs")
         }
-        guard let home = variable("HOME"), home.isAbsolute else { return nil }
+        guard let home = HostProcess.variable("HOME"), home.isAbsolute else { return nil }
         return home.appending(path: ".local/share/nsrun/rootfs")
-    }
-
-    private static func variable(_ name: StaticString) -> ByteString? {
-        guard
-            let value = getenv(UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self))
-        else { return nil }
-        return ByteString(cString: value)
     }
 }

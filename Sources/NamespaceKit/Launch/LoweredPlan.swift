@@ -189,6 +189,7 @@ struct LoweredPlan {
         case .filter(let program):
             set(&step, NSRUN_OP_SECCOMP)
             keep(bytes: program, in: &step)
+        case .shareStatus(let number): set(&step, NSRUN_OP_SHARE_STATUS, value: UInt64(number))
         case .execute(let candidates):
             set(&step, NSRUN_OP_EXEC)
             step.list = keep(list: candidates)

@@ -33,6 +33,9 @@ public final class RunningProcess {
     let replyDescriptor: Int32
     /// Holds a lock on the rootfs, -1 for none.
     let lockDescriptor: Int32
+    /// The command, where a program inside has told of it.
+    private var command: Int32?
+    var hasTold: Bool { command != nil }
     /// What the executor told last.
     private var ended: ExitStatus?
     /// What the command used, and the children that it waited for; known when it has ended. What its
@@ -59,6 +62,7 @@ public final class RunningProcess {
 
     /// What the run says of itself on its status pipe.
     enum Event {
+        case idsMapped
         case started(pid: Int32)
         case stopped(signal: Int32)
         case step(index: Int, nanoseconds: Int32)
@@ -96,7 +100,9 @@ public final class RunningProcess {
             closeStatus()
             _ = try? reap(block: true)
             throw diagnosis.explain(Diagnosis.Record(report))
-        case NSRUN_REPORT_STARTED: return .started(pid: report.pointee.value)
+        case NSRUN_REPORT_STARTED:
+            if plan.statusDescriptor != nil { command = report.pointee.value }
+            return .started(pid: report.pointee.value)
         case NSRUN_REPORT_STEP:
             return .step(index: Int(report.pointee.step), nanoseconds: report.pointee.value)
         case NSRUN_REPORT_STOPPED: return .stopped(signal: report.pointee.value)
@@ -107,7 +113,7 @@ public final class RunningProcess {
             return .ended(status, isAlone: report.pointee.call == 1)
         case NSRUN_REPORT_WANTS_MAPS:
             try mapIDs()
-            return nil
+            return .idsMapped
         default: return nil
         }
     }
@@ -136,7 +142,12 @@ public final class RunningProcess {
     /// Waits until the command runs; throws what kept it from running.
     public func awaitStart() throws(LaunchError) {
         // Without a pid 1 the pipe simply closes when execve(2) succeeds.
-        while case .step = try nextEvent() {}
+        while true {
+            switch try nextEvent() {
+            case .step, .idsMapped: continue
+            default: return
+            }
+        }
     }
 
     /// Waits for the end of the run: the command has ended, and with a pid namespace everything that
@@ -175,7 +186,7 @@ public final class RunningProcess {
 
     /// Sends a signal to the command (kill(2)).
     public func signal(_ number: Int32) throws(LaunchError) {
-        let error = nsrun_forward(pid, shape, number)
+        let error = nsrun_forward(command ?? pid, shape, number)
         if error != 0 {
             throw LaunchError(.setup, "cannot send signal \(number): \(reason(-error))")
         }

@@ -23,6 +23,7 @@ public struct Supervisor {
         var previous: UInt64 = 0
         _ = nsrun_block_all_signals(&previous)
         try enter(plan.entered)
+        if plan.adoptsStrays { _ = nsrun_adopt_strays() }
         var plan = plan
         let report = StatusReport(plan)
         plan.announcesStart = report.wantsStart
@@ -73,7 +74,7 @@ public struct Supervisor {
         let keep = [
             signals, process.eventDescriptor, process.replyDescriptor, report.descriptor,
             process.lockDescriptor,
-        ]
+        ] + process.plan.launcherDescriptors
         keep.withUnsafeBufferPointer { nsrun_close_others($0.baseAddress!, $0.count) }
         if report.descriptor != 1 { closeDescriptor(1) }
         if !ownsTerminal, report.descriptor != 0 { closeDescriptor(0) }
@@ -93,11 +94,11 @@ public struct Supervisor {
                     result = status
                     waits = isAlone || !process.plan.lifecycle.lingers
                     break loop
-                case .closed: break
+                case .closed, .idsMapped: break
                 case .step(let index, let nanoseconds): trace(index, nanoseconds)
                 case .started:
                     report.tellCommand(of: process)
-                    process.answer()
+                    if process.plan.answersStart { process.answer() }
                 }
             }
             // What the child had to tell comes before its end.
@@ -111,6 +112,12 @@ public struct Supervisor {
             // The kernel has killed what the command left behind when its pid 1 is gone.
             let own = try? process.reap(block: true)
             if result == nil { result = own }
+        }
+        if process.plan.adoptsStrays { nsrun_kill_strays() }
+        if process.plan.statusDescriptor != nil, !process.hasTold, !timedOut {
+            throw LaunchError(
+                .setup, "proot could not start the command",
+                remedy: "what it says stands above", code: ENOEXEC)
         }
         if ownsTerminal { nsrun_reclaim_terminal(0, group) }
         let status =
@@ -163,7 +170,9 @@ public struct Supervisor {
             let number = nsrun_read_signal(signals, &fromKernel, &sender)
             if number <= 0 { return }
             switch number {
-            case SIGCHLD: continue  // looked at when the status pipe has been read
+            case SIGCHLD:
+                // Looked at when the status pipe has been read.
+                if process.plan.adoptsStrays { nsrun_reap_strays(process.pid) }
             case SIGTSTP, SIGTTIN, SIGTTOU:
                 if !reachedGroup(number, fromKernel) { try? process.signal(number) }
                 // With a pid 1 we stop when it tells that the command has: before that the command

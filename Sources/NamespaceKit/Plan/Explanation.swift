@@ -1,8 +1,15 @@
 /// A plan in print: numbered steps, and a tree of what the command would see.
 public struct Explanation {
     private let plan: LaunchPlan
+    private let mounts: MountTree
 
-    public init(_ plan: LaunchPlan) { self.plan = plan }
+    public init(_ plan: LaunchPlan) { self.init(plan, mounts: MountTree(plan)) }
+
+    /// Of a plan whose steps do not tell what the command would see.
+    init(_ plan: LaunchPlan, mounts: MountTree) {
+        self.plan = plan
+        self.mounts = mounts
+    }
 
     /// The steps in order. Those of the command's own process follow pid 1's.
     public var text: String {
@@ -15,6 +22,12 @@ public struct Explanation {
             text += "  " + description
             if let origin { text += "  [\(origin.text)]" }
             text += "\n"
+        }
+        if let tree = plan.privateTree {
+            line("make the directory \(tree.path.text), removed after the run", nil)
+            for (path, entry) in tree.entries {
+                line(entry.description(tree.hostPath(of: path)), nil)
+            }
         }
         if plan.shape != .inPlace {
             let namespaces = plan.namespaces.list
@@ -56,7 +69,7 @@ public struct Explanation {
 
     /// Each mount point below the one that holds it, its source and access in columns.
     private var tree: String {
-        let mounts = MountTree(plan).sorted
+        let mounts = mounts.sorted
         var heads: [String] = []
         var width = 0
         for mount in mounts {
@@ -92,7 +105,7 @@ public struct Explanation {
         }
         json += "\n  ],\n  \"commandStart\": \(plan.commandStart),\n  \"mounts\": ["
         separator = "\n"
-        for mount in MountTree(plan).sorted {
+        for mount in mounts.sorted {
             json += separator + "    {\"path\": " + quote(mount.path.text)
             json += ", \"source\": " + quote(mount.source)
             json += ", \"access\": \"\(mount.access.rawValue)\"}"
@@ -203,6 +216,20 @@ struct MountTree {
                         path: name, source: mounts[index].source, access: .readOnly)
                 }
             default: break
+            }
+        }
+    }
+
+    /// What an engine without mounts shows.
+    init(_ view: ResolvedView) {
+        put("/", view.root.text, .writable)
+        for place in view.places {
+            switch place.content {
+            case .host(let source): put(place.path, source.text, .writable)
+            case .directory: put(place.path, "directory", .isPrivate)
+            case .file: put(place.path, "file", .isPrivate)
+            case .prepended: put(place.path, "the rootfs's, with your entry", .isPrivate)
+            case .link: continue
             }
         }
     }

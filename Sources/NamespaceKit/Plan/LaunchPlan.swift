@@ -72,6 +72,17 @@ public struct LaunchPlan: Sendable, Equatable {
     public var announcesStart = false
     /// And pid 1 waits for an answer before it goes on.
     var answersStart = false
+    /// A directory of the host's that is made before the launch and removed after the run.
+    public var privateTree: PrivateTree?
+    /// The rootfs, where no step mounts it.
+    var lockedRootfs: ByteString?
+    /// The launcher adopts what the command leaves behind, and ends it with the command: no pid namespace
+    /// does.
+    var adoptsStrays = false
+    /// The command's start and end are told on the status pipe by a program inside, under this number.
+    var statusDescriptor: Int32?
+    /// The launcher keeps them open as long as it watches.
+    var launcherDescriptors: [Int32] = []
     /// Each step is reported with the time that it took.
     public var tracesSteps = false
 }
@@ -94,6 +105,7 @@ extension LaunchPlan {
 
     /// The directory that the root is made of, where it is one of its own.
     var rootfs: ByteString? {
+        if let lockedRootfs { return lockedRootfs }
         for step in steps {
             switch step.action {
             case .bind(let bind) where bind.directoryOnly:

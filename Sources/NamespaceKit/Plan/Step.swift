@@ -62,6 +62,8 @@ public struct Step: Sendable, Equatable {
         case noNewPrivileges
         case capabilities(CapabilitySets)
         case filter([UInt8])
+        /// The status pipe becomes this descriptor, and stays open when the program starts.
+        case shareStatus(as: Int32)
         case execute([ByteString])
     }
 

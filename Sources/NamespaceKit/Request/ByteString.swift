@@ -138,3 +138,25 @@ public struct ByteString: Hashable, Sendable, ExpressibleByStringLiteral {
         ByteString(bytes: left.bytes + right.bytes)
     }
 }
+
+extension [ByteString] {
+    func joined(by separator: ByteString) -> ByteString {
+        var text = ByteString(bytes: [])
+        for (index, part) in enumerated() { text = index == 0 ? part : text + separator + part }
+        return text
+    }
+}
+
+extension [UInt8] {
+    /// The bytes occur somewhere.
+    func holds(_ text: StaticString) -> Bool {
+        let length = text.utf8CodeUnitCount
+        guard count >= length else { return false }
+        for start in 0...(count - length) where self[start] == text.utf8Start[0] {
+            var index = 1
+            while index < length, self[start + index] == text.utf8Start[index] { index += 1 }
+            if index == length { return true }
+        }
+        return false
+    }
+}

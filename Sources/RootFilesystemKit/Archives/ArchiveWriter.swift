@@ -46,7 +46,7 @@ final class ArchiveWriter {
     }
 
     /// Writes one entry and, if it is a file, its contents.
-    func write(_ entry: TreeEntry, from source: TreeReader) throws {
+    func write(_ entry: TreeEntry, from source: some SparseSource) throws {
         guard let header = archive_entry_new() else {
             throw RootFilesystemError(cannot: "write", name, errno: ENOMEM)
         }
@@ -70,7 +70,9 @@ final class ArchiveWriter {
         try check(archive_write_close(archive))
     }
 
-    private func fill(_ header: OpaquePointer, _ entry: TreeEntry, _ source: TreeReader) throws {
+    private func fill(
+        _ header: OpaquePointer, _ entry: TreeEntry, _ source: some SparseSource
+    ) throws {
         let path = ByteString([UInt8(ascii: "."), UInt8(ascii: "/")] + entry.path.joined.bytes)
         path.withCString { archive_entry_copy_pathname(header, $0) }
         archive_entry_set_perm(header, mode_t(entry.attributes.mode))
@@ -107,7 +109,7 @@ final class ArchiveWriter {
 
     /// A file without holes, and one so small that they are worth nothing, is written plainly.
     private func describeHoles(
-        _ header: OpaquePointer, _ size: Int64, _ source: TreeReader
+        _ header: OpaquePointer, _ size: Int64, _ source: some SparseSource
     ) throws {
         let extents = try source.dataExtents()
         let data = extents.reduce(0) { $0 + $1.length }

@@ -2,6 +2,10 @@ import Foundation
 
 /// Writes a root file system to one file, so that the same tree gives the same bytes.
 ///
+/// What belongs to the caller belongs to root in the file, for so it does to whoever runs in the tree.
+/// Other owners come with the numbers that the caller sees: a tree with files of subordinate ids is
+/// exported inside a namespace that maps them, see ``SubordinateReading``.
+///
 /// Modification times later than `SOURCE_DATE_EPOCH` become that; without it, later than the last
 /// second a squashfs can hold (2106-02-07 06:28:15 UTC), which leaves them as they are.
 public struct Exporter {
@@ -22,6 +26,9 @@ public struct Exporter {
     /// Exports to `file`; its suffix says in which format.
     public func export(_ source: Destination, to file: String) throws {
         let root = try open(source)
+        let owner = try root.status(cannot: "examine", source.label).st_uid
+        // Real root, and root of a namespace, see everybody's own number.
+        let isCallers = geteuid() != 0 && owner == geteuid()
         // A launch takes the same lock, so only removal has to wait.
         guard flock(root.number, LOCK_SH | LOCK_NB) == 0 else {
             throw RootFilesystemError(
@@ -32,9 +39,9 @@ public struct Exporter {
         let output = try PartialFile(for: file)
         switch format {
         case .tar(let compression):
-            try writeTar(source, compression, to: output)
+            try writeTar(source, compression, asRoots: isCallers, to: output)
         case .squashfs:
-            try writeSquashfs(source, to: output)
+            try writeSquashfs(source, asRoots: isCallers, to: output)
         }
         try output.commit()
         progress.end()
@@ -47,7 +54,8 @@ public struct Exporter {
     }
 
     private func writeTar(
-        _ source: Destination, _ compression: ArchiveWriter.Compression, to output: PartialFile
+        _ source: Destination, _ compression: ArchiveWriter.Compression, asRoots: Bool,
+        to output: PartialFile
     ) throws {
         let total = progress.isBar ? DiskUsage.bytes(below: source.path) : 0
         var done: Int64 = 0
@@ -55,8 +63,9 @@ public struct Exporter {
             to: output.file, name: output.path, compression: compression,
             latest: try Self.latestTime())
         let reader = try TreeReader(path: source.path)
-        while let entry = try reader.next() {
+        while var entry = try reader.next() {
             try Interruption.check()
+            if asRoots { entry.attributes.giveToRoot() }
             try writer.write(entry, from: reader)
             done += entry.announcedBytes
             progress.advance(to: done, of: total)
@@ -65,7 +74,9 @@ public struct Exporter {
     }
 
     /// mksquashfs(1) sorts, and takes the latest time from its environment.
-    private func writeSquashfs(_ source: Destination, to output: PartialFile) throws {
+    private func writeSquashfs(
+        _ source: Destination, asRoots: Bool, to output: PartialFile
+    ) throws {
         let tool = ExternalTool(
             name: "mksquashfs", package: "squashfs-tools",
             environment: ["SOURCE_DATE_EPOCH": String(try Self.latestTime())],
@@ -74,7 +85,7 @@ public struct Exporter {
             [
                 source.path, output.partialPath, "-noappend", "-no-progress", "-quiet", "-comp",
                 blockCompression.rawValue, "-b", String(blockSize),
-            ], cannot: "export", source.label)
+            ] + (asRoots ? ["-all-root"] : []), cannot: "export", source.label)
         // It makes an empty file of what it cannot read, and calls that success.
         let text = String(decoding: printed, as: UTF8.self)
         let complaint = text.split(separator: "\n").first { line in

@@ -55,6 +55,11 @@ public struct EntryPath: Hashable, Comparable, Sendable {
         joined.bytes.split(separator: UInt8(ascii: "/")).map { ByteString(Array($0)) }
     }
 
+    /// A path in the tree that this one is the root of.
+    func appending(_ path: EntryPath) -> EntryPath {
+        path.isRoot ? self : appending(path.joined)
+    }
+
     func appending(_ name: ByteString) -> EntryPath {
         isRoot
             ? EntryPath(joined: name)

@@ -29,6 +29,8 @@ struct FileAttributes: Equatable {
     var modified: (seconds: Int, nanoseconds: Int)
     var extended: [ExtendedAttribute] = []
 
+    mutating func giveToRoot() { (owner, group) = (0, 0) }
+
     static func == (left: FileAttributes, right: FileAttributes) -> Bool {
         left.mode == right.mode && left.owner == right.owner && left.group == right.group
             && left.modified == right.modified && left.extended == right.extended
@@ -46,6 +48,12 @@ struct FileBlock {
     /// Valid until the source is asked for anything else.
     var bytes: UnsafeRawBufferPointer
     var offset: Int64
+}
+
+/// A source that knows of the holes in a file before its contents are read.
+protocol SparseSource: EntrySource {
+    /// The stretches of data of the current file, as offset and length.
+    func dataExtents() throws -> [(offset: Int64, length: Int64)]
 }
 
 /// Where a tree comes from: its entries in order, each directory before what is in it.

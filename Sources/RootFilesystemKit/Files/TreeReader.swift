@@ -3,7 +3,7 @@ import Glibc
 
 /// Reads a directory as a tree: names sorted by their bytes, symbolic links never followed, other
 /// file systems mounted in it not entered (their mount points come as empty directories).
-final class TreeReader: EntrySource {
+final class TreeReader: SparseSource {
     private let path: String
     private var open: [(directory: Descriptor, path: EntryPath, names: [ByteString])] = []
     private var device: dev_t = 0

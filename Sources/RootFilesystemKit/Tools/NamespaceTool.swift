@@ -17,11 +17,8 @@ struct NamespaceTool {
         /// The most that this caller can have.
         static func available() -> Power {
             if geteuid() == 0 { return .root }
-            var request = LaunchRequest()
-            request.identity.mapsSubordinates = true
-            let facts = HostFacts.read(for: request)
-            let hasRanges = !facts.subordinateUsers.isEmpty && !facts.subordinateGroups.isEmpty
-            return hasRanges && access("/usr/bin/newuidmap", X_OK) == 0
+            let ranges = SubordinateRanges.ofCaller()
+            return !ranges.isEmpty && access("/usr/bin/newuidmap", X_OK) == 0
                 ? .subordinateIDs : .fakedRoot
         }
     }
@@ -65,7 +62,28 @@ struct NamespaceTool {
         }
     }
 
+    /// Runs `command` in the caller's directory and on the caller's terminal, and hands signals on to it.
+    /// Returns the exit status for a shell. Only for a program of its own, see ``Supervisor``.
+    func handOver(to command: [String]) throws -> Int32 {
+        var request = self.request(command)
+        request.workingDirectory = ByteString(FileManager.default.currentDirectoryPath)
+        return try launching(command[0]) { () throws(LaunchError) in
+            let facts = HostFacts.read(for: request)
+            return try Supervisor.run(Planner.plan(request, on: facts, as: .watcher), facts: facts)
+        }
+    }
+
     private func start(_ command: [String], writingTo output: Descriptor) throws -> RunningProcess {
+        var request = self.request(command)
+        request.workingDirectory = "/"
+        request.standardOutput = output.number
+        request.standardError = output.number
+        return try launching(command[0]) { () throws(LaunchError) in
+            try Launcher().launch(request)
+        }
+    }
+
+    private func request(_ command: [String]) -> LaunchRequest {
         var request = LaunchRequest(command: command.map { ByteString($0) })
         // The host as it is, /tmp included: a destination may lie anywhere.
         request.view = .empty
@@ -73,10 +91,7 @@ struct NamespaceTool {
             FileSystemOperation(.bind(source: .path("/"), target: "/", options: .devices)),
             FileSystemOperation(.proc(target: "/proc")),
         ]
-        request.workingDirectory = "/"
         request.capabilities = [.addAll]
-        request.standardOutput = output.number
-        request.standardError = output.number
         request.lifecycle.diesWithParent = true
         request.environment.changes = environment.map {
             .set(name: ByteString($0.name), value: ByteString($0.value))
@@ -100,9 +115,7 @@ struct NamespaceTool {
             request.fakesDeviceNodes = true
         case .fakedRoot: request.fakesRoot = true
         }
-        return try launching(command[0]) { () throws(LaunchError) in
-            try Launcher().launch(request)
-        }
+        return request
     }
 
     private func needsEmulator(_ request: LaunchRequest) -> Bool {

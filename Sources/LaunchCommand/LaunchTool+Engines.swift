@@ -1,0 +1,109 @@
+import NamespaceKit
+
+/// The choice of an engine, and what follows where the kernel refuses namespaces.
+extension LaunchTool {
+    func launchByEngine(_ invocation: Invocation) throws(LaunchError) -> Int32 {
+        switch try choice(invocation) {
+        case .only(.namespaces): return try startReducing(invocation, isFinal: true)
+        case .only(let engine):
+            let run = try run(invocation, by: engine)
+            if invocation.requiresIsolation { throw .isolatesLess(run, because: nil) }
+            return try perform(run, invocation)
+        case .automatic:
+            // The probe is the set-up itself: it costs nothing where it succeeds.
+            do throws(LaunchError) {
+                return try startReducing(invocation, isFinal: false)
+            } catch {
+                guard error.refusal != nil, !personality.isBubblewrap else { throw error }
+                return try fallBack(invocation, from: error)
+            }
+        }
+    }
+
+    private func choice(_ invocation: Invocation) throws(LaunchError) -> EngineChoice {
+        if let choice = invocation.engine { return choice }
+        guard !personality.isBubblewrap, let name = HostProcess.variable("NSRUN_ENGINE"),
+            !name.isEmpty
+        else { return .automatic }
+        if let choice = EngineChoice(named: name) { return choice }
+        let error = EngineChoice.unknown(name, from: "NSRUN_ENGINE")
+        throw LaunchError(.usage, error.message, remedy: error.remedy)
+    }
+
+    /// Namespaces that are only welcome are done without where the kernel refuses them.
+    private func startReducing(
+        _ invocation: Invocation, isFinal: Bool
+    ) throws(LaunchError) -> Int32 {
+        do throws(LaunchError) {
+            return try start(invocation, isFinal: isFinal)
+        } catch {
+            guard error.refusal == .namespaces, !invocation.request.namespaces.optional.isEmpty
+            else { throw error }
+            var reduced = invocation
+            reduced.request.namespaces.optional = []
+            return try start(reduced, isFinal: isFinal)
+        }
+    }
+
+    // MARK: Other engines
+
+    /// fakechroot before proot: it costs a millisecond once, where proot makes each call with a path several
+    /// times slower. What it cannot do, it refuses or is found out to fail at.
+    private func fallBack(
+        _ invocation: Invocation, from refusal: LaunchError
+    ) throws(LaunchError) -> Int32 {
+        var reasons = ""
+        let engines: [Engine] = refusal.refusal == .emulator ? [.proot] : [.fakechroot, .proot]
+        for engine in engines {
+            let run: EngineRun
+            let lock: Int32
+            do throws(LaunchError) {
+                run = try self.run(invocation, by: engine)
+                if invocation.requiresIsolation { throw .isolatesLess(run, because: refusal) }
+                lock = try run.make()
+            } catch {
+                // What is wrong with the command is wrong in every engine.
+                if error.kind == .notFound || error.kind == .notExecutable { throw error }
+                if invocation.requiresIsolation { throw error }
+                reasons += "; " + error.message
+                continue
+            }
+            warn(
+                "\(refusal.message): running with \(engine.name) instead, which does not isolate "
+                    + run.losses, invocation)
+            return try run.run(lock, facts: HostFacts.read(for: invocation.request))
+        }
+        var error = refusal
+        error.remedy = (refusal.remedy ?? "no engine is left") + reasons
+        throw error
+    }
+
+    private func run(
+        _ invocation: Invocation, by engine: Engine
+    ) throws(LaunchError) -> EngineRun {
+        let facts = HostFacts.read(for: invocation.request)
+        return try EngineRun(invocation.request, on: facts, by: engine)
+    }
+
+    private func perform(_ run: EngineRun, _ invocation: Invocation) throws(LaunchError) -> Int32 {
+        if case .explain(let json) = invocation.action {
+            HostProcess.print(json ? run.explanation.json : run.explanation.text)
+            return 0
+        }
+        let lock = try run.make()
+        return try run.run(lock, facts: HostFacts.read(for: invocation.request))
+    }
+}
+
+extension LaunchError {
+    fileprivate static func isolatesLess(
+        _ run: EngineRun, because refusal: LaunchError?
+    ) -> LaunchError {
+        LaunchError(
+            .setup,
+            (refusal.map { "\($0.message), and " } ?? "")
+                + "the engine \(run.engine.name) does not isolate " + run.losses,
+            remedy: refusal?.remedy
+                ?? "leave --require isolation out, or --engine \(run.engine.name)")
+    }
+}

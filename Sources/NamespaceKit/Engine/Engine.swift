@@ -1,0 +1,100 @@
+/// How a program is put into its root.
+public enum Engine: Sendable, Equatable, CaseIterable {
+    /// Namespaces and mounts: the kernel shows the program its root and nothing else.
+    case namespaces
+    /// The root's own loader and libfakechroot, which translates the paths of library calls.
+    case fakechroot
+    /// proot(1), which translates the paths of system calls by ptrace(2).
+    case proot
+
+    public var name: String {
+        switch self {
+        case .namespaces: "userns"
+        case .fakechroot: "fakechroot"
+        case .proot: "proot"
+        }
+    }
+
+    public init?(named name: ByteString) {
+        for engine in Engine.allCases where ByteString(engine.name) == name {
+            self = engine
+            return
+        }
+        return nil
+    }
+}
+
+/// What a request may ask for that needs namespaces, so that other engines cannot honour it. What a view
+/// does by itself is not here: that is dropped, see ``EngineRun/losses``.
+public enum EngineFeature: Int, Sendable, CaseIterable {
+    case network, hostname, ipc, cgroup, readOnlyBinds, messageQueues, memoryLayer, keptLayer
+    case overlays, identity, ranges, fakeRoot, capabilities, filters, locks, heldDescriptors
+    case reports, otherNamespaces, nestedNamespaces, labels, pidOne, hostPrograms, emulators
+    case descriptors
+
+    /// The engine does it in its own way.
+    func isHonoured(by engine: Engine) -> Bool {
+        switch engine {
+        case .namespaces: true
+        case .fakechroot: self == .filters
+        case .proot: self == .identity || self == .fakeRoot || self == .emulators
+        }
+    }
+}
+
+extension LaunchRequest {
+    /// The features of ``EngineFeature`` that are asked for in so many words.
+    var engineFeatures: [EngineFeature] {
+        var found: [EngineFeature] = []
+        func add(_ feature: EngineFeature, _ isAsked: Bool) {
+            if isAsked, !found.contains(feature) { found.append(feature) }
+        }
+        add(.network, namespaces.new.contains(.network))
+        add(.hostname, hostname != nil || namespaces.new.contains(.uts))
+        add(.ipc, namespaces.new.contains(.ipc))
+        add(.cgroup, namespaces.new.contains(.cgroup))
+        add(.memoryLayer, layer == .memory)
+        if case .directory = layer { add(.keptLayer, true) }
+        add(.identity, identity.user != nil || identity.group != nil)
+        add(.ranges, identity.needsHelpers)
+        add(.fakeRoot, fakesRoot || fakesDeviceNodes)
+        add(.capabilities, capabilities.contains { $0.gives })
+        add(.filters, !filters.isEmpty)
+        add(.heldDescriptors, !lifecycle.heldDescriptors.isEmpty)
+        add(
+            .reports,
+            lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
+                || lifecycle.mapsDescriptor != nil)
+        add(
+            .otherNamespaces,
+            namespaces.enteredUser != nil || namespaces.enteredPID != nil
+                || namespaces.finalUser != nil)
+        add(.nestedNamespaces, namespaces.forbidsNestedUser || namespaces.requiresNoNestedUser)
+        add(.labels, executionLabel != nil || fileLabel != nil)
+        add(.pidOne, lifecycle.commandIsPidOne)
+        add(.hostPrograms, runsHostProgram)
+        add(.emulators, !emulators.isEmpty)
+        add(.descriptors, rootDescriptor != nil)
+        for operation in operations {
+            switch operation.action {
+            case .bind(_, _, let options): add(.readOnlyBinds, options.contains(.readOnly))
+            case .bindData(_, _, _, let readOnly): add(.readOnlyBinds, readOnly)
+            case .remountReadOnly: add(.readOnlyBinds, true)
+            case .mqueue: add(.messageQueues, true)
+            case .overlay: add(.overlays, true)
+            case .lockFile: add(.locks, true)
+            default: continue
+            }
+        }
+        return found
+    }
+}
+
+extension CapabilityChange {
+    fileprivate var gives: Bool {
+        switch self {
+        case .add, .addAll: true
+        case .drop, .dropAll: false
+        }
+    }
+}

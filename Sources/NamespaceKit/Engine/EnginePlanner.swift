@@ -1,0 +1,74 @@
+import CNamespace
+
+/// What the plans of the engines without namespaces have in common.
+struct EnginePlanner {
+    let request: LaunchRequest
+    let facts: HostFacts
+    /// What the kernel would do.
+    let original: LaunchPlan
+    let view: ResolvedView
+    let program: GuestProgram
+    /// Where the command starts, inside.
+    let directory: ByteString
+
+    init(_ request: LaunchRequest, _ facts: HostFacts) throws(LaunchError) {
+        self.request = request
+        self.facts = facts
+        original = try Planner.plan(request, on: facts, as: .watcher)
+        view = try ResolvedView(EngineView(original))
+        let diagnosis = Diagnosis(plan: original, facts: facts)
+        var directory: ByteString = "/"
+        var candidates: [ByteString] = []
+        for step in original.steps {
+            switch step.action {
+            case .changeDirectory(let wanted):
+                guard let found = wanted.first(where: { [view] in view.hasDirectory($0) }) else {
+                    throw diagnosis.directory(wanted, ENOENT)
+                }
+                directory = found.withoutDots
+            case .execute(let wanted): candidates = wanted
+            default: continue
+            }
+        }
+        self.directory = directory
+        let finder = GuestProgramFinder(view: view, directory: directory, diagnosis: diagnosis)
+        program = try finder.find(candidates)
+    }
+
+    /// The command's arguments, its own name first.
+    var arguments: [ByteString] {
+        original.arguments.isEmpty ? [program.path] : original.arguments
+    }
+
+    /// The plan for a program of the host's that brings the command into its root.
+    func plan(
+        starting program: ByteString, _ arguments: [ByteString], in place: ByteString,
+        environment: [ByteString], tree: PrivateTree, honours engine: Engine
+    ) -> LaunchPlan {
+        var plan = original
+        plan.shape = .child
+        plan.namespaces = []
+        plan.steps = []
+        plan.commandStart = 0
+        plan.arguments = [program] + arguments
+        plan.setsPWD = false
+        plan.environment = original.environment.filter { !$0.hasPrefix("PWD=") } + environment
+        if original.setsPWD { plan.environment.append("PWD=" + directory) }
+        plan.privateTree = tree
+        plan.lockedRootfs = original.rootfs
+        plan.adoptsStrays = true
+        for step in original.steps {
+            switch step.action {
+            case .dieWithParent, .await, .redirect, .newSession, .limit, .personality32,
+                .noNewPrivileges:
+                plan.steps.append(step)
+            case .filter where engine == .fakechroot: plan.steps.append(step)
+            case .changeDirectory:
+                plan.steps.append(Step(action: .changeDirectory([place])))
+            case .execute: plan.steps.append(Step(action: .execute([program])))
+            default: continue
+            }
+        }
+        return plan
+    }
+}

@@ -1,0 +1,101 @@
+import CNamespace
+
+/// A run by an engine that has no namespaces: the same request, and a plan that is watched over in the same
+/// way, around a private directory that is made before and removed after it.
+public struct EngineRun {
+    public let engine: Engine
+    public let plan: LaunchPlan
+    private let check: Check
+    private let view: ResolvedView
+
+    private enum Check {
+        case fakechroot(Fakechroot)
+        case proot(Proot)
+    }
+
+    /// Plans it. Refuses what the engine cannot honour; makes nothing.
+    public init(
+        _ request: LaunchRequest, on facts: HostFacts, by engine: Engine
+    ) throws(LaunchError) {
+        self.engine = engine
+        // Where files lie is asked of it.
+        guard HostFile.exists("/proc/self/fd") else {
+            throw LaunchError(
+                .setup, "the engine \(engine.name) cannot be used: there is no /proc",
+                remedy: "mount it: mount -t proc proc /proc", code: ENOENT)
+        }
+        for feature in request.engineFeatures where !feature.isHonoured(by: engine) {
+            throw .notHonoured(feature, by: engine)
+        }
+        if request.view == .empty { throw .notHonoured(.otherNamespaces, by: engine) }
+        var facts = facts
+        if engine == .proot, facts.emulation.records.isEmpty {
+            facts.emulation = EmulationFinder(request: request, facts: facts).find(forTracer: true)
+        }
+        if engine == .fakechroot { facts.emulation = Emulation() }
+        let planner = try EnginePlanner(request, facts)
+        view = planner.view
+        let tree = PrivateTree(path: PrivateTree.choosePath(facts))
+        if engine == .fakechroot {
+            let fakechroot = try Fakechroot(planner, tree: tree)
+            plan = fakechroot.plan
+            check = .fakechroot(fakechroot)
+        } else {
+            let proot = try Proot(planner, tree: tree)
+            var number: Int32 = 200
+            while HostFile.isOpen(number) { number += 1 }
+            plan = proot.plan(statusDescriptor: number)
+            check = .proot(proot)
+        }
+    }
+
+    /// What the run does not have that namespaces would have given it, in words.
+    public var losses: String {
+        "the host's processes, read-only files, "
+            + (engine == .fakechroot ? "static programs, absolute links in the rootfs, " : "")
+            + "and programs that mean to leave the root"
+    }
+
+    /// What the command sees, for ``Explanation``.
+    var mounts: MountTree { MountTree(view) }
+
+    public var explanation: Explanation { Explanation(plan, mounts: mounts) }
+
+    /// Makes the private directory and tries the engine. What it returns holds the directory for this run;
+    /// ``run(_:facts:)`` or ``remove()`` must follow.
+    public func make() throws(LaunchError) -> Int32 {
+        guard let tree = plan.privateTree else { return -1 }
+        PrivateTree.sweep(tree.path.parent ?? "/tmp", user: getuid())
+        let lock = try tree.make()
+        do throws(LaunchError) {
+            switch check {
+            case .fakechroot(let fakechroot): try fakechroot.check()
+            case .proot(let proot): try proot.check()
+            }
+        } catch {
+            remove()
+            closeDescriptor(lock)
+            throw error
+        }
+        return lock
+    }
+
+    /// Runs it to its end. Returns the exit status for the shell.
+    public func run(_ lock: Int32, facts: HostFacts) throws(LaunchError) -> Int32 {
+        var plan = plan
+        plan.launcherDescriptors.append(lock)
+        defer { remove() }
+        return try Supervisor.run(plan, facts: facts)
+    }
+
+    public func remove() { plan.privateTree?.remove() }
+}
+
+extension LaunchError {
+    fileprivate static func notHonoured(_ feature: EngineFeature, by engine: Engine) -> LaunchError {
+        let words = Vocabulary.current
+        return LaunchError(
+            .usage, "the engine \(engine.name) cannot honour \(words.features[feature.rawValue])",
+            remedy: "it needs namespaces: \(words.engine) userns, or leave it out")
+    }
+}

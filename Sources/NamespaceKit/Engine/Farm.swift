@@ -1,0 +1,125 @@
+/// The root that fakechroot shows: a directory of links to what the rootfs and the host have, except where
+/// the run has something of its own.
+///
+/// libfakechroot puts a path before each path that a program names; it knows no binds. So that `/tmp` can be
+/// the run's own while `/usr` is the rootfs's, what it puts there leads to a directory in which `tmp` is a
+/// directory and `usr` is a link. Where a link has led to, the path is the host's, and is listed as one to
+/// leave alone.
+struct Farm {
+    private(set) var tree: PrivateTree
+    /// Paths that libfakechroot leaves as they are.
+    private(set) var excluded: [ByteString] = []
+    private let view: ResolvedView
+    /// Directories that are made, not linked to.
+    private var made: [ByteString] = ["/"]
+
+    /// libfakechroot takes no more.
+    private static let mostExcluded = 100
+
+    init(_ view: ResolvedView, in tree: PrivateTree) throws(LaunchError) {
+        self.view = view
+        self.tree = tree
+        if view.root != "/" { exclude(view.root) }
+        for place in view.places {
+            addAncestors(of: place.path)
+            if case .host(let source) = place.content, source != "/" { exclude(source) }
+        }
+        // A program that resolves links goes the way to the rootfs step by step.
+        for path in excluded { addAncestors(of: path) }
+        try fill()
+        if excluded.count > Farm.mostExcluded {
+            throw LaunchError(
+                .usage, "fakechroot cannot show more than \(Farm.mostExcluded) places of the host",
+                remedy: "bind directories that hold them")
+        }
+    }
+
+    private mutating func exclude(_ path: ByteString) {
+        if !excluded.contains(where: { path.below($0) != nil }) { excluded.append(path) }
+    }
+
+    private mutating func addAncestors(of path: ByteString) {
+        let parent = path.parent ?? "/"
+        if made.contains(parent) { return }
+        // Below a directory of the host's, nothing can be made and nothing need be.
+        if view.places.contains(where: { $0.isHost && parent.below($0.path) != nil }) { return }
+        addAncestors(of: parent)
+        made.append(parent)
+    }
+
+    private mutating func fill() throws(LaunchError) {
+        for place in view.places {
+            let holder = view.places.first {
+                $0.isHost && $0.path != place.path && place.path.below($0.path) != nil
+            }
+            if let holder {
+                throw LaunchError(
+                    .usage,
+                    "fakechroot cannot show \(place.path.text) inside of \(holder.path.text), which is "
+                        + "the host's",
+                    remedy: "\(Vocabulary.current.engine) proot can")
+            }
+            try add(place)
+        }
+        for directory in made {
+            tree.add(directory, .directory(mode: 0o755))
+            // What is the run's own has nothing of the rootfs's.
+            let isOwn = view.places.contains {
+                !$0.isHost && directory.below($0.path) != nil
+            }
+            guard !isOwn, let source = view.hostPath(of: directory), HostFile.isDirectory(source)
+            else { continue }
+            for name in HostFile.names(in: source) {
+                let path = directory.appending(path: name)
+                if tree.has(path) || made.contains(path) { continue }
+                tree.add(path, .link(linkText(source.appending(path: name))))
+            }
+        }
+    }
+
+    /// A relative link of the rootfs means the same here; an absolute one is to stay inside.
+    private func linkText(_ source: ByteString) -> ByteString {
+        guard let text = HostFile.linkText(source) else { return source }
+        return text.isAbsolute ? tree.root + text : text
+    }
+
+    private mutating func add(_ place: ResolvedView.Place) throws(LaunchError) {
+        switch place.content {
+        case .host(let source): tree.add(place.path, .link(source))
+        case .link(let text):
+            let leavesAlone = excluded.contains { text.below($0) != nil } || !text.isAbsolute
+            tree.add(place.path, .link(leavesAlone ? text : tree.root + text))
+        default: try tree.addOwn(place, of: view)
+        }
+    }
+}
+
+extension PrivateTree {
+    /// Adds a place whose content is the run's own, for either engine.
+    mutating func addOwn(
+        _ place: ResolvedView.Place, of view: ResolvedView
+    ) throws(LaunchError) {
+        switch place.content {
+        case .host: return
+        case .directory(let mode): add(place.path, .directory(mode: mode))
+        case .link(let text): add(place.path, .link(text))
+        case .file(.bytes(let bytes), let mode): add(place.path, .file(bytes, mode: mode))
+        case .file(.descriptor(let number), let mode):
+            switch HostFile.read(descriptor: number, limit: 1 << 30) {
+            case .content(let bytes): add(place.path, .file(bytes, mode: mode))
+            case .failure(let reason):
+                throw LaunchError(
+                    .setup, "cannot read descriptor \(number) for \(place.path.text): \(reason)")
+            }
+        case .prepended(let text):
+            let own = HostFile.read(place.path, below: view.root, limit: 1 << 20)
+            add(place.path, .file(text.bytes + own, mode: 0o644))
+        }
+    }
+}
+
+extension EngineView.Place {
+    var isHost: Bool {
+        if case .host = content { true } else { false }
+    }
+}

@@ -1,0 +1,27 @@
+import Glibc
+import NamespaceKit
+
+/// The caller's ranges of subordinate ids. subuid(5), subgid(5)
+struct SubordinateRanges {
+    private let users: [IDRange]
+    private let groups: [IDRange]
+
+    static func ofCaller() -> SubordinateRanges {
+        var request = LaunchRequest()
+        request.identity.mapsSubordinates = true
+        let facts = HostFacts.read(for: request)
+        return SubordinateRanges(users: facts.subordinateUsers, groups: facts.subordinateGroups)
+    }
+
+    /// One kind of range without the other is of no use.
+    var isEmpty: Bool { users.isEmpty || groups.isEmpty }
+
+    /// Whether a file has an owner or a group out of the ranges.
+    func hold(_ status: stat) -> Bool {
+        func holds(_ range: IDRange, _ id: UInt32) -> Bool {
+            id >= range.outside && id - range.outside < range.count
+        }
+        return users.contains { holds($0, status.st_uid) }
+            || groups.contains { holds($0, status.st_gid) }
+    }
+}
