@@ -55,6 +55,13 @@ extension HostFacts {
     /// AppArmor lets namespaces be made and refuses what is done in them.
     public var mayRefuseLate: Bool { HostRefusal.restrictsByAppArmor }
 
+    /// The caller's environment and nothing else.
+    static var environmentOnly: HostFacts {
+        var facts = HostFacts()
+        facts.environment = readEnvironment()
+        return facts
+    }
+
     private static func readCurrentDirectory() -> ByteString? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
             guard getcwd(buffer.baseAddress!, buffer.count) != nil else { return nil }
