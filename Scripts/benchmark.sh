@@ -42,6 +42,7 @@ done
 
 rivals=(
     bubblewrap charliecloud dpkg gcc libc6-dev python3 qemu-user-static subordinate-ids uidmap
+    "${runner_packages[@]}"
 )
 evidence+=(
     [bubblewrap]=bwrap
@@ -100,7 +101,7 @@ target() { report "$@" >>"$work/targets"; }
 share_of_rounds() { echo $((rounds / $1 > 2 ? rounds / $1 : 3)); }
 
 cd /
-for part in contenders machine launch throughput tests emulation binds bwrap memory rootfs; do
+for part in contenders machine launch throughput tests runner emulation binds bwrap memory rootfs; do
     # shellcheck source=/dev/null
     source "$parts/$part.sh"
     if [[ $part == launch && -n $svg ]]; then

@@ -18,7 +18,7 @@ final class ActionCall: Sendable {
             switch state {
             case .beginning: state = .cancelled
             case .running(let link):
-                link.interrupt()
+                link.send(Link.interruption)
                 state = .cancelled
             case .cancelled, .over: break
             }
@@ -29,29 +29,26 @@ final class ActionCall: Sendable {
     func run(
         _ request: [UInt8], until deadline: ContinuousClock.Instant?, by idle: IdleStarters
     ) throws(RPCError) -> Buildbarn_Runner_RunResponse {
-        let starter = try idle.take()
-        let isWanted = state.withLock { state in
-            guard case .beginning = state else { return false }
+        let starter = try state.withLock { state throws(RPCError) in
+            guard case .beginning = state else { throw .cancelledAction }
+            let starter = try idle.start(request)
             state = .running(starter.link)
-            return true
+            return starter
         }
-        guard isWanted else {
-            idle.put(starter)
-            throw .cancelledAction
-        }
-        if starter.link.send(request), !starter.link.wait(until: deadline) { cancel() }
+        if !starter.link.wait(until: deadline) { cancel() }
+        // Comes after the end of the action, also where that was cancelled.
         let answer = starter.link.receive()
         let isCancelled = state.withLock { state in
             defer { state = .over }
             if case .cancelled = state { return true }
             return false
         }
-        // A starter that has been interrupted ends, and does so after its action.
-        guard let answer, !isCancelled else {
-            StarterProcess.bury(starter.pid)
-            throw isCancelled ? .cancelledAction : .lostAction
+        guard let answer else {
+            starter.bury()
+            throw .lostAction
         }
         idle.put(starter)
+        if isCancelled { throw .cancelledAction }
         switch StarterAnswer(answer) {
         case .response(let response): return response
         case .error(let error): throw error

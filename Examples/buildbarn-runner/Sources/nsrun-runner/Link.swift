@@ -2,16 +2,23 @@ import Glibc
 
 /// Messages between the server and a starter: four bytes of length, and as many bytes.
 struct Link: Sendable {
+    /// An empty message: the action of the last one is not wanted any more. It may come when that has ended
+    /// already, and means nothing then.
+    static let interruption: [UInt8] = []
+
     let descriptor: Descriptor
 
     /// False where the other side is gone.
+    @discardableResult
     func send(_ message: [UInt8]) -> Bool {
         let length = withUnsafeBytes(of: UInt32(message.count)) { Array($0) }
         let bytes = length + message
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes {
-                write(descriptor.number, $0.baseAddress! + sent, $0.count - sent)
+                Glibc.send(
+                    descriptor.number, $0.baseAddress! + sent, $0.count - sent,
+                    Int32(MSG_NOSIGNAL))
             }
             if count < 0, errno != EINTR { return false }
             sent += max(0, count)
@@ -37,12 +44,6 @@ struct Link: Sendable {
             length = received
         }
         return received == count ? bytes : nil
-    }
-
-    /// Tells the other side that its answer is not wanted any more. Nothing can be sent after that.
-    func interrupt() {
-        var byte: UInt8 = 0
-        _ = write(descriptor.number, &byte, 1)
     }
 
     /// Waits until there is something to receive; false where the time is over.

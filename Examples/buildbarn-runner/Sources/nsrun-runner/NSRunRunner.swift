@@ -1,5 +1,4 @@
 import ArgumentParser
-import CRunner
 import Dispatch
 import GRPCCore
 import Glibc
@@ -46,7 +45,7 @@ struct NSRunRunner: ParsableCommand {
     func run() throws {
         let configuration = Configuration(
             buildDirectory: buildDirectory, socket: socket, chrootsIntoInputRoot: chrootInputRoot,
-            hasNetwork: network == .host, null: try Descriptor(runner_open_null(), "/dev/null"))
+            hasNetwork: network == .host)
         if starter {
             try Starter(configuration).serve()
             return
@@ -66,12 +65,13 @@ struct NSRunRunner: ParsableCommand {
         var logger = Logger(label: "nsrun-runner")
         logger.logLevel = logLevel
         let transport = RunnerTransport(socket: socket)
-        let server = GRPCServer(
-            transport: transport, services: [RunnerService(configuration, logger)])
-        _ = runner_remove_at_end(socket)
+        let starters = IdleStarters()
+        let service = RunnerService(configuration, starters, logger)
+        let server = GRPCServer(transport: transport, services: [service])
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { try await server.serve() }
             try await transport.awaitListening()
+            starters.put(try StarterProcess())  // there has to be one to remove the socket
             logger.info(
                 "listening",
                 metadata: ["socket": "\(socket)", "build_directory": "\(buildDirectory)"])

@@ -8,10 +8,11 @@ struct RunnerService: Buildbarn_Runner_Runner.ServiceProtocol {
     private let configuration: Configuration
     private let logger: Logger
     private let readiness: Readiness
-    private let starters = IdleStarters()
+    private let starters: IdleStarters
 
-    init(_ configuration: Configuration, _ logger: Logger) {
+    init(_ configuration: Configuration, _ starters: IdleStarters, _ logger: Logger) {
         self.configuration = configuration
+        self.starters = starters
         self.logger = logger
         readiness = Readiness(needsNetworkNamespace: !configuration.hasNetwork)
     }

@@ -18,8 +18,8 @@ struct StarterProcess: Sendable {
         link = Link(descriptor: try Descriptor(pid < 0 ? pid : end, "a process for the action"))
     }
 
-    /// Waits until it is gone, as it will be when it has been interrupted or nobody holds its link.
-    static func bury(_ pid: pid_t) {
+    /// Waits until one is gone that has closed its link.
+    func bury() {
         while waitpid(pid, nil, 0) < 0, errno == EINTR {}
     }
 }
@@ -28,10 +28,15 @@ struct StarterProcess: Sendable {
 final class IdleStarters: Sendable {
     private let starters = Mutex<[StarterProcess]>([])
 
-    /// An idle starter, or a new one.
-    func take() throws(RPCError) -> StarterProcess {
-        if let starter = starters.withLock({ $0.popLast() }) { return starter }
-        return try StarterProcess()
+    /// Gives a request to one of them, or to a new one.
+    func start(_ request: [UInt8]) throws(RPCError) -> StarterProcess {
+        while let starter = starters.withLock({ $0.popLast() }) {
+            if starter.link.send(request) { return starter }
+            starter.bury()  // somebody has killed it
+        }
+        let starter = try StarterProcess()
+        starter.link.send(request)
+        return starter
     }
 
     func put(_ starter: StarterProcess) { starters.withLock { $0.append(starter) } }
