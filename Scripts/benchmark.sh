@@ -101,7 +101,8 @@ target() { report "$@" >>"$work/targets"; }
 share_of_rounds() { echo $((rounds / $1 > 2 ? rounds / $1 : 3)); }
 
 cd /
-for part in contenders machine launch throughput tests runner emulation binds bwrap memory rootfs; do
+sections=(contenders machine launch throughput tests runner emulation binds bwrap memory rootfs)
+for part in "${sections[@]}"; do
     # shellcheck source=/dev/null
     source "$parts/$part.sh"
     if [[ $part == launch && -n $svg ]]; then

@@ -1,6 +1,6 @@
 """A runner under test, and actions for it.
 
-What a worker would do is done here: each action has a directory of its own below the build directory, with
+What a worker would do is done here: each action has a directory below the build directory, with
 an input root, a temporary directory and one for logs.
 """
 
@@ -99,7 +99,7 @@ class Runner:
 class Action:
     """An action's directories, and what a worker would ask for.
 
-    It starts in its `place`: its input root, or a directory of its own below an input root that it shares.
+    It starts in its `place`: its input root, or a directory of its own below one that it shares.
     """
 
     def __init__(self, runner, arguments, root=None, **fields):

@@ -3,6 +3,7 @@ import Dispatch
 import GRPCCore
 import Glibc
 import Logging
+import NIOPosix
 
 @main
 struct NSRunRunner: ParsableCommand {
@@ -64,14 +65,16 @@ struct NSRunRunner: ParsableCommand {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "nsrun-runner")
         logger.logLevel = logLevel
-        let transport = RunnerTransport(socket: socket)
-        let starters = IdleStarters()
-        let service = RunnerService(configuration, starters, logger)
+        // One thread for all connections: what is done for a call takes less time than to hand it on.
+        let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let transport = RunnerTransport(socket: socket, on: eventLoops)
+        let starters = Starters(on: eventLoops.any())
+        let service = RunnerService(Readiness(configuration), starters, logger)
         let server = GRPCServer(transport: transport, services: [service])
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { try await server.serve() }
             try await transport.awaitListening()
-            starters.put(try StarterProcess())  // there has to be one to remove the socket
+            try await starters.prepare()  // there has to be one to remove the socket
             logger.info(
                 "listening",
                 metadata: ["socket": "\(socket)", "build_directory": "\(buildDirectory)"])

@@ -31,8 +31,7 @@ struct Starter {
     /// could not do itself if it was killed.
     func serve() {
         while let message = link.receive() {
-            if message == Link.interruption { continue }
-            guard link.send(answer(to: message).message) else { break }
+            guard link.send(message.isEmpty ? [] : answer(to: message).message) else { break }
         }
         socket?.remove()
     }
@@ -77,7 +76,7 @@ struct Starter {
         while states[0].revents == 0 {
             guard poll(&states, 2, -1) > 0, states[1].revents != 0 else { continue }
             process.kill()
-            if link.receive() == nil { states[1].fd = -1 }
+            states[1].fd = -1  // what it is comes to light in serve()
         }
     }
 }

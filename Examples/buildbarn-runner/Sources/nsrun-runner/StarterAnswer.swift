@@ -1,4 +1,5 @@
 import GRPCCore
+import NIOCore
 import SwiftProtobuf
 
 /// What a starter says to the server.
@@ -16,15 +17,16 @@ enum StarterAnswer {
         }
     }
 
-    init?(_ message: [UInt8]) {
-        guard let first = message.first else { return nil }
-        let content = message.dropFirst()
+    init?(_ message: ByteBuffer) {
+        var content = message
+        guard let first = content.readInteger(as: UInt8.self) else { return nil }
         if let code = Status.Code(rawValue: Int(first)).flatMap({ RPCError.Code($0) }) {
-            let text = String(decoding: content, as: UTF8.self)
-            self = .error(RPCError(code: code, message: text))
+            self = .error(RPCError(code: code, message: String(buffer: content)))
         } else {
-            guard let response = try? Buildbarn_Runner_RunResponse(serializedBytes: Array(content))
-            else { return nil }
+            let bytes = Array(content.readableBytesView)
+            guard let response = try? Buildbarn_Runner_RunResponse(serializedBytes: bytes) else {
+                return nil
+            }
             self = .response(response)
         }
     }

@@ -1,43 +1,45 @@
 import CRunner
 import GRPCCore
 import Glibc
-import Synchronization
+import NIOCore
+import NIOExtras
+import NIOPosix
 
 /// A starter, as the server sees it.
 struct StarterProcess: Sendable {
-    let pid: pid_t
-    let link: Link
+    private let channel: any Channel
 
     /// Starts one with the arguments of this program.
-    init() throws(RPCError) {
+    init(on eventLoop: any EventLoop) async throws {
         let arguments = CommandLine.arguments + ["--starter"]
         var vector = arguments.map { strdup($0) } + [nil]
         defer { for argument in vector { free(argument) } }
-        var end: Int32 = -1
-        pid = runner_start_again(&vector, &end)
-        link = Link(descriptor: try Descriptor(pid < 0 ? pid : end, "a process for the action"))
-    }
-
-    /// Waits until one is gone that has closed its link.
-    func bury() {
-        while waitpid(pid, nil, 0) < 0, errno == EINTR {}
-    }
-}
-
-/// The starters that have nothing to do.
-final class IdleStarters: Sendable {
-    private let starters = Mutex<[StarterProcess]>([])
-
-    /// Gives a request to one of them, or to a new one.
-    func start(_ request: [UInt8]) throws(RPCError) -> StarterProcess {
-        while let starter = starters.withLock({ $0.popLast() }) {
-            if starter.link.send(request) { return starter }
-            starter.bury()  // somebody has killed it
+        var link: Int32 = -1
+        let pid = runner_start_again(&vector, &link)
+        guard pid > 0 else { throw RPCError.cannotOpen("a process for the action", -pid) }
+        channel = try await ClientBootstrap(group: eventLoop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandlers(
+                        ByteToMessageHandler(
+                            LengthFieldBasedFrameDecoder(lengthFieldBitLength: .fourBytes)),
+                        LengthFieldPrepender(lengthFieldBitLength: .fourBytes),
+                        RequestResponseHandler<ByteBuffer, ByteBuffer>())
+                }
+            }
+            .withConnectedSocket(link).get()
+        // It closes the link only by ending.
+        channel.closeFuture.whenComplete { _ in
+            while waitpid(pid, nil, 0) < 0, errno == EINTR {}
         }
-        let starter = try StarterProcess()
-        starter.link.send(request)
-        return starter
     }
 
-    func put(_ starter: StarterProcess) { starters.withLock { $0.append(starter) } }
+    var isAlive: Bool { channel.isActive }
+
+    /// Sends a message. The answers come in the order of the messages; there is none from one that is gone.
+    func send(_ message: ByteBuffer) -> EventLoopFuture<ByteBuffer> {
+        let answer = channel.eventLoop.makePromise(of: ByteBuffer.self)
+        channel.writeAndFlush((message, answer), promise: nil)
+        return answer.futureResult
+    }
 }
