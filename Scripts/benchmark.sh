@@ -42,7 +42,7 @@ done
 
 rivals=(
     bubblewrap charliecloud dpkg gcc libc6-dev libopenmpi-dev openmpi-bin python3
-    qemu-user-static subordinate-ids uidmap
+    qemu-user-static subordinate-ids uidmap "${runner_packages[@]}"
 )
 evidence+=(
     [bubblewrap]=bwrap
@@ -103,8 +103,10 @@ target() { report "$@" >>"$work/targets"; }
 share_of_rounds() { echo $((rounds / $1 > 2 ? rounds / $1 : 3)); }
 
 cd /
-for part in contenders machine launch throughput join tests emulation binds bwrap memory mpi \
-    rootfs; do
+sections=(
+    contenders machine launch throughput join tests runner emulation binds bwrap memory mpi rootfs
+)
+for part in "${sections[@]}"; do
     # shellcheck source=/dev/null
     source "$parts/$part.sh"
     if [[ $part == launch && -n $svg ]]; then

@@ -17,6 +17,8 @@ mpi_packages=openmpi-bin,libopenmpi-dev,mpich,libmpich-dev,gcc,libc6-dev
 build_packages=(libarchive-dev libcap-dev libseccomp-dev pkg-config zlib1g-dev)
 # shellcheck disable=SC2034 # named by the scripts that make the rootfs
 rootfs_packages=(debian-archive-keyring mmdebstrap)
+# shellcheck disable=SC2034 # named by those that run Examples/buildbarn-runner
+runner_packages=(protobuf-compiler protobuf-compiler-grpc python3-grpcio python3-protobuf)
 
 # What shows that a package is there: a command, or a file by its absolute path.
 declare -A evidence=(
@@ -26,6 +28,10 @@ declare -A evidence=(
     [libseccomp-dev]=/usr/include/seccomp.h
     [mmdebstrap]=mmdebstrap
     [pkg-config]=pkg-config
+    [protobuf-compiler]=protoc
+    [protobuf-compiler-grpc]=grpc_python_plugin
+    [python3-grpcio]=/usr/lib/python3/dist-packages/grpc
+    [python3-protobuf]=/usr/lib/python3/dist-packages/google/protobuf
     [rsync]=rsync
     [shellcheck]=shellcheck
     [uidmap]=newuidmap

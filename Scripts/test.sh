@@ -5,12 +5,14 @@
 #
 #   --all        run the examples marked "# On demand", all parts of the others, and the tables of
 #                Scripts/matrix too
+#   --runner     run Examples/buildbarn-runner, which builds gRPC, and all parts of it
 #   --sanitize   build the tests with AddressSanitizer
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 all=false
+runner=false
 swift_options=(--package-path "$project")
 for option; do
     case $option in
@@ -18,12 +20,13 @@ for option; do
         all=true
         export NSRUN_ALL=1
         ;;
+    --runner) runner=true ;;
     --sanitize)
         swift_options+=(--sanitize=address --scratch-path "$project/.build-sanitize")
         # XCTest itself leaks.
         export ASAN_OPTIONS=detect_leaks=0
         ;;
-    *) fail "unknown option $option" "usage: Scripts/test.sh [--all] [--sanitize]" ;;
+    *) fail "unknown option $option" "usage: Scripts/test.sh [--all] [--runner] [--sanitize]" ;;
     esac
 done
 
@@ -41,6 +44,7 @@ test_needs=(
     subordinate-ids uidmap umoci
 )
 if $all; then test_needs+=(bazel-bootstrap bazel-rules-java); fi
+if $all || $runner; then test_needs+=("${runner_packages[@]}"); fi
 # By path where another one of the name, a user's own, would not do.
 evidence+=(
     [automake]=/usr/bin/automake
@@ -123,11 +127,16 @@ run_swift_tests() {
 # An example passes when its run.sh exits with 0. It finds nsrun in NSRUN, nsrun-rootfs in
 # NSRUN_ROOTFS and a rootfs in ROOTFS.
 run_examples() {
-    local script
+    local script whole
     for script in "$project"/Examples/*/run.sh; do
-        if ! $all && grep -q '^# On demand' "$script"; then continue; fi
+        whole=${NSRUN_ALL-}
+        if $runner && [[ $script == */buildbarn-runner/* ]]; then
+            whole=1
+        elif ! $all && grep -q '^# On demand' "$script"; then
+            continue
+        fi
         say "${script#"$project"/}"
-        if NSRUN=$binary NSRUN_ROOTFS=$rootfs_tool ROOTFS=$(rootfs) "$script"; then
+        if NSRUN_ALL=$whole NSRUN=$binary NSRUN_ROOTFS=$rootfs_tool ROOTFS=$(rootfs) "$script"; then
             pass 1
         else
             miss "$script"

@@ -1,12 +1,13 @@
-"""How long an action takes, beside nsrun with the same preset on the same input root. Run by run.sh --bench.
+"""Measures actions beside nsrun with the same preset, input root and /tmp. Run by run.sh --bench.
 
-The two take turns, so that whatever else the machine does hits both. The client, Python's gRPC, is part of
-what is measured.
+    bench.py DIRECTORY ROUNDS
+
+DIRECTORY gets `action`, one at a time, and `actions`, several at once: microseconds an action, as
+Scripts/benchmark/race.py writes them down. The client, Python's gRPC, is part of what is measured.
 """
 
 import itertools
 import os
-import statistics
 import sys
 import threading
 import time
@@ -14,16 +15,14 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Tests"))
 from harness import BUILD, TOOLS, Action, Runner  # noqa: E402
 
-ROUNDS = 300
-AT_A_TIME = 4
-SECONDS = 5
+AT_ONCE = 4
 COMMAND = ["/bin/true"]
 
 
 class Nsrun:
     """A process for each action."""
 
-    name = "nsrun"
+    name = "nsrun --preset action"
 
     def __init__(self, actions):
         self.commands = [[
@@ -39,7 +38,7 @@ class Nsrun:
 class RunnerCalls:
     """A call for each action."""
 
-    name = "runner"
+    name = "nsrun-runner"
 
     def __init__(self, actions):
         self.actions = actions
@@ -55,50 +54,42 @@ class RunnerCalls:
         assert action.runner.stub.Run(action.request).exit_code == 0
 
 
-def milliseconds(contender):
-    begin = time.perf_counter()
+def one(contender):
+    begin = time.monotonic_ns()
     contender.run(0)
-    return (time.perf_counter() - begin) * 1000
+    return (time.monotonic_ns() - begin) / 1000
 
 
-def per_second(contender):
-    counts = [0] * AT_A_TIME
-    begin = time.perf_counter()
-
-    def keep_running(number):
-        while time.perf_counter() - begin < SECONDS:
+def several(contender, each=25):
+    def run(number):
+        for _ in range(each):
             contender.run(number)
-            counts[number] += 1
 
-    threads = [threading.Thread(target=keep_running, args=(n,)) for n in range(AT_A_TIME)]
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(AT_ONCE)]
+    begin = time.monotonic_ns()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(counts) / (time.perf_counter() - begin)
+    return (time.monotonic_ns() - begin) / 1000 / (each * AT_ONCE)
 
 
-def compare(title, unit, rounds, measure, contenders):
-    """Prints the medians, and those of the ratio and the difference round by round."""
-    seen = [[measure(contender) for contender in contenders] for _ in range(rounds)]
-    print(f"{title}, {unit}:")
-    for contender, column in zip(contenders, zip(*seen)):
-        print(f"  {contender.name:10} {statistics.median(column):8.2f}")
-    print(f"  {'ratio':10} {statistics.median(b / a for a, b in seen):8.2f}")
-    print(f"  {'difference':10} {statistics.median(b - a for a, b in seen):8.2f}", flush=True)
+def race(path, contenders, rounds, measure):
+    with open(path, "w", encoding="utf-8") as out:
+        print(*(contender.name for contender in contenders), sep="\t", file=out)
+        for number in range(-3, rounds):
+            times = [measure(contender) for contender in contenders]
+            if number >= 0:
+                print(*(f"{value:.1f}" for value in times), sep="\t", file=out)
 
 
 def main():
+    directory, rounds = sys.argv[1], int(sys.argv[2])
     runner = Runner("--chroot-input-root")
-    actions = [Action(runner, COMMAND, TOOLS) for _ in range(AT_A_TIME)]
+    actions = [Action(runner, COMMAND, TOOLS) for _ in range(AT_ONCE)]
     contenders = [Nsrun(actions), RunnerCalls(actions)]
-    for _ in range(20):
-        for contender in contenders:
-            contender.run(0)
-    compare("One at a time", "milliseconds", ROUNDS, milliseconds, contenders)
-    compare(f"{AT_A_TIME} at a time on {os.cpu_count()} processors", "actions a second", 3,
-            per_second, contenders)
-    print("Targets: a difference of 1 millisecond at most, 500 actions a second on two processors.")
+    race(f"{directory}/action", contenders, rounds, one)
+    race(f"{directory}/actions", contenders, max(3, rounds // 20), several)
     for action in actions:
         action.remove()
     runner.close()

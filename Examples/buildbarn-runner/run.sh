@@ -1,50 +1,47 @@
 #!/usr/bin/env bash
-# On demand: builds the runner, gRPC and all, and runs the tests of a client in Python. With NSRUN_ALL=1 in
-# the environment ten thousand actions run in a row, and rustc, javac and Go are among the tools.
+# On demand: builds the runner, gRPC and all, and tests it by a client in Python. With NSRUN_ALL=1 in the
+# environment ten thousand actions run in a row, and rustc, javac and Go are among the tools.
 #
-#   run.sh           the tests
-#   run.sh --bench   how fast it is, beside nsrun
+#   run.sh                             the tests
+#   run.sh --bench DIRECTORY ROUNDS    how long an action takes, beside nsrun: see bench.py
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-export NSRUN
+export NSRUN RUNNER TOOLS
 NSRUN=$(realpath "${NSRUN:-../../.build-embedded/nsrun}")
 rootfs_tool=$(realpath "${NSRUN_ROOTFS:-../../.build-rootfs/nsrun-rootfs}")
-build=${RUNNER_SCRATCH:-.build}
 
-python3 -c 'import ensurepip, venv' || {
-    echo "run.sh: Python cannot make virtual environments: install python3-venv" >&2
+# The client's gRPC is another one than the runner's.
+for need in protoc:protobuf-compiler grpc_python_plugin:protobuf-compiler-grpc; do
+    type -P "${need%:*}" >/dev/null || {
+        echo "run.sh: there is no ${need%:*}: install ${need#*:}" >&2
+        exit 1
+    }
+done
+/usr/bin/python3 -c 'import google.protobuf, grpc' || {
+    echo "run.sh: Python has no gRPC: install python3-grpcio and python3-protobuf" >&2
     exit 1
 }
-swift build -c release --scratch-path "$build" --product nsrun-runner >&2
+swift build -c release --static-swift-stdlib --product nsrun-runner >&2
+RUNNER=$(realpath .build/release/nsrun-runner)
 
-# Not below /tmp, which actions have to themselves.
-scratch=$(mktemp -d -p /var/tmp)
+# Not below /tmp and /var/tmp, which actions have to themselves.
+scratch=$(mktemp -d -p "$PWD/.build")
 trap 'chmod -R u+w "$scratch" && rm -rf "$scratch"' EXIT
-export RUNNER BUILD_DIRECTORY=$scratch/build TOOLS PYTHONPATH=$scratch/python
-RUNNER=$(realpath "$build/release/nsrun-runner")
-
-# The client is written by another gRPC, from the same description.
-python3 -m venv "$scratch/venv"
-python=$scratch/venv/bin/python3
-"$python" -m pip install --quiet --disable-pip-version-check grpcio grpcio-tools
+export BUILD_DIRECTORY=$scratch/build PYTHONPATH=$scratch/python PYTHONDONTWRITEBYTECODE=1
 mkdir "$PYTHONPATH"
-"$python" -m grpc_tools.protoc --proto_path=Protos --python_out="$PYTHONPATH" \
-    --grpc_python_out="$PYTHONPATH" Protos/*.proto
+protoc --plugin=protoc-gen-grpc_python="$(type -P grpc_python_plugin)" \
+    --proto_path=Protos --proto_path=.build/checkouts/swift-protobuf/Protos/Sources/SwiftProtobuf \
+    --python_out="$PYTHONPATH" --grpc_python_out="$PYTHONPATH" Protos/*.proto
 
 # The tools of the other example, and an input root that holds them.
-actions=../build-actions
 # shellcheck source=../build-actions/tools.sh
-source "$actions/tools.sh"
-root=$BUILD_DIRECTORY/tools/root
-mkdir -p "${root%/*}"
-make_input_root "$root"
+source ../build-actions/tools.sh
+mkdir -p "$BUILD_DIRECTORY/tools"
+make_input_root "$BUILD_DIRECTORY/tools/root"
 
 if [[ ${1-} == --bench ]]; then
-    "$python" bench.py
-else
-    TOOLS=$(for i in "${!names[@]}"; do printf '%s\0%s\0' "${names[i]}" "${commands[i]}"; done |
-        "$python" -c 'import json, sys
-words = sys.stdin.read().split("\0")
-print(json.dumps(dict(zip(words[::2], words[1::2]))))')
-    "$python" -m unittest discover --start-directory Tests --verbose
+    /usr/bin/python3 bench.py "${@:2}"
+    exit
 fi
+TOOLS=$(for i in "${!names[@]}"; do printf '%s\n%s\n' "${names[i]}" "${commands[i]}"; done)
+/usr/bin/python3 -m unittest discover --start-directory Tests --verbose

@@ -77,6 +77,17 @@ import Testing
         #expect(!emulation.names32Bit && emulation.refusal == nil)
     }
 
+    /// The path of a root that is a descriptor may lead elsewhere by now.
+    @Test func aRootThatIsADescriptor() throws {
+        try folder.write(Self.emulator, to: "bin/qemu-or1k-static")
+        var request = try root("/bin/sh", built: Self.or1k)
+        let descriptor = open("\(folder.path)/root", O_RDONLY | O_DIRECTORY)
+        defer { close(descriptor) }
+        request.rootDescriptor = descriptor
+        request.view = .rootfs("/")
+        #expect(find(request).records.map(\.name) == ["qemu-or1k"])
+    }
+
     /// A script is looked past; a link leads to where it does inside, however it is written.
     @Test func scriptsAndLinks() throws {
         try folder.write(Self.emulator, to: "bin/qemu-or1k-static")

@@ -1,6 +1,6 @@
 """A runner under test, and actions for it.
 
-What a worker would do is done here: each action has a directory of its own below the build directory, with
+What a worker would do is done here: each action has a directory below the build directory, with
 an input root, a temporary directory and one for logs.
 """
 
@@ -37,6 +37,23 @@ def wait_until(condition, seconds=10):
     return True
 
 
+def status(pid, field):
+    """A field of proc_pid_status(5); None where the process has ended."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            for line in file:
+                name, value = line.split(":", 1)
+                if name == field:
+                    return value.strip()
+    except OSError:
+        return None
+
+
+def children(parents):
+    return {int(pid) for pid in filter(str.isdigit, os.listdir("/proc"))
+            if int(status(pid, "PPid") or 0) in parents}
+
+
 class Runner:
     """A runner that listens on a socket of its own."""
 
@@ -58,37 +75,31 @@ class Runner:
         self.channel.close()
         self.process.terminate()
         self.process.communicate()
+        assert wait_until(lambda: not os.path.exists(self.socket)), "the socket is still there"
         self.log.close()
         shutil.rmtree(self.directory)
 
-    def marked(self):
-        """The processes that the runner has started."""
-        pids = []
+    def starters(self):
+        """The processes that launch the actions."""
+        return children({self.process.pid})
+
+    def processes(self):
+        """The processes of the actions, each one's pid 1 among them."""
+        pids = children(self.starters())
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{pid}/environ", "rb") as file:
                     if self.mark.encode() in file.read().split(b"\0"):
-                        pids.append(int(pid))
+                        pids.add(int(pid))
             except OSError:
                 continue  # it has ended, or is somebody else's
-        return [pid for pid in pids if pid != self.process.pid]
-
-    def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
-
-    def status(self, field):
-        """A field of proc_pid_status(5)."""
-        with open(f"/proc/{self.process.pid}/status") as file:
-            for line in file:
-                name, value = line.split(":", 1)
-                if name == field:
-                    return value.strip()
+        return pids - {self.process.pid}
 
 
 class Action:
     """An action's directories, and what a worker would ask for.
 
-    It starts in its `place`: its input root, or a directory of its own below an input root that it shares.
+    It starts in its `place`: its input root, or a directory of its own below one that it shares.
     """
 
     def __init__(self, runner, arguments, root=None, **fields):
@@ -147,14 +158,15 @@ class Action:
 
 
 class RunnerTest(unittest.TestCase):
-    """Tests of one runner, started with `options`."""
+    """Tests of one runner, started with `options`, by the command `prefix`."""
 
     options = ()
+    prefix = ()
     root = None
 
     @classmethod
     def setUpClass(cls):
-        cls.runner = Runner(*cls.options)
+        cls.runner = Runner(*cls.options, prefix=cls.prefix)
         cls.addClassCleanup(cls.runner.close)
 
     def action(self, *arguments, **fields):
@@ -181,8 +193,14 @@ class RunnerTest(unittest.TestCase):
     def assert_invalid(self, action, words):
         self.assert_refused(action, grpc.StatusCode.INVALID_ARGUMENT, words)
 
+    def assert_not_ready(self, words):
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.runner.stub.CheckReadiness(runner_pb2.CheckReadinessRequest(), timeout=TIMEOUT)
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.INTERNAL)
+        self.assertIn(words, caught.exception.details())
+
     def assert_nothing_runs(self):
-        self.assertTrue(wait_until(lambda: not self.runner.marked()), "something lives on")
+        self.assertTrue(wait_until(lambda: not self.runner.processes()), "something lives on")
 
 
 class ChrootTest(RunnerTest):

@@ -1,14 +1,17 @@
 """An action that is not wanted any more ends, with all that it has started."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 import grpc
 
-from harness import ChrootTest, Runner, RunnerTest, wait_until
+from harness import BUILD, Action, ChrootTest, Runner, RunnerTest, status, wait_until
 
 # What does not end by itself, whatever its session, and whatever it ignores. It says so in a file.
 STUBBORN = """
@@ -24,9 +27,13 @@ class End:
         action = self.shell(STUBBORN)
         call = action.start(timeout)
         self.wait_for(action)
-        # Pid 1, and at least four of the action's.
-        self.assertTrue(wait_until(lambda: len(self.runner.marked()) >= 5))
+        # Pid 1, two shells, and as they, three of sleep(1).
+        self.assertTrue(wait_until(lambda: len(self.runner.processes()) >= 6))
         return call
+
+    def assert_ended(self, pids):
+        ended = wait_until(lambda: all(status(pid, "PPid") is None for pid in pids))
+        self.assertTrue(ended, "something lives on")
 
     def wait_for(self, action):
         started = action.path + "/tmp/started"
@@ -39,7 +46,7 @@ class End:
         self.assertEqual(self.shell("exit 7").run(), 7)
 
     def test_deadline(self):
-        call = self.start(timeout=2)
+        call = self.start(timeout=4)
         self.assertEqual(call.exception().code(), grpc.StatusCode.DEADLINE_EXCEEDED)
         self.assert_nothing_runs()
 
@@ -50,48 +57,90 @@ class End:
             call.cancel()
         self.assert_nothing_runs()
 
-    def test_killed_client(self):
-        action = self.shell(STUBBORN)
+    def client(self, timeout=None):
+        """A client of its own that runs several actions at once."""
+        actions = [self.shell(STUBBORN) for _ in range(4)]
         client = subprocess.Popen(
             [sys.executable, "-c", """if True:
-                import sys, grpc, runner_pb2, runner_pb2_grpc
-                channel = grpc.insecure_channel("unix:" + sys.argv[1])
-                request = runner_pb2.RunRequest.FromString(sys.stdin.buffer.read())
-                runner_pb2_grpc.RunnerStub(channel).Run(request)
-            """, self.runner.socket], stdin=subprocess.PIPE)
-        client.stdin.write(action.request.SerializeToString())
+                import json, sys, grpc, runner_pb2, runner_pb2_grpc
+                socket, timeout, requests = json.load(sys.stdin)
+                stub = runner_pb2_grpc.RunnerStub(grpc.insecure_channel("unix:" + socket))
+                calls = [
+                    stub.Run.future(
+                        runner_pb2.RunRequest.FromString(bytes.fromhex(request)), timeout=timeout)
+                    for request in requests]
+                for call in calls:
+                    call.result()
+            """], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        requests = [action.request.SerializeToString().hex() for action in actions]
+        client.stdin.write(json.dumps([self.runner.socket, timeout, requests]).encode())
         client.stdin.close()
-        self.wait_for(action)
-        self.assertNotEqual(self.runner.marked(), [])
+        for action in actions:
+            self.wait_for(action)
+        self.assertNotEqual(self.runner.processes(), set())
+        return client
+
+    def test_killed_client(self):
+        client = self.client()
         client.kill()
         client.wait()
         self.assert_nothing_runs()
 
+    def test_client_that_does_not_mind_its_deadline(self):
+        client = self.client(timeout=4)
+        client.send_signal(signal.SIGSTOP)
+        self.assert_nothing_runs()
+        client.kill()
+        client.wait()
+
+    def test_killed_starter(self):
+        call = self.start()
+        for pid in self.runner.starters():
+            os.kill(pid, signal.SIGKILL)
+        self.assertEqual(call.exception().code(), grpc.StatusCode.INTERNAL)
+        self.assertIn("was killed", call.exception().details())
+        self.assert_nothing_runs()
+        self.assertEqual(self.shell("exit 7").run(), 7)
+
     def test_ended_runner(self):
-        for number in signal.SIGKILL, signal.SIGTERM:
+        for number in signal.SIGKILL, signal.SIGTERM, signal.SIGINT:
             runner = Runner(*self.options)
-            action = self.shell(STUBBORN)
-            name, value = runner.mark.split("=")
-            action.request.environment_variables[name] = value
-            call = runner.stub.Run.future(action.request)
+            action = Action(runner, ["/bin/sh", "-c", STUBBORN], self.root)
+            call = action.start()
             self.wait_for(action)
-            self.assertNotEqual(runner.marked(), [])
+            starters = runner.starters()
+            processes = starters | runner.processes()
+            # Systemd and a terminal send their signals to all processes.
+            for pid in starters if number != signal.SIGKILL else ():
+                os.kill(pid, number)
             runner.process.send_signal(number)
             self.assertEqual(runner.process.wait(), -number)
-            self.assertTrue(wait_until(lambda: not runner.marked()), "something lives on")
             self.assertEqual(call.exception().code(), grpc.StatusCode.UNAVAILABLE)
-            self.assertEqual(os.path.exists(runner.socket), number == signal.SIGKILL)
+            self.assert_ended(processes)
+            self.assertEqual(os.listdir(runner.directory), ["log"])
+            action.remove()
             runner.close()
 
-    def test_a_new_runner_takes_the_place_of_a_killed_one(self):
+    def test_a_new_runner_takes_the_place_of_an_old_one(self):
         runner = Runner(*self.options)
+        starters = runner.starters()
+        again = Runner(*self.options, socket=runner.socket)
         runner.process.kill()
         runner.process.wait()
-        again = Runner(*self.options, socket=runner.socket)
-        self.assertEqual(
-            again.stub.Run(self.shell("exit 5").request, timeout=60).exit_code, 5)
+        self.assert_ended(starters)
+        action = Action(again, ["/bin/sh", "-c", "exit 5"], self.root)
+        self.assertEqual(action.run(), 5)
+        action.remove()
         again.close()
         runner.close()
+
+    def test_a_socket_that_was_left_behind(self):
+        directory = tempfile.mkdtemp(dir=os.path.dirname(BUILD))
+        with socket.socket(socket.AF_UNIX) as old:
+            old.bind(directory + "/socket")
+        Runner(*self.options, socket=directory + "/socket").close()
+        self.assertTrue(wait_until(lambda: not os.listdir(directory)))
+        os.rmdir(directory)
 
 
 class EndTests(End, RunnerTest):

@@ -85,7 +85,7 @@ class Isolation:
             before = file.read()
         action = self.shell("setsid sh -c 'trap \"\" HUP INT TERM; sleep 600' & echo started")
         self.assertEqual(action.run(), 0)
-        self.assertEqual(self.runner.marked(), [])
+        self.assertEqual(self.runner.processes(), set())
         shutil.rmtree(action.place)
         with open("/proc/self/mountinfo") as file:
             self.assertEqual(file.read(), before)
@@ -132,23 +132,43 @@ class HostNetworkTests(RunnerTest):
         self.assertEqual(self.output(command), mine)
 
 
-class RefusedNamespacesTests(RunnerTest):
-    """On a host that allows for no user namespaces the runner is not ready, and says why."""
+def host_with(setting, value):
+    """What starts a runner as on a host where the administrator allows for fewer namespaces."""
+    script = f"echo {value} >/proc/sys/user/{setting} && exec " \
+        f'unshare --map-user={os.getuid()} --map-group={os.getgid()} "$@"'
+    return "unshare", "-Ur", "sh", "-c", script, "sh"
 
-    @classmethod
-    def setUpClass(cls):
-        user, group = os.getuid(), os.getgid()
-        refuse = "echo 1 >/proc/sys/user/max_user_namespaces && exec " \
-            f'unshare --map-user={user} --map-group={group} "$@"'
-        cls.runner = Runner(prefix=("unshare", "-Ur", "sh", "-c", refuse, "sh"))
-        cls.addClassCleanup(cls.runner.close)
+
+class RefusedUserNamespacesTests(RunnerTest):
+    """On a host without user namespaces the runner is not ready, and says why."""
+
+    prefix = host_with("max_user_namespaces", 1)
 
     def test_readiness(self):
-        with self.assertRaises(grpc.RpcError) as caught:
-            self.runner.stub.CheckReadiness(runner_pb2.CheckReadinessRequest(), timeout=60)
-        self.assertEqual(caught.exception.code(), grpc.StatusCode.INTERNAL)
-        self.assertIn("MISSING user, mount and pid namespaces", caught.exception.details())
+        self.assert_not_ready("MISSING user, mount and pid namespaces")
 
     def test_run(self):
         self.assert_refused(
             self.action("true"), grpc.StatusCode.INTERNAL, "cannot create a user namespace")
+
+
+class RefusedNetworkNamespacesTests(RunnerTest):
+    prefix = host_with("max_net_namespaces", 0)
+
+    def test_readiness(self):
+        self.assert_not_ready("missing network namespace")
+
+    def test_run(self):
+        self.assert_refused(
+            self.action("true"), grpc.StatusCode.INTERNAL, "the limit of this machine")
+
+
+class UnneededNetworkNamespacesTests(RunnerTest):
+    options = "--network", "host"
+    prefix = host_with("max_net_namespaces", 0)
+
+    def test_readiness(self):
+        self.runner.stub.CheckReadiness(runner_pb2.CheckReadinessRequest(), timeout=60)
+
+    def test_run(self):
+        self.assertEqual(self.action("true").run(), 0)

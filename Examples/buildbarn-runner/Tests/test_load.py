@@ -1,21 +1,46 @@
 """Many actions, at once and one after the other: nothing grows, nothing is left."""
 
 import os
-import time
 
-from harness import Action, ChrootTest, RunnerTest, wait_until
+from harness import BUILD, TIMEOUT, Action, ChrootTest, RunnerTest, status, wait_until
 
-IN_A_ROW = 10000 if os.environ.get("NSRUN_ALL") else 1000
 AT_ONCE = 32
 
 
+def owner(path):
+    try:
+        return os.lstat(path).st_uid
+    except FileNotFoundError:
+        return None  # somebody else's
+
+
+def files():
+    """What of ours lies where something could be left."""
+    places = "/tmp", "/var/tmp", "/dev/shm", BUILD, os.path.dirname(BUILD)
+    paths = (f"{place}/{name}" for place in places for name in os.listdir(place))
+    return sorted(path for path in paths if owner(path) == os.getuid())
+
+
+def mounts():
+    with open("/proc/self/mountinfo") as file:
+        return file.read()
+
+
 class Load:
+    in_a_row = 1000
+
+    def own(self):
+        return [self.runner.process.pid, *self.runner.starters()]
+
     def use(self):
-        """What of the runner could grow."""
-        return self.runner.descriptors(), int(self.runner.status("Threads"))
+        """Descriptors, threads and processes of the runner."""
+        own = self.own()
+        descriptors = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in own)
+        return descriptors, sum(int(status(pid, "Threads")) for pid in own), len(own)
 
     def memory(self):
-        return int(self.runner.status("VmRSS").split()[0])
+        """In KiB."""
+        return sum(int(status(pid, "VmRSS").split()[0]) for pid in self.own())
 
     def run_in_a_row(self, count):
         for number in range(count):
@@ -24,25 +49,37 @@ class Load:
             action.remove()
 
     def test_at_once(self):
-        actions = [self.shell(f"echo {n}; sleep 0.5; exit {n}") for n in range(AT_ONCE)]
-        begin = time.monotonic()
+        before = mounts(), files()
+        actions = []
+        for number in range(AT_ONCE):
+            script = f"echo {number}; read line </tmp/gate; exit {number}"
+            action = Action(self.runner, ["/bin/sh", "-c", script], self.root)
+            os.mkfifo(f"{action.path}/tmp/gate")
+            actions.append(action)
         calls = [action.start() for action in actions]
+        # Each has its pid 1 and a shell, and waits for the others.
+        self.assertTrue(wait_until(lambda: len(self.runner.processes()) == 2 * AT_ONCE, TIMEOUT))
         for number, (action, call) in enumerate(zip(actions, calls)):
+            with open(f"{action.path}/tmp/gate", "w") as gate:
+                gate.write("go\n")
             self.assertEqual(call.result().exit_code, number)
             self.assertEqual(action.file("stdout"), f"{number}\n")
-        # One after the other they would take half a second each.
-        self.assertLess(time.monotonic() - begin, AT_ONCE * 0.5 / 2)
+            action.remove()
+        self.assertEqual((mounts(), files()), before)
         self.assert_nothing_runs()
 
     def test_in_a_row(self):
         self.run_in_a_row(300)  # caches fill
+        before = mounts(), files()
         use, memory = self.use(), self.memory()
-        self.run_in_a_row(IN_A_ROW)
+        self.run_in_a_row(self.in_a_row)
         grown = self.memory() - memory
-        print(f"{self.id()}: {IN_A_ROW} actions, {memory} KiB and {grown} more,"
-              f" {use[0]} descriptors and {use[1]} threads", flush=True)
-        self.assertTrue(wait_until(lambda: self.use() <= use), f"{self.use()} after {use}")
+        print(f"{self.id()}: {self.in_a_row} actions, {memory} KiB and {grown} more; "
+              f"{use[0]} descriptors, {use[1]} threads, {use[2]} processes", flush=True)
+        settled = wait_until(lambda: all(now <= then for now, then in zip(self.use(), use)))
+        self.assertTrue(settled, f"{self.use()} after {use}")
         self.assertLess(grown, 1024)
+        self.assertEqual((mounts(), files()), before)
         self.assert_nothing_runs()
 
 
@@ -51,4 +88,4 @@ class LoadTests(Load, RunnerTest):
 
 
 class ChrootLoadTests(Load, ChrootTest):
-    pass
+    in_a_row = 10000 if os.environ.get("NSRUN_ALL") else 1000

@@ -1,16 +1,26 @@
 """Paths of a request lead to what is below the build directory, and nowhere else."""
 
+import collections
+import ctypes
 import os
+import shutil
+import tempfile
+import threading
 
 import grpc
 import runner_pb2
 
-from harness import BUILD, ChrootTest, RunnerTest
+from harness import BUILD, Action, ChrootTest, RunnerTest
 
-FIELDS = (
-    "input_root_directory", "temporary_directory", "stdout_path", "stderr_path",
-    "working_directory",
-)
+DIRECTORIES = "input_root_directory", "temporary_directory", "server_logs_directory"
+FILES = "stdout_path", "stderr_path"
+FIELDS = (*DIRECTORIES, *FILES, "working_directory")
+
+
+def exchange(path, other):
+    """renameat2(2) with RENAME_EXCHANGE: both are always there."""
+    here = -100
+    ctypes.CDLL(None).renameat2(here, path.encode(), here, other.encode(), 2)
 
 
 class Paths:
@@ -36,11 +46,10 @@ class Paths:
         os.symlink("../../..", f"{action.path}/relative")
         os.symlink(f"/proc/self/root{outside}", f"{action.path}/magic")
         name = os.path.basename(action.path)
-        for field in FIELDS[:4]:
-            for link in "absolute", "relative", "magic":
+        for link in "absolute", "relative", "magic":
+            for field in DIRECTORIES + FILES:
                 self.assert_field_refused(field, f"{name}/{link}/new")
-        for field in FIELDS[:2]:
-            for link in "absolute", "relative", "magic":
+            for field in DIRECTORIES:
                 self.assert_field_refused(field, f"{name}/{link}")
         self.assertFalse(os.path.exists(f"{outside}/new"))
 
@@ -54,7 +63,7 @@ class Paths:
         action = self.shell("echo ran")
         os.symlink(os.path.basename(action.path), action.path + "-link")
         self.addCleanup(os.unlink, action.path + "-link")
-        for field in "stdout_path", "stderr_path", "temporary_directory":
+        for field in (*FILES, "temporary_directory", "server_logs_directory"):
             path = getattr(action.request, field).replace("/", "-link/")
             setattr(action.request, field, path)
         self.assertEqual(action.run(), 0, action.file("stderr"))
@@ -63,13 +72,51 @@ class Paths:
     def test_paths_that_lead_nowhere(self):
         for field in FIELDS:
             self.assert_field_refused(field, "no/such", "No such file or directory")
-        for field in "stdout_path", "stderr_path":
+        for field in FILES:
             self.assert_field_refused(field, "", "File exists")
-        for field in "input_root_directory", "temporary_directory":
+        for field in DIRECTORIES:
             action = self.action("true")
             with open(f"{action.path}/file", "w"):
                 setattr(action.request, field, f"{os.path.basename(action.path)}/file")
             self.assert_invalid(action, "Not a directory")
+
+    def test_an_input_root_that_is_exchanged(self):
+        # The program outside cannot be run, and would give that away.
+        outside = tempfile.mkdtemp(dir=os.path.dirname(BUILD))
+        self.addCleanup(shutil.rmtree, outside)
+        with open(f"{outside}/program", "w"):
+            pass
+        action = Action(self.runner, ["./program", "--version"])
+        self.addCleanup(action.remove)
+        shutil.copy(os.environ["NSRUN"], f"{action.place}/program")
+        link = f"{action.path}/link"
+        os.symlink(outside, link)
+        ended = threading.Event()
+
+        def keep_exchanging():
+            while not ended.is_set():
+                exchange(action.place, link)
+
+        thread = threading.Thread(target=keep_exchanging)
+        thread.start()
+        seen = collections.Counter()
+        try:
+            for number in range(300):
+                for field in "stdout", "stderr":
+                    path = f"{os.path.basename(action.path)}/{field}-{number}"
+                    setattr(action.request, field + "_path", path)
+                try:
+                    self.assertEqual(action.run(), 0)
+                    seen["ran"] += 1
+                except grpc.RpcError as error:
+                    words = error.details()
+                    self.assertRegex(words, "leads out of its directory|[Ss]tale file handle")
+                    seen["was refused"] += 1
+        finally:
+            ended.set()
+            thread.join()
+        # Both kinds have been met.
+        self.assertEqual(len(seen), 2, seen)
 
     def test_readiness_is_that_of_a_path(self):
         def check(path):

@@ -36,13 +36,19 @@ class Run:
         self.assertEqual(action.file("stdout"), "<a b><><*><é\n>")
 
     def test_environment_is_that_of_the_request(self):
-        action = self.action("env", environment={"A": "1", "EMPTY": "", "TWO": "x\ny=z"})
-        self.assertEqual(action.run(), 0)
-        seen = action.file("stdout")
-        for entry in "A=1", "EMPTY=", "TWO=x\ny=z", "PATH=/usr/bin:/bin", self.runner.mark:
-            self.assertIn(entry + "\n", seen)
-            seen = seen.replace(entry + "\n", "", 1)
-        self.assertRegex(seen, r"^PWD=/.*\n$")
+        environment = {"A": "1", "EMPTY": "", "TWO": "x\ny=z", "PATH": "/usr/bin", "PWD": "is told"}
+        action = self.action("env", "-0")
+        action.request.environment_variables.clear()
+        action.request.environment_variables.update(environment)
+        self.assertEqual(action.run(), 0, action.file("stderr"))
+        seen = action.file("stdout").rstrip("\0").split("\0")
+        self.assertEqual(sorted(seen), sorted(f"{k}={v}" for k, v in environment.items()))
+
+    def test_no_environment(self):
+        action = self.action("env")
+        action.request.environment_variables.clear()
+        self.assertEqual(action.run(), 0, action.file("stderr"))
+        self.assertEqual(action.file("stdout"), "")
 
     def test_working_directory(self):
         action = self.shell("cat here; pwd")
@@ -72,6 +78,9 @@ class Run:
             action = self.shell(f"kill -s {name} $$")
             self.assertEqual(action.run(), -1)
             self.assertEqual(action.usage().termination_signal, name)
+        action = self.shell("kill -s 37 $$")
+        self.assertEqual(action.run(), -1)
+        self.assertEqual(action.usage().termination_signal, "RTMIN+3")
         action = self.shell("exit 137")
         self.assertEqual(action.run(), 137)
         self.assertEqual(action.usage().termination_signal, "")
@@ -94,6 +103,7 @@ class Run:
         self.assert_invalid(self.action(), "arguments")
         self.assert_invalid(self.action(""), "empty")
         self.assert_invalid(self.action("true", "\0"), "NUL")
+        self.assert_invalid(self.action("true", "x" * 200000), "too long")
         self.assert_invalid(self.action("true", environment={"A=B": ""}), "A=B")
 
     def test_files_that_are_no_programs(self):
@@ -112,6 +122,15 @@ class Run:
         log = action.file("server_logs/nsrun-runner")
         self.assertTrue(log.startswith("cannot run nosuch: not found"), log)
         self.assertIn("\nSteps:\n", log)
+
+
+    def test_what_is_logged(self):
+        action = self.action("nosuch")
+        self.assert_invalid(action, "nosuch")
+        with open(self.runner.directory + "/log") as file:
+            lines = [line for line in file if action.request.input_root_directory in line]
+        self.assertRegex(lines[-1], r" notice nsrun-runner ?: .*cause=cannot run nosuch: .*failed")
+        self.assertIn("code=invalidArgument", lines[-1])
 
 
 class RunTests(Run, RunnerTest):

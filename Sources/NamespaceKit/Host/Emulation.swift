@@ -106,7 +106,9 @@ struct EmulationFinder {
     private func programs() -> [(ELFHead, isRoots: Bool)] {
         var programs: [(ELFHead, isRoots: Bool)] = []
         var root: ByteString = "/"
-        if case .rootfs(let path) = request.view { root = path }
+        if case .rootfs(let path) = request.view {
+            root = request.rootDescriptor.map { ByteString("/proc/self/fd/\($0)") } ?? path
+        }
         func head(_ path: ByteString) -> ELFHead? {
             ELFHead(bytes: HostFile.read(path, below: root, limit: 64))
         }

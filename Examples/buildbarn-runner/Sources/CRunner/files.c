@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,19 +30,7 @@ int runner_open(int directory, const char *path, enum runner_kind kind, bool as_
     }
 }
 
-ssize_t runner_path(int fd, char *buffer, size_t capacity) {
-    char link[32];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, buffer, capacity);
-    return length < 0 ? -errno : (size_t)length < capacity ? length : -ENAMETOOLONG;
-}
-
 int runner_open_host(const char *path) {
     int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
-int runner_open_null(void) {
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }

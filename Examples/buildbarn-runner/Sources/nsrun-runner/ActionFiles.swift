@@ -9,17 +9,20 @@ import NamespaceKit
 /// a worker may mount its file system there at any time. What lies below is not trusted: each path is looked
 /// up once, below its directory, and whoever needs it afterwards gets the descriptor.
 struct ActionFiles {
-    let buildDirectory: Descriptor
     let inputRoot: Descriptor
     let temporaryDirectory: Descriptor?
     let output: Descriptor
     let errors: Descriptor
-    private let serverLogs: String
+    private let serverLogs: Descriptor?
 
     init(
         _ request: Buildbarn_Runner_RunRequest, of configuration: Configuration
     ) throws(RPCError) {
-        buildDirectory = try configuration.openBuildDirectory()
+        let buildDirectory = try configuration.openBuildDirectory()
+        func optional(_ path: String, of field: String) throws(RPCError) -> Descriptor? {
+            if path.isEmpty { return nil }
+            return try buildDirectory.open(path, of: field, as: RUNNER_DIRECTORY)
+        }
         inputRoot = try buildDirectory.open(
             request.inputRootDirectory, of: "input_root_directory", as: RUNNER_DIRECTORY)
         // Looked up again by the action itself, which may go wherever it can; this is to refuse what
@@ -27,24 +30,20 @@ struct ActionFiles {
         _ = try inputRoot.open(
             request.workingDirectory, of: "working_directory", as: RUNNER_DIRECTORY,
             asRoot: configuration.chrootsIntoInputRoot)
-        temporaryDirectory =
-            request.temporaryDirectory.isEmpty
-            ? nil
-            : try buildDirectory.open(
-                request.temporaryDirectory, of: "temporary_directory", as: RUNNER_DIRECTORY)
+        temporaryDirectory = try optional(request.temporaryDirectory, of: "temporary_directory")
+        serverLogs = try optional(request.serverLogsDirectory, of: "server_logs_directory")
         output = try buildDirectory.open(
             request.stdoutPath, of: "stdout_path", as: RUNNER_NEW_FILE)
         errors = try buildDirectory.open(
             request.stderrPath, of: "stderr_path", as: RUNNER_NEW_FILE)
-        serverLogs = request.serverLogsDirectory
     }
 
     /// Writes down why an action was not launched, and what had been planned, where the worker takes it from
     /// for whoever asked for the action. No more can be done where that fails.
     func log(_ error: LaunchError, _ plan: LaunchPlan?) {
-        guard !serverLogs.isEmpty,
-            let file = try? buildDirectory.open(
-                serverLogs + "/nsrun-runner", of: "server_logs_directory", as: RUNNER_NEW_FILE)
+        guard
+            let file = try? serverLogs?.open(
+                "nsrun-runner", of: "server_logs_directory", as: RUNNER_NEW_FILE)
         else { return }
         var text = "\(error.message)\n"
         if let remedy = error.remedy { text += "  \(remedy)\n" }

@@ -7,8 +7,6 @@ struct Configuration: Sendable {
     let socket: String
     let chrootsIntoInputRoot: Bool
     let hasNetwork: Bool
-    /// The standard input of every action.
-    let null: Descriptor
 
     func openBuildDirectory() throws(RPCError) -> Descriptor {
         try Descriptor(runner_open_host(buildDirectory), "build directory \(buildDirectory)")

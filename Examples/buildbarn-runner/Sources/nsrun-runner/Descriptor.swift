@@ -1,7 +1,6 @@
 import CRunner
 import GRPCCore
 import Glibc
-import NamespaceKit
 
 /// A descriptor that is closed when nobody holds it any more.
 final class Descriptor: Sendable {
@@ -25,21 +24,6 @@ final class Descriptor: Sendable {
         if isOutside || path.utf8.contains(0) { throw .cannotOpen("\(field) \"\(path)\"", EXDEV) }
         return try Descriptor(
             runner_open(number, path.isEmpty ? "." : path, kind, asRoot), "\(field) \"\(path)\"")
-    }
-
-    /// The path that leads here.
-    var path: ByteString {
-        get throws(RPCError) {
-            var length = 0
-            let bytes = [UInt8](unsafeUninitializedCapacity: Int(PATH_MAX)) { buffer, count in
-                length = buffer.withMemoryRebound(to: CChar.self) {
-                    runner_path(number, $0.baseAddress, $0.count)
-                }
-                count = max(0, length)
-            }
-            if length < 0 { throw .cannotOpen("a directory of the action", Int32(-length)) }
-            return ByteString(bytes: bytes)
-        }
     }
 }
 

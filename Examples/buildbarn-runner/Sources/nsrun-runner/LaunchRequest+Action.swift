@@ -1,4 +1,3 @@
-import GRPCCore
 import NamespaceKit
 
 extension LaunchRequest {
@@ -6,38 +5,40 @@ extension LaunchRequest {
     init(
         _ request: Buildbarn_Runner_RunRequest, with files: ActionFiles,
         of configuration: Configuration
-    ) throws(RPCError) {
+    ) {
         self.init(command: request.arguments.map { ByteString($0) })
         apply(.action)
-        var directory = try files.inputRoot.path
+        let inputRoot = ByteString(configuration.buildDirectory)
+            .appending(path: ByteString(request.inputRootDirectory))
+        var directory: ByteString = "/"
         if configuration.chrootsIntoInputRoot {
-            view = .rootfs(directory)
-            directory = "/"
+            view = .rootfs(inputRoot)
+            rootDescriptor = files.inputRoot.number
         } else {
             layer = .readOnly  // which is the host's root as it is
-            hideOthers(try files.buildDirectory.path, configuration)
-            bind(files.inputRoot, directory)
+            hideOthers(configuration)
+            bind(files.inputRoot, inputRoot)
+            directory = inputRoot
         }
         if let temporaryDirectory = files.temporaryDirectory { bind(temporaryDirectory, "/tmp") }
-        if !request.workingDirectory.isEmpty {
-            directory = directory.appending(path: ByteString(request.workingDirectory))
-        }
-        workingDirectory = directory
+        workingDirectory = directory.appending(path: ByteString(request.workingDirectory))
         if configuration.hasNetwork { namespaces.new.remove(.network) }
         // System V's queues and shared memory lie in no directory.
         namespaces.new.insert(.ipc)
         lifecycle.newSession = true
+        environment.setsPWD = false
         environment.changes = request.environmentVariables.map {
             .set(name: ByteString($0.key), value: ByteString($0.value))
         }
-        standardInput = configuration.null.number
         standardOutput = files.output.number
         standardError = files.errors.number
+        startsClean = true
     }
 
     /// What an action on the host's root must not find: the terminals and directories of other actions, and
     /// the runner, which would run anything for it in any of these directories.
-    private mutating func hideOthers(_ buildDirectory: ByteString, _ configuration: Configuration) {
+    private mutating func hideOthers(_ configuration: Configuration) {
+        let buildDirectory = ByteString(configuration.buildDirectory)
         let socket = ByteString(configuration.socket)
         operations = [
             .init(.dev(target: "/dev")),

@@ -1,17 +1,25 @@
 import Glibc
+import NIOCore
 
-/// Messages between the server and a starter: four bytes of length, and as many bytes.
-struct Link: Sendable {
+/// A starter's end of its connection with the server. A message is four bytes of length, the most significant
+/// one first, and as many bytes. Each is answered, in their order.
+struct Link {
+    /// The empty message: the action that runs is not wanted any more. It may come when that has ended already,
+    /// and means nothing then.
+    static let interruption = ByteBuffer()
+
     let descriptor: Descriptor
 
     /// False where the other side is gone.
     func send(_ message: [UInt8]) -> Bool {
-        let length = withUnsafeBytes(of: UInt32(message.count)) { Array($0) }
+        let length = withUnsafeBytes(of: UInt32(message.count).bigEndian) { Array($0) }
         let bytes = length + message
         var sent = 0
         while sent < bytes.count {
             let count = bytes.withUnsafeBytes {
-                write(descriptor.number, $0.baseAddress! + sent, $0.count - sent)
+                Glibc.send(
+                    descriptor.number, $0.baseAddress! + sent, $0.count - sent,
+                    Int32(MSG_NOSIGNAL))
             }
             if count < 0, errno != EINTR { return false }
             sent += max(0, count)
@@ -22,7 +30,7 @@ struct Link: Sendable {
     /// The next message; nil where the other side is gone.
     func receive() -> [UInt8]? {
         guard let length = receive(count: MemoryLayout<UInt32>.size) else { return nil }
-        return receive(count: Int(length.withUnsafeBytes { $0.loadUnaligned(as: UInt32.self) }))
+        return receive(count: length.reduce(0) { $0 << 8 | Int($1) })
     }
 
     private func receive(count: Int) -> [UInt8]? {
@@ -37,26 +45,5 @@ struct Link: Sendable {
             length = received
         }
         return received == count ? bytes : nil
-    }
-
-    /// Tells the other side that its answer is not wanted any more. Nothing can be sent after that.
-    func interrupt() {
-        var byte: UInt8 = 0
-        _ = write(descriptor.number, &byte, 1)
-    }
-
-    /// Waits until there is something to receive; false where the time is over.
-    func wait(until deadline: ContinuousClock.Instant?) -> Bool {
-        var state = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
-        while true {
-            var milliseconds: Int32 = -1
-            if let deadline {
-                let left = ContinuousClock.now.duration(to: deadline) / .milliseconds(1)
-                milliseconds = Int32(min(max(left.rounded(.up), 0), 1e9))
-            }
-            let ready = poll(&state, 1, milliseconds)
-            if ready > 0 { return true }
-            if ready == 0, let deadline, deadline <= .now { return false }
-        }
     }
 }

@@ -1,9 +1,9 @@
 import ArgumentParser
-import CRunner
 import Dispatch
 import GRPCCore
 import Glibc
 import Logging
+import NIOPosix
 
 @main
 struct NSRunRunner: ParsableCommand {
@@ -46,7 +46,7 @@ struct NSRunRunner: ParsableCommand {
     func run() throws {
         let configuration = Configuration(
             buildDirectory: buildDirectory, socket: socket, chrootsIntoInputRoot: chrootInputRoot,
-            hasNetwork: network == .host, null: try Descriptor(runner_open_null(), "/dev/null"))
+            hasNetwork: network == .host)
         if starter {
             try Starter(configuration).serve()
             return
@@ -65,13 +65,16 @@ struct NSRunRunner: ParsableCommand {
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "nsrun-runner")
         logger.logLevel = logLevel
-        let transport = RunnerTransport(socket: socket)
-        let server = GRPCServer(
-            transport: transport, services: [RunnerService(configuration, logger)])
-        _ = runner_remove_at_end(socket)
+        // One thread for all connections: what is done for a call takes less time than to hand it on.
+        let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let transport = RunnerTransport(socket: socket, on: eventLoops)
+        let starters = Starters(on: eventLoops.any())
+        let service = RunnerService(Readiness(configuration), starters, logger)
+        let server = GRPCServer(transport: transport, services: [service])
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { try await server.serve() }
             try await transport.awaitListening()
+            try await starters.prepare()  // there has to be one to remove the socket
             logger.info(
                 "listening",
                 metadata: ["socket": "\(socket)", "build_directory": "\(buildDirectory)"])

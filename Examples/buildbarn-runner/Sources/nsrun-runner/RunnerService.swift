@@ -1,32 +1,29 @@
-import CRunner
 import GRPCCore
 import Logging
+import NIOPosix
 import SwiftProtobuf
 
 /// The service that a worker calls.
 struct RunnerService: Buildbarn_Runner_Runner.ServiceProtocol {
-    private let configuration: Configuration
-    private let logger: Logger
     private let readiness: Readiness
-    private let starters = IdleStarters()
+    private let starters: Starters
+    private let logger: Logger
 
-    init(_ configuration: Configuration, _ logger: Logger) {
-        self.configuration = configuration
+    init(_ readiness: Readiness, _ starters: Starters, _ logger: Logger) {
+        self.readiness = readiness
+        self.starters = starters
         self.logger = logger
-        readiness = Readiness(needsNetworkNamespace: !configuration.hasNetwork)
     }
 
     func checkReadiness(
         request: ServerRequest<Buildbarn_Runner_CheckReadinessRequest>, context: ServerContext
     ) async throws -> ServerResponse<Google_Protobuf_Empty> {
         do {
-            let directory = try configuration.openBuildDirectory()
-            _ = try directory.open(request.message.path, of: "path", as: RUNNER_ANYTHING)
-            try await readiness.check()
+            let path = request.message.path
+            try await NIOThreadPool.singleton.runIfActive { try readiness.check(path) }
         } catch let error as RPCError {
             logger.warning("not ready", metadata: ["cause": "\(error.message)"])
-            // No action is at fault here, whatever it is.
-            throw RPCError(code: .internalError, message: error.message)
+            throw error
         }
         return ServerResponse(message: Google_Protobuf_Empty())
     }
@@ -40,16 +37,8 @@ struct RunnerService: Buildbarn_Runner_Runner.ServiceProtocol {
             if request.message.arguments.isEmpty {
                 throw RPCError(code: .invalidArgument, message: "arguments: there are none")
             }
-            let message: [UInt8] = try request.message.serializedBytes()
-            let deadline = request.metadata.timeout.map { ContinuousClock.now + $0 }
-            let call = ActionCall()
-            let response = try await withRPCCancellationHandler {
-                try await onOwnThread {
-                    try call.run(message, until: deadline, by: starters)
-                }
-            } onCancelRPC: {
-                call.cancel()
-            }
+            let response = try await starters.run(
+                request.message, within: request.metadata.timeout)
             logger.debug("ended", metadata: ["exit_code": "\(response.exitCode)"])
             return ServerResponse(message: response)
         } catch let error as RPCError {

@@ -1,5 +1,6 @@
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
+import NIOCore
 import NIOPosix
 
 /// A unix socket to listen on, where each call that nobody waits for any more is cancelled.
@@ -7,10 +8,10 @@ struct RunnerTransport: ServerTransport {
     typealias Bytes = HTTP2ServerTransport.Posix.Bytes
 
     private let base: HTTP2ServerTransport.Posix
-    /// One thread for all connections, so that what is asked of it comes in order.
-    private let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    private let eventLoop: any EventLoop
 
-    init(socket: String) {
+    init(socket: String, on eventLoops: MultiThreadedEventLoopGroup) {
+        eventLoop = eventLoops.any()
         base = HTTP2ServerTransport.Posix(
             address: .unixDomainSocket(path: socket), transportSecurity: .plaintext,
             eventLoopGroup: eventLoops)
@@ -27,14 +28,16 @@ struct RunnerTransport: ServerTransport {
         streamHandler:
             @escaping @Sendable (RPCStream<Inbound, Outbound>, ServerContext) async -> Void
     ) async throws {
-        try await base.listen { stream, context in
-            guard await isOpen(stream) else { return }
-            let inbound = stream.inbound.map { part in part.withoutDeadline }
-            await streamHandler(
-                RPCStream(
-                    descriptor: stream.descriptor, inbound: RPCAsyncSequence(wrapping: inbound),
-                    outbound: stream.outbound),
-                context)
+        try await withTaskExecutorPreference(EventLoopExecutor(eventLoop)) {
+            try await base.listen { stream, context in
+                guard await isOpen(stream) else { return }
+                let inbound = stream.inbound.map { part in part.withoutDeadline }
+                await streamHandler(
+                    RPCStream(
+                        descriptor: stream.descriptor,
+                        inbound: RPCAsyncSequence(wrapping: inbound), outbound: stream.outbound),
+                    context)
+            }
         }
     }
 
@@ -42,13 +45,28 @@ struct RunnerTransport: ServerTransport {
     /// its call began to be handled, gRPC tells nobody, and the call would run on.
     private func isOpen(_ stream: RPCStream<Inbound, Outbound>) async -> Bool {
         // After what gRPC has asked of the event loop, which is to be told of the end of the stream.
-        try? await eventLoops.next().submit {}.get()
+        try? await eventLoop.submit {}.get()
         do {
             try await stream.outbound.write(contentsOf: [])
             return true
         } catch {
             return false
         }
+    }
+}
+
+/// Runs tasks on an event loop.
+///
+/// Most of what gRPC does for a call concerns the event loop; on other threads each such step would wake up two
+/// of them.
+private final class EventLoopExecutor: TaskExecutor {
+    private let eventLoop: any EventLoop
+
+    init(_ eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        eventLoop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 }
 

@@ -7,93 +7,100 @@ import SwiftProtobuf
 /// A process that starts actions, one at a time, for the server: as small as it can be, and with one thread.
 ///
 /// A launch begins as a copy of the launching process. To copy the server costs more than the launch, as its
-/// threads go on writing to memory that is shared from then on; and what a copy has, its action has for a moment.
+/// threads go on writing to memory that is shared from then on; and an action's memory is never less than that
+/// of what it was copied from.
 struct Starter {
     /// Where runner_start_again() puts the link.
     private static let linkNumber: Int32 = 3
 
     private let configuration: Configuration
     private let link: Link
+    private let socket: SocketFile?
 
     init(_ configuration: Configuration) throws {
         self.configuration = configuration
+        // An action's pid 1 begins as a copy, and closes what is marked so before the action can see it.
         _ = fcntl(Starter.linkNumber, F_SETFD, FD_CLOEXEC)
         link = Link(descriptor: try Descriptor(Starter.linkNumber, "the link"))
+        socket = SocketFile(configuration.socket)
+        // It ends when the server does, which gets these as well, and not before.
+        for number in [SIGHUP, SIGINT, SIGTERM] { signal(number, SIG_IGN) }
     }
 
-    /// Starts what the server asks for, until it goes, or interrupts an action.
-    func serve() throws {
+    /// Starts what the server asks for, until that is gone; then removes the server's socket, which it
+    /// could not do itself if it was killed.
+    func serve() {
         while let message = link.receive() {
-            let (answer, isInterrupted) = run(message)
-            guard link.send(answer.message), !isInterrupted else { return }
+            guard link.send(message.isEmpty ? [] : answer(to: message).message) else { break }
         }
+        socket?.remove()
     }
 
-    private func run(_ message: [UInt8]) -> (answer: StarterAnswer, isInterrupted: Bool) {
+    private func answer(to message: [UInt8]) -> StarterAnswer {
         do {
-            let request = try Buildbarn_Runner_RunRequest(serializedBytes: message)
-            let end = try run(request)
-            return (.response(try Buildbarn_Runner_RunResponse(end)), end.isInterrupted)
+            return .response(try run(Buildbarn_Runner_RunRequest(serializedBytes: message)))
         } catch {
             let unknown = RPCError(code: .internalError, message: "\(error)")
-            return (.error(error as? RPCError ?? unknown), false)
+            return .error(error as? RPCError ?? unknown)
         }
     }
 
     /// Runs an action to its end.
-    private func run(_ request: Buildbarn_Runner_RunRequest) throws(RPCError) -> ActionEnd {
+    private func run(
+        _ request: Buildbarn_Runner_RunRequest
+    ) throws -> Buildbarn_Runner_RunResponse {
         let files = try ActionFiles(request, of: configuration)
-        let launch = try LaunchRequest(request, with: files, of: configuration)
+        let launch = LaunchRequest(request, with: files, of: configuration)
         var plan: LaunchPlan?
-        do throws(LaunchError) {
+        do {
             let facts = HostFacts.read(for: launch)
             let made = try Planner.plan(launch, on: facts)
             plan = made
-            let process = try Launcher().launch(made, facts: facts)
-            var usage = rusage()
-            let isInterrupted = runner_await_end(process.pid, Starter.linkNumber, &usage) == 1
-            return ActionEnd(
-                status: try process.wait(), usage: usage, isInterrupted: isInterrupted)
-        } catch {
+            let process = try Launcher().start(made, facts: facts)
+            try awaitEnd(of: process)
+            return try Buildbarn_Runner_RunResponse(end: process.wait(), of: process)
+        } catch let error as LaunchError {
             files.log(error, plan)
             throw RPCError(error)
         }
     }
-}
 
-/// How an action ended, and what it took.
-struct ActionEnd {
-    var status: ExitStatus
-    var usage: rusage
-    /// The server did not want it any more.
-    var isInterrupted: Bool
-}
-
-/// What a starter says to the server.
-enum StarterAnswer {
-    case response(Buildbarn_Runner_RunResponse)
-    case error(RPCError)
-
-    /// A byte with the code, 0 for none, and the response or the error's words.
-    var message: [UInt8] {
-        switch self {
-        case .response(let response):
-            let bytes: [UInt8]? = try? response.serializedBytes()
-            return [0] + (bytes ?? [])
-        case .error(let error): return [UInt8(error.code.rawValue)] + Array(error.message.utf8)
+    /// Waits for the end of an action, from the beginning of its set-up on. Brings it about when the server
+    /// does not want the action any more, or is gone.
+    private func awaitEnd(of process: RunningProcess) throws(LaunchError) {
+        let end = try process.openProcessDescriptor()
+        defer { close(end) }
+        var states = [end, link.descriptor.number].map {
+            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+        }
+        while states[0].revents == 0 {
+            guard poll(&states, 2, -1) > 0, states[1].revents != 0 else { continue }
+            process.kill()
+            states[1].fd = -1  // what it is comes to light in serve()
         }
     }
+}
 
-    init?(_ message: [UInt8]) {
-        guard let first = message.first else { return nil }
-        let content = message.dropFirst()
-        if let code = Status.Code(rawValue: Int(first)).flatMap({ RPCError.Code($0) }) {
-            let text = String(decoding: content, as: UTF8.self)
-            self = .error(RPCError(code: code, message: text))
-        } else {
-            guard let response = try? Buildbarn_Runner_RunResponse(serializedBytes: Array(content))
-            else { return nil }
-            self = .response(response)
+/// The socket that the server listens on, as a file.
+private struct SocketFile {
+    private let path: String
+    private let status: stat
+
+    init?(_ path: String) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        self.path = path
+        self.status = status
+    }
+
+    /// Removes it, unless another server has put its own in its place.
+    func remove() {
+        var now = stat()
+        if lstat(path, &now) == 0, now.st_dev == status.st_dev, now.st_ino == status.st_ino,
+            now.st_mtim.tv_sec == status.st_mtim.tv_sec,
+            now.st_mtim.tv_nsec == status.st_mtim.tv_nsec
+        {
+            unlink(path)
         }
     }
 }

@@ -1,38 +1,45 @@
 import CRunner
 import GRPCCore
 import Glibc
-import Synchronization
+import NIOCore
+import NIOExtras
+import NIOPosix
 
 /// A starter, as the server sees it.
 struct StarterProcess: Sendable {
-    let pid: pid_t
-    let link: Link
+    private let channel: any Channel
 
     /// Starts one with the arguments of this program.
-    init() throws(RPCError) {
+    init(on eventLoop: any EventLoop) async throws {
         let arguments = CommandLine.arguments + ["--starter"]
         var vector = arguments.map { strdup($0) } + [nil]
         defer { for argument in vector { free(argument) } }
-        var end: Int32 = -1
-        pid = runner_start_again(&vector, &end)
-        link = Link(descriptor: try Descriptor(pid < 0 ? pid : end, "a process for the action"))
+        var link: Int32 = -1
+        let pid = runner_start_again(&vector, &link)
+        guard pid > 0 else { throw RPCError.cannotOpen("a process for the action", -pid) }
+        channel = try await ClientBootstrap(group: eventLoop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandlers(
+                        ByteToMessageHandler(
+                            LengthFieldBasedFrameDecoder(lengthFieldBitLength: .fourBytes)),
+                        LengthFieldPrepender(lengthFieldBitLength: .fourBytes),
+                        RequestResponseHandler<ByteBuffer, ByteBuffer>())
+                }
+            }
+            .withConnectedSocket(link).get()
+        // It closes the link only by ending.
+        channel.closeFuture.whenComplete { _ in
+            while waitpid(pid, nil, 0) < 0, errno == EINTR {}
+        }
     }
 
-    /// Waits until it is gone, as it will be when it has been interrupted or nobody holds its link.
-    static func bury(_ pid: pid_t) {
-        while waitpid(pid, nil, 0) < 0, errno == EINTR {}
+    var isAlive: Bool { channel.isActive }
+
+    /// Sends a message. The answers come in the order of the messages; there is none from one that is gone.
+    func send(_ message: ByteBuffer) -> EventLoopFuture<ByteBuffer> {
+        let answer = channel.eventLoop.makePromise(of: ByteBuffer.self)
+        channel.writeAndFlush((message, answer), promise: nil)
+        return answer.futureResult
     }
-}
-
-/// The starters that have nothing to do.
-final class IdleStarters: Sendable {
-    private let starters = Mutex<[StarterProcess]>([])
-
-    /// An idle starter, or a new one.
-    func take() throws(RPCError) -> StarterProcess {
-        if let starter = starters.withLock({ $0.popLast() }) { return starter }
-        return try StarterProcess()
-    }
-
-    func put(_ starter: StarterProcess) { starters.withLock { $0.append(starter) } }
 }

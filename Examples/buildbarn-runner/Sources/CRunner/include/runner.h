@@ -3,8 +3,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <sys/resource.h>
 #include <sys/types.h>
 
 // files.c
@@ -20,21 +18,11 @@ enum runner_kind {
 int runner_open(int directory, const char *path, enum runner_kind kind, bool as_root);
 /// A directory of the host's, to start from.
 int runner_open_host(const char *path);
-/// /dev/null, to read from.
-int runner_open_null(void);
-/// The path that a descriptor was opened at, as the kernel knows it now. Returns its length.
-ssize_t runner_path(int fd, char *buffer, size_t capacity);
 
 // processes.c
 
-/// Starts this very program once more, with a socket as its descriptor 3 and nothing else of ours: no other
-/// descriptor above 2, no environment, no signals ignored or blocked. Returns the pid; `*link` is our end of the
-/// socket.
+/// Starts this very program once more, with a socket as its descriptor 3, nothing to read on its standard
+/// input, no other descriptor above 2 and no environment. Returns the pid; `*link` is our end of the socket.
 pid_t runner_start_again(char *const argv[], int *link);
-/// Waits until a child has ended, and tells what it and its own children have used. The child stays to be
-/// waited for. It is killed as soon as something comes in on `link`; returns 1 then.
-int runner_await_end(pid_t pid, int link, struct rusage *usage);
 /// The name of a signal, without SIG; NULL where it has none.
 const char *runner_signal_name(int number);
-/// Removes a socket when SIGTERM or SIGINT ends the process.
-int runner_remove_at_end(const char *socket);
