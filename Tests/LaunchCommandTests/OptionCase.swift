@@ -58,6 +58,9 @@ extension RequestBuilderTests {
             ]
         },
 
+        // They change how the request is run, not what it asks for.
+        OptionCase("--engine", "proot", "--require", "isolation") { _ in },
+
         OptionCase("--userns", "2") {
             $0.namespaces.enteredUser = 2
             $0.namespaces.new = [.mount, .pid]

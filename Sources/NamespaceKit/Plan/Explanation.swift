@@ -32,7 +32,8 @@ public struct Explanation {
         if plan.shape != .inPlace {
             line(
                 plan.namespaces == []
-                    ? "clone a child" : "clone a child in new \(plan.namespaces.list) namespaces", nil)
+                    ? "clone a child" : "clone a child in new \(plan.namespaces.list) namespaces",
+                nil)
         }
         for (index, step) in plan.steps.enumerated() {
             if index == plan.commandStart, plan.shape == .childWithInit {
