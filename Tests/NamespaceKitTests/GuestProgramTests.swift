@@ -40,12 +40,9 @@ import Testing
     }
 
     private func failure(_ candidates: ByteString...) throws -> LaunchError {
-        do throws(LaunchError) {
-            _ = try find(candidates)
-            return try #require(nil)
-        } catch {
-            return error
-        }
+        var seen: LaunchError?
+        do throws(LaunchError) { _ = try find(candidates) } catch { seen = error }
+        return try #require(seen)
     }
 
     /// What the executor would have reported.
@@ -130,7 +127,7 @@ import Testing
         let found = LibraryPath(try ResolvedView(view), loader: loader).directories
         #expect(
             found.map { $0.below(root)?.text } == [
-                "/usr/lib/\(triplet)", "/usr/local/lib", "/opt/b", "/opt/a", "/usr/lib",
+                "/usr/lib/\(triplet)", "/usr/local/lib", "/opt/b", "/opt/a", "/etc", "/usr/lib",
             ])
     }
 }

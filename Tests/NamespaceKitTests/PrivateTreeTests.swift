@@ -69,12 +69,14 @@ import Testing
 
     @Test func anyDepthAndAnyModeGoes() throws {
         let script = """
-            mkdir t; cd t; i=0
-            while [ $i -lt 3000 ]; do mkdir d$i; touch f; cd d$i || exit 1; i=$((i+1)); done
+            for my $name ("t", map { "d$_" } 1 .. 3000) {
+                mkdir $name and chdir $name or die;
+                open my $file, ">", "f" or die;
+            }
             """
         let process = Process()
-        process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments = ["-c", script]
+        process.executableURL = URL(filePath: "/usr/bin/perl")
+        process.arguments = ["-e", script]
         process.currentDirectoryURL = URL(filePath: folder.path)
         try process.run()
         process.waitUntilExit()
@@ -140,9 +142,13 @@ import Testing
         process.arguments = ["100"]
         process.environment = ["FAKECHROOT_BASE": own.text + "/root"]
         try process.run()
+        // It is not what it shall be before it has been started.
+        let environment = ByteString("/proc/\(process.processIdentifier)/environ")
+        for _ in 0..<20_000
+        where HostFacts.readFile(environment, limit: 1 << 20)?.holds(own) != true { usleep(1000) }
         PrivateTree.sweep(ByteString(folder.path), user: getuid())
         #expect(HostFile.exists(own))
-        process.terminate()
+        kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
         PrivateTree.sweep(ByteString(folder.path), user: getuid())
         #expect(!HostFile.exists(own))
