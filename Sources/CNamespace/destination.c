@@ -7,6 +7,7 @@
 
 #define _GNU_SOURCE
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/vfs.h>
 
@@ -378,6 +379,30 @@ int nsrun_find_directory(struct nsrun_world *w, const char *path, struct nsrun_p
     if (error == 0)
         w->call = NSRUN_CALL_STEP;
     return error;
+}
+
+int nsrun_open_below(const char *root, const char *path, int flags) {
+    int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return -errno;
+    int fd = nsrun_openat2(directory, path, (uint64_t)flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    if (fd == -ENOSYS) {
+        const struct nsrun_plan plan = {.flags = 0};
+        struct nsrun_world w = {.plan = &plan, .root = directory, .parent = -1, .proc = -1};
+        struct nsrun_place place;
+        fd = walk(&w, path, NSRUN_KIND_ANY, NSRUN_MUST_EXIST, 0, &place);
+        if (fd == 0)
+            fd = place.fd;
+        if (fd >= 0 && !(flags & O_PATH)) {
+            // What the walk has reached is opened by descriptor, never by its path again.
+            char name[64];
+            snprintf(name, sizeof name, "/proc/self/fd/%d", place.fd);
+            fd = nsrun_result(open(name, flags | O_CLOEXEC));
+            close(place.fd);
+        }
+    }
+    close(directory);
+    return fd;
 }
 
 int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker *make) {

@@ -18,8 +18,7 @@
 #include <termios.h>
 #include <time.h>
 
-#include "include/nsrun.h"
-#include "syscalls.h"
+#include "world.h"
 
 const uint64_t nsrun_clone_newuser = CLONE_NEWUSER, nsrun_clone_newns = CLONE_NEWNS,
                nsrun_clone_newpid = CLONE_NEWPID, nsrun_clone_newnet = CLONE_NEWNET,
@@ -33,6 +32,8 @@ int nsrun_block_all_signals(uint64_t *previous) {
     const uint64_t all = ~0ull;
     return nsrun_sigprocmask(SIG_SETMASK, &all, previous);
 }
+
+void nsrun_restore_signals(uint64_t mask) { nsrun_sigprocmask(SIG_SETMASK, &mask, NULL); }
 
 int nsrun_signal_descriptor(void) {
     sigset_t all;
@@ -168,12 +169,7 @@ ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity) {
 }
 
 ssize_t nsrun_read_below(const char *root, const char *path, char *buffer, size_t capacity) {
-    int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0)
-        return -errno;
-    int fd = nsrun_openat2(directory, path, O_RDONLY | O_NONBLOCK | O_NOCTTY,
-                           RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-    close(directory);
+    int fd = nsrun_open_below(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return fd;
     struct stat status;
@@ -182,6 +178,10 @@ ssize_t nsrun_read_below(const char *root, const char *path, char *buffer, size_
         length = nsrun_read_all(fd, buffer, capacity);
     close(fd);
     return length;
+}
+
+bool nsrun_holds(const void *bytes, size_t length, const void *part, size_t part_length) {
+    return memmem(bytes, length, part, part_length) != NULL;
 }
 
 ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity) {

@@ -2,13 +2,14 @@
 
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
 
-#include "include/nsrun.h"
-#include "syscalls.h"
+#include "world.h"
 
 int nsrun_make_directory(const char *path, uint32_t mode) {
     if (mkdir(path, 0700) != 0)
@@ -20,6 +21,8 @@ int nsrun_make_directory(const char *path, uint32_t mode) {
 int nsrun_make_link(const char *text, const char *path) {
     return symlink(text, path) == 0 ? 0 : -errno;
 }
+
+int nsrun_rename(const char *old, const char *new) { return rename(old, new) == 0 ? 0 : -errno; }
 
 int nsrun_make_file(const char *path, const char *bytes, size_t length, uint32_t mode) {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -111,6 +114,32 @@ int nsrun_remove_tree(const char *path) {
     return error;
 }
 
+bool nsrun_is_memory(const char *path) {
+    struct statfs filesystem;
+    return statfs(path, &filesystem) == 0 && filesystem.f_type == TMPFS_MAGIC
+           && !(filesystem.f_flags & ST_NOEXEC) && access(path, W_OK) == 0;
+}
+
+int nsrun_make_private(const char *path) {
+    for (;;) {
+        if (mkdir(path, 0700) != 0)
+            return -errno;
+        int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        // Who sweeps may have taken it for one that was left behind, and then it is gone.
+        if (fd < 0 && errno == ENOENT)
+            continue;
+        if (fd < 0)
+            return -errno;
+        while (flock(fd, LOCK_EX) != 0 && errno == EINTR) {
+        }
+        struct stat locked, there;
+        if (fstat(fd, &locked) == 0 && lstat(path, &there) == 0 && locked.st_ino == there.st_ino
+            && locked.st_dev == there.st_dev)
+            return fd;
+        close(fd);
+    }
+}
+
 int nsrun_lock_directory(const char *path) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
@@ -128,11 +157,7 @@ int nsrun_lock_directory(const char *path) {
 }
 
 ssize_t nsrun_locate_below(const char *root, const char *path, char *buffer, size_t capacity) {
-    int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0)
-        return -errno;
-    int fd = nsrun_openat2(directory, path, O_PATH, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-    close(directory);
+    int fd = nsrun_open_below(root, path, O_PATH);
     if (fd < 0)
         return fd;
     char name[64];
@@ -144,8 +169,4 @@ ssize_t nsrun_locate_below(const char *root, const char *path, char *buffer, siz
         return error;
     buffer[length] = 0;
     return length;
-}
-
-int nsrun_rename(const char *path, const char *other) {
-    return rename(path, other) == 0 ? 0 : -errno;
 }

@@ -14,10 +14,19 @@ static void tell(int fd, uint32_t kind, int value) {
     nsrun_write_all(fd, (const char *)&report, offsetof(struct nsrun_report, text));
 }
 
-int nsrun_run_inside(int fd, const char *path, char *const argv[]) {
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
+/// What proot itself was to be told goes, and what it was not to be told comes back.
+static void restore_environment(void) {
+    static const char hidden[] = NSRUN_HIDDEN_VARIABLE;
     unsetenv("PROOT_NO_SECCOMP");
     unsetenv("PROOT_TMP_DIR");
+    for (char **entry = environ; *entry != NULL; entry++)
+        if (strncmp(*entry, hidden, sizeof hidden - 1) == 0)
+            *entry += sizeof hidden - 1;
+}
+
+int nsrun_run_inside(int fd, const char *path, char *const argv[]) {
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    restore_environment();
     // Signals are the command's; who is only in between must outlive it.
     uint64_t mask;
     nsrun_block_all_signals(&mask);
@@ -30,11 +39,18 @@ int nsrun_run_inside(int fd, const char *path, char *const argv[]) {
         _exit(errno == ENOENT ? 127 : 126);
     }
     tell(fd, NSRUN_REPORT_STARTED, command);
-    int status = 0;
-    const int error = nsrun_wait(command, true, &status, NULL);
-    if (error == 0)
-        tell(fd, NSRUN_REPORT_ENDED, status);
-    return error == 0 && WIFEXITED(status) ? WEXITSTATUS(status) : 125;
+    for (;;) {
+        int status = 0;
+        const pid_t gone = waitpid(command, &status, WUNTRACED | __WALL);
+        if (gone < 0 && errno != EINTR)
+            return 125;
+        if (gone == command && !WIFSTOPPED(status)) {
+            tell(fd, NSRUN_REPORT_ENDED, status);
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 125;
+        }
+        if (gone == command)
+            tell(fd, NSRUN_REPORT_STOPPED, WSTOPSIG(status));
+    }
 }
 
 /// 1 if there is something at the path, 0 if not, for the two calls that older proots let through.

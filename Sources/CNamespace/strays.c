@@ -14,16 +14,18 @@ int nsrun_adopt_strays(void) {
     return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0 ? 0 : -errno;
 }
 
-void nsrun_reap_strays(pid_t child) {
+bool nsrun_reap_strays(pid_t child) {
     siginfo_t info;
     for (;;) {
         info.si_pid = 0;
         // The child's own end is left for whoever waits for it.
         if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 || info.si_pid == 0
             || info.si_pid == child)
-            return;
+            break;
         waitpid(info.si_pid, NULL, __WALL);
     }
+    info.si_pid = 0;
+    return waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOHANG | __WALL) == 0 && info.si_pid == child;
 }
 
 void nsrun_kill_strays(void) {

@@ -83,6 +83,9 @@ void nsrun_forget_parent(struct nsrun_world *w);
 int nsrun_reopen(struct nsrun_world *w, const char *path);
 /// Remembers a file system of this run's own: mount points may be made there.
 void nsrun_remember_made(struct nsrun_world *w, int fd);
+/// Opens what a path of a root leads to, whose links are followed inside it; with or without openat2(2).
+/// A descriptor or a negative errno.
+int nsrun_open_below(const char *root, const char *path, int flags);
 bool nsrun_is_own(const struct nsrun_world *w, int fd);
 bool nsrun_is_closed(const struct nsrun_world *w, int directory);
 

@@ -6,7 +6,8 @@ extension LaunchTool {
         switch try choice(invocation) {
         case .only(.namespaces): return try startReducing(invocation, isFinal: true)
         case .only(let engine):
-            let run = try run(invocation, by: engine)
+            var run = try run(invocation, by: engine)
+            prepareTrace(&run.plan, invocation)
             if invocation.requiresIsolation { throw .isolatesLess(run, because: nil) }
             return try perform(run, invocation)
         case .automatic:
@@ -53,14 +54,15 @@ extension LaunchTool {
         _ invocation: Invocation, from refusal: LaunchError
     ) throws(LaunchError) -> Int32 {
         var reasons = ""
+        var invocation = invocation
+        try invocation.request.readContents()
         let engines: [Engine] = refusal.refusal == .emulator ? [.proot] : [.fakechroot, .proot]
         for engine in engines {
-            let run: EngineRun
-            let lock: Int32
+            var run: EngineRun
             do throws(LaunchError) {
                 run = try self.run(invocation, by: engine)
                 if invocation.requiresIsolation { throw .isolatesLess(run, because: refusal) }
-                lock = try run.make()
+                try run.make()
             } catch {
                 // What is wrong with the command is wrong in every engine.
                 if error.kind == .notFound || error.kind == .notExecutable { throw error }
@@ -71,7 +73,8 @@ extension LaunchTool {
             warn(
                 "\(refusal.message): running with \(engine.name) instead, which does not isolate "
                     + run.losses, invocation)
-            return try run.run(lock, facts: HostFacts.read(for: invocation.request))
+            prepareTrace(&run.plan, invocation)
+            return try run.run(facts: HostFacts.read(for: invocation.request))
         }
         var error = refusal
         error.remedy = (refusal.remedy ?? "no engine is left") + reasons
@@ -90,8 +93,9 @@ extension LaunchTool {
             HostProcess.print(json ? run.explanation.json : run.explanation.text)
             return 0
         }
-        let lock = try run.make()
-        return try run.run(lock, facts: HostFacts.read(for: invocation.request))
+        var run = run
+        try run.make()
+        return try run.run(facts: HostFacts.read(for: invocation.request))
     }
 }
 

@@ -12,6 +12,7 @@ public struct LaunchTool {
 
     /// Runs the tool with the arguments of this process. Returns the exit status.
     public static func run() -> Int32 {
+        if let status = EngineTools.standIn() { return status }
         if let status = EngineTools.runAsHelper(HostProcess.arguments) { return status }
         let packed: PackedProgram?
         do throws(LaunchError) {
@@ -87,13 +88,8 @@ public struct LaunchTool {
             HostProcess.print(json ? Explanation(plan).json : Explanation(plan).text)
             return 0
         }
-        plan.tracesSteps = invocation.isVerbose
-        if invocation.isVerbose {
-            for omission in plan.omissions {
-                HostProcess.printError(
-                    "nsrun: left out \(omission.what.text): \(omission.reason)\n")
-            }
-        }
+        plan.isAttempt = !isFinal
+        prepareTrace(&plan, invocation)
         if plan.shape == .inPlace {
             do throws(LaunchError) {
                 try Launcher().runInPlace(plan, facts: facts)
@@ -102,6 +98,14 @@ public struct LaunchTool {
             }
         }
         return try Supervisor.run(plan, facts: facts)
+    }
+
+    func prepareTrace(_ plan: inout LaunchPlan, _ invocation: Invocation) {
+        guard invocation.isVerbose else { return }
+        plan.tracesSteps = true
+        for omission in plan.omissions {
+            HostProcess.printError("nsrun: left out \(omission.what.text): \(omission.reason)\n")
+        }
     }
 
     private func doctor() -> Int32 {

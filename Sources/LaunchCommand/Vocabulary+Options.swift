@@ -23,7 +23,8 @@ extension Vocabulary {
             "--mqueue", "--ephemeral", "--overlay-dir", "an overlay", "--uid and --gid",
             "--map-auto", "--fake-root", "--cap-add", "--seccomp", "--lock-file", "--sync-fd",
             "--info-fd", "--userns", "--disable-userns", "--exec-label", "--as-pid-1",
-            "--host-exec", "--arch", "a root by descriptor",
+            "--host-exec", "--arch", "a root by descriptor", "--writable", "--host-root", "--chmod",
+            "--size",
         ]
         words.rootfs = "--rootfs"
         words.ephemeral = "--ephemeral"

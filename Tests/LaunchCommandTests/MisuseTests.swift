@@ -63,6 +63,14 @@ import Testing
             ["--preset", "x"],
             "unknown preset \"x\"\n  one of host, rootfs, toolbox, action, test, hpc"
         ),
+        (
+            ["--engine", "chroot"],
+            "--engine: unknown engine \"chroot\"\n  one of auto, userns, fakechroot, proot"
+        ),
+        (
+            ["--require", "speed"],
+            "--require: unknown requirement \"speed\"\n  --require isolation"
+        ),
         (["--explain=xml"], "--explain: unknown format \"xml\"\n  --explain=json"),
         (["--rootfs", ""], "--rootfs: the path is empty"),
         (["--overlay-dir", ""], "--overlay-dir: the path is empty"),

@@ -65,6 +65,8 @@ extension RequestBuilderTests {
             $0.namespaces.new = [.user, .mount, .ipc, .network, .uts]
             $0.namespaces.optional = [.user, .cgroup]
         },
+        // They change how the request is run, not what it asks for.
+        OptionCase("--engine", "proot", "--require", "isolation") { _ in },
 
         OptionCase("--userns", "2") {
             $0.namespaces.enteredUser = 2

@@ -228,6 +228,19 @@ import Testing
         #expect(!neither.isQuiet)
     }
 
+    @Test func engines() throws {
+        #expect(try build([]).engine == nil)
+        #expect(!(try build([]).requiresIsolation))
+        #expect(try build(["--require", "isolation"]).requiresIsolation)
+        let names: [(String, EngineChoice)] = [
+            ("auto", .automatic), ("userns", .only(.namespaces)),
+            ("fakechroot", .only(.fakechroot)), ("proot", .only(.proot)),
+        ]
+        for (name, choice) in names {
+            #expect(try build(["--engine", "userns", "--engine", name]).engine == choice)
+        }
+    }
+
     @Test(
         arguments: [
             ("force-classic-mounts", .mountAPI), ("force-openat-fallback", .openat2),

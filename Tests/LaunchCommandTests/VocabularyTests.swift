@@ -30,6 +30,21 @@ import Testing
         }
     }
 
+    /// What other engines cannot honour is named as the user asked for it.
+    @Test func everyFeatureOfAnEngineIsNamed() {
+        let library = Vocabulary().features
+        let options = Vocabulary.commandLine.features
+        #expect(library.count == EngineFeature.allCases.count)
+        #expect(options.count == EngineFeature.allCases.count)
+        for feature in EngineFeature.allCases {
+            let text = options[feature.rawValue]
+            #expect(text == "a root by descriptor" || text != library[feature.rawValue])
+            for word in text.split(separator: " ") where word.hasPrefix("--") {
+                #expect(OptionTable.options.contains { $0.name.text == word }, "\(word)")
+            }
+        }
+    }
+
     /// Refusals name a namespace behind this word.
     @Test(arguments: NamespaceSet.names.map(\.1).filter { $0 != "mount" })
     func everyNamespaceHasItsOption(name: String) {

@@ -249,34 +249,3 @@ import Testing
         #expect(error.exitStatus == 125)
     }
 }
-
-/// A directory that goes away with its last user.
-private final class Folder {
-    let path: String
-
-    init() throws {
-        path = "/tmp/nsrun-test-\(UUID())"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: path) }
-
-    func write(_ bytes: [UInt8], to name: String, mode: Int = 0o755) throws {
-        try makeParent(of: name)
-        try Data(bytes).write(to: URL(filePath: "\(path)/\(name)"))
-        try FileManager.default.setAttributes(
-            [.posixPermissions: mode], ofItemAtPath: "\(path)/\(name)")
-    }
-
-    func link(_ name: String, to text: String) throws {
-        try makeParent(of: name)
-        try FileManager.default.createSymbolicLink(
-            atPath: "\(path)/\(name)", withDestinationPath: text)
-    }
-
-    private func makeParent(of name: String) throws {
-        let parent = ("\(path)/\(name)" as NSString).deletingLastPathComponent
-        try FileManager.default.createDirectory(
-            atPath: parent, withIntermediateDirectories: true)
-    }
-}

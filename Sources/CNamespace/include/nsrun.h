@@ -224,6 +224,7 @@ int nsrun_forward(pid_t child, uint32_t shape, int signal);
 
 int nsrun_blocked_signals(uint64_t *mask);
 int nsrun_block_all_signals(uint64_t *previous);
+void nsrun_restore_signals(uint64_t mask);
 /// A signalfd(2) for every signal, close-on-exec.
 int nsrun_signal_descriptor(void);
 /// Reads one signal: its number, and whether the kernel (a terminal, say) sent it to the whole group.
@@ -254,6 +255,8 @@ int nsrun_read_report(int fd, struct nsrun_report *report);
 ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity);
 /// Reads at most `capacity` bytes of a regular file below a root, whose links are followed inside it (openat2(2)).
 ssize_t nsrun_read_below(const char *root, const char *path, char *buffer, size_t capacity);
+/// Whether one sequence of bytes occurs in another (memmem(3)).
+bool nsrun_holds(const void *bytes, size_t length, const void *part, size_t part_length);
 /// realpath(3). Returns the length or a negative errno.
 ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity);
 /// The ids of the caller's supplementary groups. Returns their number or a negative errno.
@@ -306,12 +309,16 @@ int nsrun_open_shared(const char *path);
 /// Makes a directory with exactly this mode; 0 or a negative errno.
 int nsrun_make_directory(const char *path, uint32_t mode);
 int nsrun_make_link(const char *text, const char *path);
+int nsrun_rename(const char *old, const char *new);
 /// Makes a file that was not there.
 int nsrun_make_file(const char *path, const char *bytes, size_t length, uint32_t mode);
 /// Removes a directory with all that is in it, whatever its permissions and depth; follows no link. 0 also
 /// where there is none.
 int nsrun_remove_tree(const char *path);
-int nsrun_rename(const char *path, const char *other);
+/// Whether a directory that the caller may write to lies in a file system in memory from which programs start.
+bool nsrun_is_memory(const char *path);
+/// Makes a directory for the caller alone that was not there, and locks it as below. A descriptor or a negative errno.
+int nsrun_make_private(const char *path);
 /// A descriptor of a directory of the caller's own, locked for it alone (flock(2)), or a negative errno.
 int nsrun_lock_directory(const char *path);
 /// Where on the host a path of a root leads, whose links are followed inside it (openat2(2)). Returns the length or
@@ -320,11 +327,18 @@ ssize_t nsrun_locate_below(const char *root, const char *path, char *buffer, siz
 
 /// What a command leaves behind becomes this process's child (prctl(2), PR_SET_CHILD_SUBREAPER).
 int nsrun_adopt_strays(void);
-/// Reaps adopted processes that have ended, but not the child itself.
-void nsrun_reap_strays(pid_t child);
+/// Reaps adopted processes that have ended, but not the child itself. Whether that has stopped since the last time.
+bool nsrun_reap_strays(pid_t child);
 /// Kills and reaps every child of this process, and theirs.
 void nsrun_kill_strays(void);
 
+/// By these names this program stands in for the loader and for env(1) among what libfakechroot starts.
+#define NSRUN_LOADER "nsrun-ld"
+#define NSRUN_ENV "nsrun-env"
+/// What it does under such a name: does not return, or returns an exit status. -1 under any other name.
+int nsrun_stand_in(int argc, char *argv[]);
+/// Before a variable's name: it is the command's, and would mean something to proot(1) itself.
+#define NSRUN_HIDDEN_VARIABLE "NSRUN_INSIDE_"
 /// Runs a program inside of proot(1), and reports its start and end to a descriptor as pid 1 would. Returns an
 /// exit status.
 int nsrun_run_inside(int fd, const char *path, char *const argv[]);

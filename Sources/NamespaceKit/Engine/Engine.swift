@@ -30,14 +30,16 @@ public enum EngineFeature: Int, Sendable, CaseIterable {
     case network, hostname, ipc, cgroup, readOnlyBinds, messageQueues, memoryLayer, keptLayer
     case overlays, identity, ranges, fakeRoot, capabilities, filters, locks, heldDescriptors
     case reports, otherNamespaces, nestedNamespaces, labels, pidOne, hostPrograms, emulators
-    case descriptors
+    case rootDescriptor, writableRoot, hostRoot, modes, sizes
 
     /// The engine does it in its own way.
     func isHonoured(by engine: Engine) -> Bool {
         switch engine {
         case .namespaces: true
         case .fakechroot: self == .filters
-        case .proot: self == .identity || self == .fakeRoot || self == .emulators
+        case .proot:
+            self == .identity || self == .fakeRoot || self == .emulators || self == .writableRoot
+                || self == .hostRoot
         }
     }
 }
@@ -74,7 +76,9 @@ extension LaunchRequest {
         add(.pidOne, lifecycle.commandIsPidOne)
         add(.hostPrograms, runsHostProgram)
         add(.emulators, !emulators.isEmpty)
-        add(.descriptors, rootDescriptor != nil)
+        add(.rootDescriptor, rootDescriptor != nil)
+        if case .rootfs = view { add(.writableRoot, layer == .writable) }
+        add(.hostRoot, showsHostRoot)
         for operation in operations {
             switch operation.action {
             case .bind(_, _, let options): add(.readOnlyBinds, options.contains(.readOnly))
@@ -83,10 +87,43 @@ extension LaunchRequest {
             case .mqueue: add(.messageQueues, true)
             case .overlay: add(.overlays, true)
             case .lockFile: add(.locks, true)
+            case .changeMode: add(.modes, true)
+            case .tmpfs(_, _, let size): add(.sizes, size != nil)
             default: continue
             }
         }
         return found
+    }
+}
+
+extension LaunchRequest {
+    /// Reads the descriptors that files are made of. It can be done once only, and more than one engine may
+    /// be tried.
+    public mutating func readContents() throws(LaunchError) {
+        for index in operations.indices {
+            switch operations[index].action {
+            case .file(.descriptor(let number), let target, let mode):
+                let content = try readContent(number, for: target)
+                operations[index].action = .file(content: content, target: target, mode: mode)
+            case .bindData(.descriptor(let number), let target, let mode, let readOnly):
+                let content = try readContent(number, for: target)
+                operations[index].action = .bindData(
+                    content: content, target: target, mode: mode, readOnly: readOnly)
+            default: continue
+            }
+        }
+    }
+
+    private mutating func readContent(
+        _ number: Int32, for target: ByteString
+    ) throws(LaunchError) -> FileSystemOperation.Content {
+        closedDescriptors.append(number)
+        switch HostFile.read(descriptor: number, limit: 1 << 30) {
+        case .content(let bytes): return .bytes(bytes)
+        case .failure(let reason):
+            throw LaunchError(
+                .setup, "cannot read descriptor \(number) for \(target.text): \(reason)")
+        }
     }
 }
 

@@ -52,7 +52,12 @@ struct EnginePlanner {
         plan.commandStart = 0
         plan.arguments = [program] + arguments
         plan.setsPWD = false
-        plan.environment = original.environment.filter { !$0.hasPrefix("PWD=") } + environment
+        // What comes from another run of an engine, around this one, is not for this one.
+        plan.environment =
+            original.environment.filter { entry in
+                !entry.hasPrefix("PWD=") && !entry.hasPrefix("FAKECHROOT")
+                    && !environment.contains { $0.hasSameName(as: entry) }
+            } + environment
         if original.setsPWD { plan.environment.append("PWD=" + directory) }
         plan.privateTree = tree
         plan.lockedRootfs = original.rootfs
@@ -70,5 +75,13 @@ struct EnginePlanner {
             }
         }
         return plan
+    }
+}
+
+extension ByteString {
+    /// Both are entries of an environment, for the same variable.
+    fileprivate func hasSameName(as other: ByteString) -> Bool {
+        guard let end = firstIndex(of: UInt8(ascii: "=")) else { return self == other }
+        return other.bytes.starts(with: bytes[...end])
     }
 }

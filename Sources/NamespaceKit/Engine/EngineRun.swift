@@ -4,7 +4,7 @@ import CNamespace
 /// way, around a private directory that is made before and removed after it.
 public struct EngineRun {
     public let engine: Engine
-    public let plan: LaunchPlan
+    public var plan: LaunchPlan
     private let check: Check
     private let view: ResolvedView
 
@@ -28,6 +28,8 @@ public struct EngineRun {
             throw .notHonoured(feature, by: engine)
         }
         if request.view == .empty { throw .notHonoured(.otherNamespaces, by: engine) }
+        var request = request
+        try request.readContents()
         var facts = facts
         if engine == .proot, facts.emulation.records.isEmpty {
             facts.emulation = EmulationFinder(request: request, facts: facts).find(forTracer: true)
@@ -52,7 +54,7 @@ public struct EngineRun {
     /// What the run does not have that namespaces would have given it, in words.
     public var losses: String {
         "the host's processes, read-only files, "
-            + (engine == .fakechroot ? "static programs, absolute links in the rootfs, " : "")
+            + (engine == .fakechroot ? "static programs, " : "")
             + "and programs that mean to leave the root"
     }
 
@@ -61,38 +63,38 @@ public struct EngineRun {
 
     public var explanation: Explanation { Explanation(plan, mounts: mounts) }
 
-    /// Makes the private directory and tries the engine. What it returns holds the directory for this run;
-    /// ``run(_:facts:)`` or ``remove()`` must follow.
-    public func make() throws(LaunchError) -> Int32 {
-        guard let tree = plan.privateTree else { return -1 }
+    /// Makes the private directory and tries the engine. ``run(facts:)`` must follow.
+    public mutating func make() throws(LaunchError) {
+        guard let tree = plan.privateTree else { return }
         PrivateTree.sweep(tree.path.parent ?? "/tmp", user: getuid())
-        let lock = try tree.make()
+        plan.launcherDescriptors.append(try tree.make())
         do throws(LaunchError) {
             switch check {
-            case .fakechroot(let fakechroot): try fakechroot.check()
+            case .fakechroot(let fakechroot):
+                plan.launcherDescriptors.append(try fakechroot.mirror.make())
+                try fakechroot.makeLinks()
+                try fakechroot.check()
             case .proot(let proot): try proot.check()
             }
         } catch {
-            remove()
-            closeDescriptor(lock)
+            tree.remove()
+            for descriptor in plan.launcherDescriptors where descriptor >= 0 {
+                closeDescriptor(descriptor)
+            }
             throw error
         }
-        return lock
     }
 
     /// Runs it to its end. Returns the exit status for the shell.
-    public func run(_ lock: Int32, facts: HostFacts) throws(LaunchError) -> Int32 {
-        var plan = plan
-        plan.launcherDescriptors.append(lock)
-        defer { remove() }
+    public func run(facts: HostFacts) throws(LaunchError) -> Int32 {
+        defer { plan.privateTree?.remove() }
         return try Supervisor.run(plan, facts: facts)
     }
-
-    public func remove() { plan.privateTree?.remove() }
 }
 
 extension LaunchError {
-    fileprivate static func notHonoured(_ feature: EngineFeature, by engine: Engine) -> LaunchError {
+    fileprivate static func notHonoured(_ feature: EngineFeature, by engine: Engine) -> LaunchError
+    {
         let words = Vocabulary.current
         return LaunchError(
             .usage, "the engine \(engine.name) cannot honour \(words.features[feature.rawValue])",

@@ -17,7 +17,7 @@ struct EngineView: Equatable {
     struct Place: Equatable {
         var path: ByteString
         var content: Content
-        /// Passed over where the host has no such thing.
+        /// Passed over where the host has no such thing, or the root has such a directory already.
         var isOptional = false
         /// Passed over where the root has no such place.
         var mustExist = false
@@ -44,7 +44,7 @@ struct EngineView: Equatable {
         case .prepend(let text, let target): put(target, .prepended(text))
         case .symlink(let text, let target), .bindLink(let text, let target):
             put(target, .link(text))
-        case .directory(let target, let mode): put(target, .directory(mode: mode))
+        case .directory(let target, let mode): put(target, .directory(mode: mode), isOptional: true)
         default: break
         }
     }
@@ -112,8 +112,14 @@ struct ResolvedView {
             }
             place.content = .host(found)
         }
+        if case .directory = place.content, place.isOptional, hasDirectory(place.path) { return }
         places.removeAll { $0.path == place.path || $0.path.below(place.path) != nil }
         places.append(place)
+    }
+
+    /// Shows something of the host's that is there.
+    mutating func show(_ source: ByteString, at path: ByteString) {
+        places.append(Place(path: path, content: .host(source)))
     }
 
     /// Where a path of the view lies on the host; nil where there is nothing yet, as in a directory of the
@@ -132,7 +138,9 @@ struct ResolvedView {
     /// A directory that the view has, be it the run's own.
     func hasDirectory(_ path: ByteString) -> Bool {
         let path = path.withoutDots
-        if places.contains(where: { $0.isDirectory && ($0.path == path || $0.path.below(path) != nil) }) {
+        if places.contains(where: {
+            $0.isDirectory && ($0.path == path || $0.path.below(path) != nil)
+        }) {
             return true
         }
         guard let found = hostPath(of: path) else { return false }

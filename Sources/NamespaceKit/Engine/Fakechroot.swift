@@ -5,9 +5,12 @@ import CNamespace
 struct Fakechroot {
     let planner: EnginePlanner
     let farm: Farm
+    let mirror: LinkMirror
     /// On the host: the loader, and the library to preload.
     let loader: ByteString
     let library: ByteString
+    /// This program's own file, which stands in for the loader among the command's children.
+    private let own: ByteString
     /// The directories of the root's libraries, on the host.
     let directories: [ByteString]
     /// The loader can be told the program's own name (`--argv0`, glibc 2.33).
@@ -27,24 +30,40 @@ struct Fakechroot {
                     + "makes its system calls without a library",
                 "\(Vocabulary.current.engine) proot runs it")
         }
+        guard let own = HostFile.ownPath else {
+            throw .fakechroot("cannot be used: /proc/self/exe cannot be read", "mount /proc")
+        }
+        self.own = own
         guard let loader = planner.view.hostPath(of: interpreter) else {
             throw .fakechroot(
                 "cannot run \(program.path.text): its loader \(interpreter.text) is missing in the rootfs",
                 "the rootfs must hold the C library that the program was built for")
         }
         self.loader = loader
-        directories = LibraryPath(planner.view, loader: loader).directories
+        let libraries = LibraryPath(planner.view, loader: loader).directories
         library = try Fakechroot.findLibrary(planner, loader: loader)
         takesName = (HostFacts.readFile(loader, limit: 1 << 22) ?? []).holds("--argv0")
-        farm = try Farm(planner.view, in: tree)
+        mirror = LinkMirror(planner.view, libraries: libraries, fallback: tree.path)
+        directories = libraries.map { [mirror] in mirror.mirror(of: $0) }
+        farm = try Farm(planner.view, mirror, in: tree)
+        for path in [library] + directories where path.bytes.contains(where: { ": ;$".utf8.contains($0) }) {
+            throw .fakechroot(
+                "cannot use \(path.text): the loader takes a colon, semicolon, space or dollar for "
+                    + "something else", "rename it, or \(Vocabulary.current.engine) proot")
+        }
     }
 
     /// The root's own, which fits its C library; else a pack's; else the host's.
     private static func findLibrary(
         _ planner: EnginePlanner, loader: ByteString
     ) throws(LaunchError) -> ByteString {
+        if let given = planner.facts.variable("NSRUN_FAKECHROOT"), !given.isEmpty {
+            if let found = HostFile.canonicalPath(given) { return found }
+            throw .fakechroot(
+                "cannot be used: NSRUN_FAKECHROOT names \(given.text), which is no file",
+                "unset it, or name a libfakechroot.so")
+        }
         var candidates: [ByteString] = []
-        if let given = planner.facts.variable("NSRUN_FAKECHROOT") { candidates.append(given) }
         let name: ByteString = "fakechroot/libfakechroot.so"
         let folder = loader.parent ?? "/"
         candidates.append(folder.appending(path: name))
@@ -62,64 +81,116 @@ struct Fakechroot {
                 + "libfakechroot.so")
     }
 
-    private var libraryPath: ByteString { directories.joined(by: ":") }
-
-    /// What a child needs to stay inside.
-    private var environment: [ByteString] {
+    /// What a child needs to stay inside. The loader and the C library read some of the command's own variables by
+    /// themselves, without the calls that are translated, so what those name is the host's path of it.
+    private func environment(for command: HostFacts) -> [ByteString] {
+        let libraries = onHost(command.variable("LD_LIBRARY_PATH")) + directories
+        let preloaded = [library] + onHost(command.variable("LD_PRELOAD"))
         var entries: [ByteString] = [
             "FAKECHROOT=true", "FAKECHROOT_BASE=" + farm.tree.root,
             "FAKECHROOT_EXCLUDE_PATH=" + farm.excluded.joined(by: ":"),
-            "FAKECHROOT_ELFLOADER=" + loader,
-            "LD_LIBRARY_PATH=" + libraryPath, "LD_PRELOAD=" + library,
+            "FAKECHROOT_ELFLOADER=" + farm.tree.path.appending(path: ByteString(NSRUN_LOADER)),
+            "FAKECHROOT_CMD_SUBST=" + substitutions.joined(by: ":"),
+            "LD_LIBRARY_PATH=" + libraries.joined(by: ":"),
+            "LD_PRELOAD=" + preloaded.joined(by: ":"),
         ]
-        if takesName { entries.append("FAKECHROOT_ELFLOADER_OPT_ARGV0=--argv0") }
-        // The C library looks for these by itself, without the calls that are translated. Guile aborts in its
-        // first locale conversion where it finds the host's.
+        // Guile aborts in its first locale conversion where it finds the host's.
+        var modules = onHost(command.variable("GCONV_PATH"))
         if let folder = loader.parent?.appending(path: "gconv"), HostFile.isDirectory(folder) {
-            entries.append("GCONV_PATH=" + folder)
+            modules.append(folder)
         }
-        if let folder = planner.view.hostPath(of: "/usr/lib/locale") {
-            entries.append("LOCPATH=" + folder)
-        }
+        if !modules.isEmpty { entries.append("GCONV_PATH=" + modules.joined(by: ":")) }
+        var locales = onHost(command.variable("LOCPATH"))
+        if let folder = planner.view.hostPath(of: "/usr/lib/locale") { locales.append(folder) }
+        if !locales.isEmpty { entries.append("LOCPATH=" + locales.joined(by: ":")) }
         return entries
     }
 
-    private func start(_ program: ByteString, as name: ByteString) -> [ByteString] {
-        (takesName ? ["--argv0", name] : [])
-            + ["--library-path", libraryPath, "--preload", library, program]
+    private var standInForEnv: ByteString { farm.tree.path.appending(path: ByteString(NSRUN_ENV)) }
+
+    /// A program that empties its environment, where libfakechroot finds its way, leaves the root.
+    private var substitutions: [ByteString] {
+        Fakechroot.clearing.map { $0 + "=" + standInForEnv }
+    }
+    private static let clearing: [ByteString] = ["/usr/bin/env", "/bin/env"]
+
+    /// Where the parts of a search path lie on the host, those that the root has.
+    private func onHost(_ list: ByteString?) -> [ByteString] {
+        (list?.split(on: UInt8(ascii: ":")) ?? []).compactMap { [planner] in
+            $0.isAbsolute ? planner.view.hostPath(of: $0) : nil
+        }
+    }
+
+    private func start(
+        _ program: ByteString, as name: ByteString, _ environment: HostFacts
+    ) -> [ByteString] {
+        let libraries = onHost(environment.variable("LD_LIBRARY_PATH")) + directories
+        return (takesName ? ["--argv0", name] : []) + [
+            "--library-path", libraries.joined(by: ":"), "--preload", library, program,
+        ]
     }
 
     var plan: LaunchPlan {
         let program = planner.program
         let name = program.leading.isEmpty ? planner.arguments[0] : program.path
+        var command = HostFacts()
+        command.environment = planner.original.environment
+        var environment = environment(for: command)
+        var first = loader
+        var arguments = start(program.hostPath, as: name, command) + program.leading
+        if Fakechroot.clearing.contains(program.foundAs) {
+            first = standInForEnv
+            arguments = []
+            environment += ["FAKECHROOT_CMD_ORIG=" + program.foundAs]
+        }
         return planner.plan(
-            starting: loader,
-            start(program.hostPath, as: name) + program.leading + planner.arguments.dropFirst(),
+            starting: first, arguments + planner.arguments.dropFirst(),
             in: farm.tree.hostPath(of: planner.directory, in: planner.view),
             environment: environment, tree: farm.tree, honours: .fakechroot)
     }
 
-    /// Tries whether a child of a child sees the root: where it does not, programs would quietly read the
-    /// host's files instead. The tree must be there.
+    /// Links by which this program stands in, beside the root.
+    func makeLinks() throws(LaunchError) {
+        let folder = farm.tree.path
+        var links: [(ByteString, ByteString)] = [
+            (ByteString(NSRUN_LOADER), own), (ByteString(NSRUN_ENV), own), ("ld.so", loader),
+        ]
+        if takesName { links.append(("ld.so-argv0", loader)) }
+        for (name, text) in links {
+            let path = folder.appending(path: name)
+            let error = withCString(path) { path in
+                withCString(text) { nsrun_make_link($0, path) }
+            }
+            if error < 0 { throw farm.tree.failure(path, error) }
+        }
+    }
+
+    /// Tries whether a child of a child sees the root, and a script's arguments arrive: where it does not, programs
+    /// would quietly read the host's files instead. The tree must be there.
     func check() throws(LaunchError) {
         let shell = planner.view.hostPath(of: "/bin/sh")
         guard let shell else {
             throw .fakechroot(
                 "cannot be tried: the rootfs has no /bin/sh", "\(Vocabulary.current.engine) proot")
         }
-        let stamp = EngineTools.Stamp("fakechroot", [library, loader, shell, planner.view.root])
+        let stamp = CheckStamp(.fakechroot, [library, loader, shell, planner.view.root])
         if stamp.isKnown { return }
         let mark = farm.tree.root.appending(path: ".nsrun")
-        _ = withCString(mark) { nsrun_make_file($0, "", 0, 0o600) }
+        let script: ByteString = "#!/bin/sh\ntest $# = 3 && echo inside $3\n"
+        _ = withCString(mark) { path in
+            withCString(script) { nsrun_make_file(path, $0, script.count, 0o700) }
+        }
         defer { _ = withCString(mark) { unlink($0) } }
         let answer = HostTool.run(
             loader,
-            start(shell, as: "sh") + ["-c", "exec /bin/sh -c 'test -e /.nsrun && echo inside'"],
-            errorsToo: true, environment: environment)
-        guard let answer, answer.succeeded, answer.output == Array("inside\n".utf8) else {
+            start(shell, as: "sh", HostFacts())
+                + ["-c", "exec /bin/sh -c 'exec /.nsrun 1 2 3'"],
+            errorsToo: true, environment: environment(for: HostFacts()))
+        guard let answer, answer.succeeded, answer.output == Array("inside 3\n".utf8) else {
             let said = ByteString(bytes: answer?.output ?? []).split(on: UInt8(ascii: "\n"))[0].text
             throw .fakechroot(
-                "does not work in this rootfs: a child does not see it" + (said.isEmpty ? "" : " (\(said))"),
+                "does not work in this rootfs: a child does not see it"
+                    + (said.isEmpty ? "" : " (\(said))"),
                 "install the rootfs's own package libfakechroot in it; that of another release may "
                     + "not fit its C library")
         }

@@ -16,14 +16,20 @@ struct Farm {
     /// libfakechroot takes no more.
     private static let mostExcluded = 100
 
-    init(_ view: ResolvedView, in tree: PrivateTree) throws(LaunchError) {
+    init(
+        _ given: ResolvedView, _ mirror: LinkMirror, in tree: PrivateTree
+    ) throws(LaunchError) {
+        var view = given
+        for directory in mirror.outermost { view.show(directory.mirror, at: directory.path) }
         self.view = view
         self.tree = tree
+        if let folder = mirror.path { exclude(folder) }
         if view.root != "/" { exclude(view.root) }
         for place in view.places {
             addAncestors(of: place.path)
             if case .host(let source) = place.content, source != "/" { exclude(source) }
         }
+        try checkExcluded()
         // A program that resolves links goes the way to the rootfs step by step.
         for path in excluded { addAncestors(of: path) }
         try fill()
@@ -36,6 +42,25 @@ struct Farm {
 
     private mutating func exclude(_ path: ByteString) {
         if !excluded.contains(where: { path.below($0) != nil }) { excluded.append(path) }
+    }
+
+    /// What is left alone is the host's wherever it is named, and the root must have nothing else there.
+    private func checkExcluded() throws(LaunchError) {
+        for path in excluded {
+            let isHidden = view.places.contains { !$0.isHost && $0.path.below(path) != nil }
+            let own = view.hostPath(of: path)
+            guard isHidden || own != nil && own != path else { continue }
+            throw LaunchError(
+                .usage,
+                "fakechroot cannot show \(path.text) of the host elsewhere: the root has a "
+                    + "\(path.text) of its own",
+                remedy: "\(Vocabulary.current.engine) proot can, or bind it at its own path")
+        }
+        for path in excluded where path.contains(UInt8(ascii: ":")) {
+            throw LaunchError(
+                .usage, "fakechroot cannot show \(path.text): it knows no paths with a colon",
+                remedy: "rename it, or \(Vocabulary.current.engine) userns")
+        }
     }
 
     private mutating func addAncestors(of path: ByteString) {
@@ -72,15 +97,27 @@ struct Farm {
             for name in HostFile.names(in: source) {
                 let path = directory.appending(path: name)
                 if tree.has(path) || made.contains(path) { continue }
-                tree.add(path, .link(linkText(source.appending(path: name))))
+                tree.add(path, .link(linkText(source.appending(path: name), in: directory)))
             }
         }
     }
 
-    /// A relative link of the rootfs means the same here; an absolute one is to stay inside.
-    private func linkText(_ source: ByteString) -> ByteString {
+    /// A relative link of the rootfs means the same here; an absolute one is to stay inside, and so is one that
+    /// goes up beyond the root.
+    private func linkText(_ source: ByteString, in directory: ByteString) -> ByteString {
         guard let text = HostFile.linkText(source) else { return source }
-        return text.isAbsolute ? tree.root + text : text
+        if text.isAbsolute { return tree.root + text }
+        let slash = UInt8(ascii: "/")
+        var depth = directory.split(on: slash).count { !$0.isEmpty }
+        let parts = text.split(on: slash)
+        for (index, part) in parts.enumerated() where !part.isEmpty && part != "." {
+            depth += part == ".." ? -1 : 1
+            if depth < 0 {
+                let rest = Array(parts[index...].drop { $0 == ".." || $0 == "." || $0.isEmpty })
+                return tree.root.appending(path: rest.joined(by: "/"))
+            }
+        }
+        return text
     }
 
     private mutating func add(_ place: ResolvedView.Place) throws(LaunchError) {
@@ -89,28 +126,20 @@ struct Farm {
         case .link(let text):
             let leavesAlone = excluded.contains { text.below($0) != nil } || !text.isAbsolute
             tree.add(place.path, .link(leavesAlone ? text : tree.root + text))
-        default: try tree.addOwn(place, of: view)
+        default: tree.addOwn(place, of: view)
         }
     }
 }
 
 extension PrivateTree {
     /// Adds a place whose content is the run's own, for either engine.
-    mutating func addOwn(
-        _ place: ResolvedView.Place, of view: ResolvedView
-    ) throws(LaunchError) {
+    mutating func addOwn(_ place: ResolvedView.Place, of view: ResolvedView) {
         switch place.content {
         case .host: return
         case .directory(let mode): add(place.path, .directory(mode: mode))
         case .link(let text): add(place.path, .link(text))
         case .file(.bytes(let bytes), let mode): add(place.path, .file(bytes, mode: mode))
-        case .file(.descriptor(let number), let mode):
-            switch HostFile.read(descriptor: number, limit: 1 << 30) {
-            case .content(let bytes): add(place.path, .file(bytes, mode: mode))
-            case .failure(let reason):
-                throw LaunchError(
-                    .setup, "cannot read descriptor \(number) for \(place.path.text): \(reason)")
-            }
+        case .file(.descriptor, _): return  // see LaunchRequest.readContents()
         case .prepended(let text):
             let own = HostFile.read(place.path, below: view.root, limit: 1 << 20)
             add(place.path, .file(text.bytes + own, mode: 0o644))

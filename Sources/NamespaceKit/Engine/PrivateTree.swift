@@ -41,10 +41,16 @@ public struct PrivateTree: Sendable, Equatable {
 
     // MARK: On the host
 
-    /// Below `$TMPDIR`, else `/tmp`: `nsrun-UID-PID-N`. A name that is taken is no place for us.
+    /// In memory, as the private directories of a run with namespaces are, where `/dev/shm` is that and programs
+    /// can be started there; else below `$TMPDIR`, else `/tmp`: `nsrun-UID-PID-N`. A name that is taken is no
+    /// place for us.
     static func choosePath(_ facts: HostFacts) -> ByteString {
         var folder: ByteString = "/tmp"
-        if let chosen = facts.variable("TMPDIR"), chosen.isAbsolute, HostFile.isDirectory(chosen) {
+        if withCString("/dev/shm", { nsrun_is_memory($0) }) {
+            folder = "/dev/shm"
+        } else if let chosen = facts.variable("TMPDIR"), chosen.isAbsolute,
+            HostFile.isDirectory(chosen)
+        {
             folder = HostFile.canonicalPath(chosen) ?? folder
         }
         let stamp = String(UInt64(bitPattern: nsrun_now()), radix: 36)
@@ -54,8 +60,8 @@ public struct PrivateTree: Sendable, Equatable {
 
     /// Makes it. Returns a descriptor that holds its lock: as long as that is open, nobody sweeps it away.
     func make() throws(LaunchError) -> Int32 {
-        try check(withCString(path) { nsrun_make_directory($0, 0o700) }, path)
-        let lock = withCString(path) { nsrun_lock_directory($0) }
+        let lock = withCString(path) { nsrun_make_private($0) }
+        try check(lock, path)
         try check(withCString(root) { nsrun_make_directory($0, 0o755) }, root)
         for (place, entry) in entries {
             let target = hostPath(of: place)
@@ -80,9 +86,13 @@ public struct PrivateTree: Sendable, Equatable {
     private func check(_ error: Int32, _ object: ByteString) throws(LaunchError) {
         guard error < 0 else { return }
         remove()
-        throw LaunchError(
+        throw failure(object, error)
+    }
+
+    func failure(_ object: ByteString, _ error: Int32) -> LaunchError {
+        LaunchError(
             .setup, "cannot make \(object.text) for the run: \(reason(-error))",
-            remedy: "set TMPDIR to a directory with room that you may write to", code: -error)
+            remedy: "there must be room, and permission to write there", code: -error)
     }
 
     /// Removes it; what cannot be removed is left where it is.
@@ -95,9 +105,18 @@ public struct PrivateTree: Sendable, Equatable {
             let path = folder.appending(path: name)
             let lock = withCString(path) { nsrun_lock_directory($0) }
             guard lock >= 0 else { continue }
-            _ = withCString(path) { nsrun_remove_tree($0) }
+            if !isUsed(path) { _ = withCString(path) { nsrun_remove_tree($0) } }
             closeDescriptor(lock)
         }
+    }
+
+    /// A command has outlived its launcher, and says in its environment where its root is.
+    private static func isUsed(_ path: ByteString) -> Bool {
+        for name in HostFile.names(in: "/proc") where name.number() != nil {
+            let file = ByteString("/proc/").appending(path: name).appending(path: "environ")
+            if HostFacts.readFile(file, limit: 1 << 21)?.holds(path) == true { return true }
+        }
+        return false
     }
 }
 
@@ -105,7 +124,8 @@ extension PrivateTree.Entry {
     /// What making it does, in words.
     func description(_ path: ByteString) -> String {
         switch self {
-        case .directory(let mode): "make the directory \(path.text) (mode 0\(String(mode, radix: 8)))"
+        case .directory(let mode):
+            "make the directory \(path.text) (mode 0\(String(mode, radix: 8)))"
         case .link(let text): "make the symlink \(path.text) -> \(text.text)"
         case .file(_, let mode): "make the file \(path.text) (mode 0\(String(mode, radix: 8)))"
         }

@@ -11,6 +11,9 @@ struct Proot {
     /// the command of signals.
     private let own: ByteString
     private static let inside: ByteString = "/.nsrun"
+    /// How variables of the command's begin that would mean something to proot itself, or to its loader.
+    private static let meaningful: [StaticString] = ["LD_", "GLIBC_TUNABLES=", "PROOT_"]
+    private static let hiding = ByteString(NSRUN_HIDDEN_VARIABLE)
 
     init(_ planner: EnginePlanner, tree: PrivateTree) throws(LaunchError) {
         self.planner = planner
@@ -20,7 +23,7 @@ struct Proot {
             throw .proot("cannot be used: /proc/self/exe cannot be read", "mount /proc")
         }
         self.own = own
-        for place in planner.view.places { try self.tree.addOwn(place, of: planner.view) }
+        for place in planner.view.places { self.tree.addOwn(place, of: planner.view) }
         for bind in binds where bind.contains(UInt8(ascii: ":")) {
             throw .proot(
                 "cannot show \(bind.text): it knows no paths with a colon", "rename it")
@@ -31,7 +34,7 @@ struct Proot {
     private static func find(
         _ facts: HostFacts
     ) throws(LaunchError) -> (ByteString, [ByteString]) {
-        if let given = facts.variable("NSRUN_PROOT") {
+        if let given = facts.variable("NSRUN_PROOT"), !given.isEmpty {
             guard HostFile.isExecutable(given), let path = HostFile.canonicalPath(given) else {
                 throw .proot(
                     "cannot be used: NSRUN_PROOT names \(given.text), which is no program",
@@ -113,6 +116,13 @@ struct Proot {
         var plan = planner.plan(
             starting: tool, arguments, in: "/", environment: environment, tree: tree,
             honours: .proot)
+        for index in plan.environment.indices {
+            let entry = plan.environment[index]
+            let isProots = environment.contains(entry)
+            if !isProots, Proot.meaningful.contains(where: { entry.hasPrefix($0) }) {
+                plan.environment[index] = Proot.hiding + entry
+            }
+        }
         plan.statusDescriptor = statusDescriptor
         plan.steps.insert(
             Step(action: .shareStatus(as: statusDescriptor)), at: plan.steps.count - 1)
@@ -124,7 +134,7 @@ struct Proot {
     /// Tries whether the calls of newer programs are translated, which older proots pass on to the host's root in
     /// silence. The tree must be there.
     func check() throws(LaunchError) {
-        let stamp = EngineTools.Stamp("proot", [leading.last ?? tool, own])
+        let stamp = CheckStamp(.proot, [leading.last ?? tool, own])
         if stamp.isKnown { return }
         let answer = HostTool.run(
             tool,
@@ -134,7 +144,9 @@ struct Proot {
             ], errorsToo: true, environment: environment)
         guard let answer, answer.succeeded else {
             let said = ByteString(bytes: answer?.output ?? []).split(on: UInt8(ascii: "\n"))[0].text
-            if !said.isEmpty { throw .proot("cannot be used: \(said)", "ptrace(2) must be allowed") }
+            if !said.isEmpty {
+                throw .proot("cannot be used: \(said)", "ptrace(2) must be allowed")
+            }
             throw .proot(
                 "cannot be trusted: \(tool.text) lets statx(2) or faccessat2(2) see the host's root",
                 "Debian's 5.1.0 does; 5.4.0 is right: set NSRUN_PROOT to it")

@@ -24,7 +24,8 @@ public struct Vocabulary: Sendable {
         "BindOptions.readOnly", "mqueue", "the layer .memory", "the layer .directory", "overlay",
         "identity", "ranges of ids", "fakesRoot", "capabilities", "filters", "lockFile",
         "heldDescriptors", "infoDescriptor", "entered namespaces", "forbidsNestedUser", "labels",
-        "commandIsPidOne", "runsHostProgram", "emulators", "rootDescriptor",
+        "commandIsPidOne", "runsHostProgram", "emulators", "rootDescriptor", "the layer .writable",
+        "showsHostRoot", "changeMode", "the size of a tmpfs",
     ]
 
     // What asked for a step; empty where there is no word for it

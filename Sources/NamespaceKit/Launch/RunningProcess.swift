@@ -36,6 +36,8 @@ public final class RunningProcess {
     /// The command, where a program inside has told of it.
     private var command: Int32?
     var hasTold: Bool { command != nil }
+    /// A program inside is still to tell of the command.
+    var isBeforeCommand: Bool { plan.statusDescriptor != nil && command == nil }
     /// What the executor told last.
     private var ended: ExitStatus?
     /// What the command used, and the children that it waited for; known when it has ended. What its

@@ -16,6 +16,9 @@ public struct Supervisor {
     private var deadline: Int64?
     private var killAt: Int64?
     private var timedOut = false
+    private var hasLetGo = false
+    /// Came before the command was there: a bit for each.
+    private var early: UInt64 = 0
 
     /// Runs a plan to its end. Returns the exit status for the shell.
     public static func run(_ plan: LaunchPlan, facts: HostFacts) throws(LaunchError) -> Int32 {
@@ -26,12 +29,18 @@ public struct Supervisor {
         if plan.adoptsStrays { _ = nsrun_adopt_strays() }
         var plan = plan
         let report = StatusReport(plan)
-        plan.announcesStart = report.wantsStart
+        plan.announcesStart = report.wantsStart || plan.isAttempt
         plan.answersStart = report.wantsStart
-        let process = try Launcher().begin(plan, facts: facts, signalMask: previous)
-        report.tellChild(process.pid)
-        var supervisor = Supervisor(process, report)
-        return try supervisor.watch()
+        do throws(LaunchError) {
+            let process = try Launcher().begin(plan, facts: facts, signalMask: previous)
+            report.tellChild(process.pid)
+            var supervisor = Supervisor(process, report)
+            return try supervisor.watch()
+        } catch {
+            // Whoever tries something else next shall find everything as it was.
+            if plan.isAttempt { nsrun_restore_signals(previous) }
+            throw error
+        }
     }
 
     /// The parent's death is ours. A parent that went before we asked is noticed by its changed pid.
@@ -69,12 +78,20 @@ public struct Supervisor {
         if let timeout = lifecycle.timeout {
             deadline = nsrun_now() + timeout
         }
+        if !process.plan.isAttempt { letGo() }
+    }
+
+    /// Closes what is the command's from now on.
+    private mutating func letGo() {
+        if hasLetGo { return }
+        hasLetGo = true
         // A descriptor that the command closes must be closed, so none is held on to here but
         // standard error, for messages, and a terminal, to take it back.
-        let keep = [
-            signals, process.eventDescriptor, process.replyDescriptor, report.descriptor,
-            process.lockDescriptor,
-        ] + process.plan.launcherDescriptors
+        let keep =
+            [
+                signals, process.eventDescriptor, process.replyDescriptor, report.descriptor,
+                process.lockDescriptor,
+            ] + process.plan.launcherDescriptors
         keep.withUnsafeBufferPointer { nsrun_close_others($0.baseAddress!, $0.count) }
         if report.descriptor != 1 { closeDescriptor(1) }
         if !ownsTerminal, report.descriptor != 0 { closeDescriptor(0) }
@@ -83,12 +100,15 @@ public struct Supervisor {
     private mutating func watch() throws(LaunchError) -> Int32 {
         var result: ExitStatus?
         var waits = true
+        defer { closeDescriptor(signals) }
         loop: while true {
             let ready = nsrun_poll2(signals, process.eventDescriptor, remaining)
             keepTime()
             if ready & 1 != 0 { handleSignals() }
             if ready & 2 != 0 {
-                switch try process.nextEvent() {
+                let event = try process.nextEvent()
+                if case .step = event {} else { letGo() }
+                switch event {
                 case .stopped: stop()
                 case .ended(let status, let isAlone):
                     result = status
@@ -99,6 +119,7 @@ public struct Supervisor {
                 case .started:
                     report.tellCommand(of: process)
                     if process.plan.answersStart { process.answer() }
+                    handOnEarlySignals()
                 }
             }
             // What the child had to tell comes before its end.
@@ -155,6 +176,7 @@ public struct Supervisor {
             return
         }
         timedOut = true
+        if process.isBeforeCommand { process.kill() }
         try? process.signal(SIGTERM)
         try? process.signal(SIGCONT)  // a stopped command could not end
         self.deadline = process.plan.lifecycle.killAfter.map { nsrun_now() + $0 }
@@ -163,26 +185,38 @@ public struct Supervisor {
     // MARK: Signals
 
     /// Hands on what has come.
-    private func handleSignals() {
+    private mutating func handleSignals() {
         var fromKernel = false
         var sender: pid_t = 0
         while true {
             let number = nsrun_read_signal(signals, &fromKernel, &sender)
             if number <= 0 { return }
-            switch number {
-            case SIGCHLD:
+            if number == SIGCHLD {
                 // Looked at when the status pipe has been read.
-                if process.plan.adoptsStrays { nsrun_reap_strays(process.pid) }
-            case SIGTSTP, SIGTTIN, SIGTTOU:
-                if !reachedGroup(number, fromKernel) { try? process.signal(number) }
-                // With a pid 1 we stop when it tells that the command has: before that the command
-                // may still read from the terminal, and it may choose not to stop at all.
-                if process.plan.shape != .childWithInit { _ = nsrun_stop_self() }
-            default:
-                // The terminal sends to the whole group, and the command is of it.
-                if !reachedGroup(number, fromKernel) { try? process.signal(number) }
+                if process.plan.adoptsStrays, nsrun_reap_strays(process.pid) { stop() }
+            } else if process.isBeforeCommand {
+                early |= 1 << UInt64(number - 1)
+            } else {
+                handOn(number, fromKernel)
             }
         }
+    }
+
+    private func handOn(_ number: Int32, _ fromKernel: Bool) {
+        // The terminal sends to the whole group, and the command is of it.
+        if !reachedGroup(number, fromKernel) { try? process.signal(number) }
+        guard number == SIGTSTP || number == SIGTTIN || number == SIGTTOU else { return }
+        // With a pid 1 we stop when it tells that the command has: before that the command
+        // may still read from the terminal, and it may choose not to stop at all.
+        if process.plan.shape != .childWithInit { _ = nsrun_stop_self() }
+    }
+
+    /// Until a program inside has told of the command, signals would reach the engine alone.
+    private mutating func handOnEarlySignals() {
+        for number: Int32 in 1...64 where early & 1 << UInt64(number - 1) != 0 {
+            handOn(number, false)
+        }
+        early = 0
     }
 
     private func reachedGroup(_ number: Int32, _ fromKernel: Bool) -> Bool {

@@ -83,6 +83,8 @@ public struct LaunchPlan: Sendable, Equatable {
     var statusDescriptor: Int32?
     /// The launcher keeps them open as long as it watches.
     var launcherDescriptors: [Int32] = []
+    /// Something else will be tried where the kernel refuses this: nothing is closed before the command runs.
+    public var isAttempt = false
     /// Each step is reported with the time that it took.
     public var tracesSteps = false
 }

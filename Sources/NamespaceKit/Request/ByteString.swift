@@ -1,3 +1,5 @@
+import CNamespace
+
 /// Bytes as the kernel takes them: a path, an argument, an environment entry.
 ///
 /// Linux does not require any of these to be UTF-8, and a launcher must hand them on untouched, so
@@ -149,14 +151,11 @@ extension [ByteString] {
 
 extension [UInt8] {
     /// The bytes occur somewhere.
-    func holds(_ text: StaticString) -> Bool {
-        let length = text.utf8CodeUnitCount
-        guard count >= length else { return false }
-        for start in 0...(count - length) where self[start] == text.utf8Start[0] {
-            var index = 1
-            while index < length, self[start + index] == text.utf8Start[index] { index += 1 }
-            if index == length { return true }
+    func holds(_ text: ByteString) -> Bool {
+        withUnsafeBytes { own in
+            text.bytes.withUnsafeBytes { other in
+                nsrun_holds(own.baseAddress, own.count, other.baseAddress, other.count)
+            }
         }
-        return false
     }
 }

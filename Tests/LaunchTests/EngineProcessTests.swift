@@ -1,0 +1,125 @@
+import Foundation
+import Testing
+
+/// Processes, descriptors, and what is left behind: nothing, in any engine.
+@Suite(.serialized) struct EngineProcessTests {
+    @Test(arguments: TestEngine.allCases)
+    func leftoversAreKilledBeforeNsrunReturns(engine: TestEngine) throws {
+        let marker = "86400.\(UInt32.random(in: 0...UInt32.max))"
+        let script = """
+            trap '' HUP TERM; sleep \(marker) & setsid sleep \(marker) & (setsid sleep \(marker) &) &
+            while [ $(cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -o 'sleep \(marker)' | wc -l) -lt 3 ]
+            do :; done; exit 5
+            """
+        #expect(try inRoot(by: engine, script).status == 5)
+        #expect(try HostState.processes(marker) == [])
+    }
+
+    @Test(arguments: TestEngine.allCases)
+    func descriptorsArePassedOnAndNoneIsAdded(engine: TestEngine) throws {
+        // ls itself has one more, for the directory.
+        let script = "cat <&9; cat <&5; ls /proc/self/fd"
+        let seen = try inRoot(by: engine, script, descriptors: [5: "five\n", 9: "nine\n"])
+        expect(seen, prints: "nine\nfive\n0\n1\n2\n3\n5\n9")
+    }
+
+    @Test(arguments: TestEngine.allCases) func nothingMoreIsOpenInside(engine: TestEngine) throws {
+        let seen = try nsrun(
+            by: engine, ["--rootfs", Bench.current().rootfs, "ls", "/proc/self/fd"])
+        expect(seen, prints: "0\n1\n2\n3")
+    }
+
+    /// Not by proot, which holds on to what it was started with.
+    @Test(arguments: [TestEngine.userns, .fakechroot])
+    func whatTheCommandClosesIsClosed(engine: TestEngine) throws {
+        let pipe = try Pipe.make()
+        let run = try Conversation(
+            by: engine, "exec 7>&-; echo closed; read -r x", passing: [7: pipe.write])
+        close(pipe.write)
+        defer { close(pipe.read) }
+        #expect(run.line() == "closed")
+        #expect(Pipe.isReadable(pipe.read))
+        var byte: UInt8 = 0
+        #expect(read(pipe.read, &byte, 1) == 0)
+        #expect(HostState.state(of: run.child.pid) != nil)
+    }
+
+    @Test(arguments: [TestEngine.userns, .fakechroot])
+    func standardOutputClosedByTheCommandEnds(engine: TestEngine) throws {
+        let run = try Conversation(by: engine, "echo last; exec >&-; read -r x; exit 3")
+        #expect(run.rest() == ["last"])
+        run.say("go on")
+        #expect(run.child.wait() == 3)
+    }
+
+    @Test(arguments: TestEngine.allCases) func inputOutputAndErrorAreTheCallers(engine: TestEngine) throws {
+        let seen = try nsrun(
+            by: engine,
+            ["--rootfs", Bench.current().rootfs, "sh", "-c", "tr a-z A-Z; echo err >&2; exit 4"],
+            input: "some text\n")
+        expect(seen, Outcome(status: 4, output: "SOME TEXT", error: "err"))
+    }
+
+    @Test(arguments: ["0<&-", "2>&-", "0<&- 2>&-"], TestEngine.allCases)
+    func closedStandardDescriptorsStayClosed(closing: String, engine: TestEngine) throws {
+        let engines = try EngineBench.current()
+        let inside = "for f in 0 1 2; do [ -e /proc/$$/fd/$f ] && echo $f; done; :"
+        let plain = try run(["sh", "-c", "exec sh -c '\(inside)' \(closing)"])
+        let command =
+            "exec \(engines.bench.nsrun) --engine \(engine) --rootfs \(engines.bench.rootfs)"
+        let seen = try run(
+            ["sh", "-c", "\(command) sh -c '\(inside)' \(closing)"], environment: engines.tools)
+        expect(seen, plain)
+    }
+
+    // MARK: The private directory
+
+    @Test(arguments: TestEngine.withoutNamespaces)
+    func thePrivateDirectoryIsGoneAfterwards(engine: TestEngine) throws {
+        let before = try PrivateTrees.all()
+        let script = """
+            mkdir -p /tmp/a/b; chmod 0 /tmp/a/b /tmp/a; ln -s / /tmp/l; ls -A /tmp; exit 3
+            """
+        let seen = try inRoot(by: engine, script)
+        #expect(seen.status == 3 && seen.output == "a\nl", "\(seen)")
+        #expect(try PrivateTrees.all().subtracting(before) == [])
+        // And so it is where nothing was started.
+        _ = try nsrun(by: engine, ["--rootfs", Bench.current().rootfs, "no-such-program"])
+        #expect(try PrivateTrees.all().subtracting(before) == [])
+    }
+
+    @Test(arguments: TestEngine.withoutNamespaces)
+    func aRunThatWasKilledIsTidiedUpAfterByTheNext(engine: TestEngine) throws {
+        let before = try PrivateTrees.all()
+        let run = try Conversation(by: engine, "echo x >/tmp/x; echo ready; read -r x; cat /tmp/x")
+        #expect(run.line() == "ready")
+        let own = try PrivateTrees.all().subtracting(before)
+        #expect(own.count == 1)
+        run.child.send(SIGKILL)
+        run.child.wait()
+        // The command has outlived its launcher, and goes on in its root.
+        expect(try inRoot(by: engine, "true"), exits: 0)
+        #expect(try PrivateTrees.all().isSuperset(of: own))
+        run.say("go on")
+        #expect(run.rest() == ["x"])
+        #expect(
+            try HostState.eventually {
+                expect(try inRoot(by: engine, "true"), exits: 0)
+                return try PrivateTrees.all().isDisjoint(with: own)
+            })
+    }
+
+    @Test(arguments: TestEngine.withoutNamespaces)
+    func runsAtTheSameTimeDoNotDisturbEachOther(engine: TestEngine) throws {
+        let engines = try EngineBench.current()
+        let command = [
+            engines.bench.nsrun, "--engine", engine.rawValue, "--rootfs", engines.bench.rootfs,
+            "sh", "-c", "echo $$ >/tmp/x; sleep 0.1; ls /tmp; test $(cat /tmp/x) = $$",
+        ]
+        let runs = try (0..<12).map { _ in try Conversation(command, environment: engines.tools) }
+        for run in runs {
+            #expect(run.rest() == ["x"])
+            #expect(run.child.wait() == 0)
+        }
+    }
+}
