@@ -23,6 +23,7 @@ extension Vocabulary {
             "--map-auto", "--fake-root", "--cap-add", "--seccomp", "--lock-file", "--sync-fd",
             "--info-fd", "--userns", "--disable-userns", "--exec-label", "--as-pid-1",
             "--host-exec", "--arch", "a root by descriptor",
+            "a squashfs file as the rootfs",
         ]
         words.rootfs = "--rootfs"
         words.ephemeral = "--ephemeral"

@@ -24,6 +24,7 @@ public struct Vocabulary: Sendable {
         "identity", "ranges of ids", "fakesRoot", "capabilities", "filters", "lockFile",
         "heldDescriptors", "infoDescriptor", "entered namespaces", "forbidsNestedUser", "labels",
         "commandIsPidOne", "runsHostProgram", "emulators", "rootDescriptor",
+        "a squashfs as the root",
     ]
 
     // What asked for a step; empty where there is no word for it

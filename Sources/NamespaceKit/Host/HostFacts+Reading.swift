@@ -37,7 +37,11 @@ extension HostFacts {
         if request.home != .standard {
             facts.account = readAccount(user: facts.userID, group: facts.groupID)
         }
-        if case .rootfs = request.view {
+        if case .rootfs(let path) = request.view {
+            if request.rootDescriptor == nil {
+                let finder = RootImageFinder(path: path, request: request, facts: facts)
+                facts.rootImage = finder.find()
+            }
             facts.account = readAccount(user: facts.userID, group: facts.groupID)
             facts.terminal = readTerminal()
         }

@@ -30,6 +30,7 @@ public struct Planner {
         try planner.planCallersPlaces()
         try planner.planOperations()
         try planner.planHostProgram()
+        planner.planReadAhead()
         planner.planLabels()
         planner.add(.enterRoot)
         planner.planLocks()
@@ -46,7 +47,7 @@ public struct Planner {
             if !facts.hasMountAPI || request.avoided.contains(.mountAPI) {
                 .classic
             } else if facts.hasDetachedMounts, !request.avoided.contains(.detachedMounts),
-                !request.changesMounts
+                !request.changesMounts, !Planner.layersKernelImage(request, facts)
             {
                 .detached
             } else {
@@ -111,6 +112,7 @@ public struct Planner {
         if request.namespaces.forbidsNestedUser, !hasUserNamespace { throw .disableNeedsUser }
         if request.namespaces.enteredUser != nil, isParent { throw .needsOneThread }
         try checkEmulation()
+        try checkImage()
     }
 
     var hasUserNamespace: Bool {
@@ -170,7 +172,7 @@ public struct Planner {
         let identity = request.identity
         if !identity.needsHelpers {
             add(.write(text: "deny", file: "/proc/self/setgroups"))
-            let (outerUser, outerGroup) = registersAsRoot ? (0, 0) : (user, group)
+            let (outerUser, outerGroup) = setsUpAsRoot ? (0, 0) : (user, group)
             add(.write(text: idMap(outerGroup, facts.groupID), file: "/proc/self/gid_map"))
             add(.write(text: idMap(outerUser, facts.userID), file: "/proc/self/uid_map"))
             return
