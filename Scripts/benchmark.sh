@@ -41,7 +41,8 @@ while (($# > 0)); do
 done
 
 rivals=(
-    bubblewrap charliecloud dpkg gcc libc6-dev python3 qemu-user-static subordinate-ids uidmap
+    bubblewrap charliecloud dpkg fuse-device gcc libc6-dev python3 qemu-user-static squashfs-tools
+    squashfuse subordinate-ids uidmap
 )
 evidence+=(
     [bubblewrap]=bwrap
@@ -51,9 +52,11 @@ evidence+=(
     [libc6-dev]=/usr/include/stdio.h
     [python3]=python3
     [qemu-user-static]=qemu-arm-static
+    [squashfs-tools]=mksquashfs
 )
 
 if is_root; then
+    restore_fuse_at_exit
     prepare_account "${rootfs_packages[@]}" "${rivals[@]}"
     say "measuring as $account"
     # The account may not write where the chart is to go.
@@ -100,7 +103,7 @@ target() { report "$@" >>"$work/targets"; }
 share_of_rounds() { echo $((rounds / $1 > 2 ? rounds / $1 : 3)); }
 
 cd /
-for part in contenders machine launch throughput tests emulation binds bwrap memory rootfs; do
+for part in contenders machine launch throughput tests emulation image binds bwrap memory rootfs; do
     # shellcheck source=/dev/null
     source "$parts/$part.sh"
     if [[ $part == launch && -n $svg ]]; then

@@ -25,6 +25,7 @@ declare -A evidence=(
     [pkg-config]=pkg-config
     [rsync]=rsync
     [shellcheck]=shellcheck
+    [squashfuse]=squashfuse_ll
     [uidmap]=newuidmap
     [zlib1g-dev]=/usr/include/zlib.h
 )
@@ -72,8 +73,19 @@ grant_of_subordinate_ids() {
         "--add-subgids $first-$((first + 65535)) $(ordinary_user)"
 }
 
-# prepare_host NEED...: sees to it that packages are there, and a range of subordinate ids where one
-# of the needs is `subordinate-ids`. What takes privilege is one list of commands: root runs it, sudo
+# Whether the ordinary user may open /dev/fuse, as udev lets everybody.
+can_use_fuse() { [[ $(stat -c %A /dev/fuse 2>/dev/null) == c??????rw? ]]; }
+
+# For root: /dev/fuse gets its mode back when the shell ends.
+restore_fuse_at_exit() {
+    local mode
+    mode=$(stat -c %a /dev/fuse 2>/dev/null) || return 0
+    # shellcheck disable=SC2064 # now
+    trap "chmod $mode /dev/fuse" EXIT
+}
+
+# prepare_host NEED...: sees to it that packages are there, a range of subordinate ids where one of the
+# needs is `subordinate-ids`, and an open /dev/fuse where one is `fuse-device`. What takes privilege is one list of commands: root runs it, sudo
 # runs it, or the administrator is asked to.
 prepare_host() {
     type -P swift >/dev/null ||
@@ -83,6 +95,9 @@ prepare_host() {
     for need; do
         if [[ $need == subordinate-ids ]]; then
             has_subordinate_ids || commands+=("$(grant_of_subordinate_ids)")
+        elif [[ $need == fuse-device ]]; then
+            [[ -e /dev/fuse ]] || commands+=("modprobe fuse")
+            can_use_fuse || commands+=("chmod 666 /dev/fuse")
         else
             is_installed "$need" || missing+=("$need")
         fi

@@ -49,7 +49,10 @@ expect "    mount the squashfs $image on / by a loop device  [--rootfs]" "--expl
 expect "ok      squashfs files" "and the doctor" sh -c "'$nsrun' --doctor | grep squashfs"
 
 # While it runs there is one device for it, and afterwards none, even if it was killed.
-"$nsrun" --die-with-parent --rootfs "$image" -- sh -c 'echo ready; read -r line' >"$work/said" < <(sleep 20) &
+mkfifo "$work/input"
+exec 9<>"$work/input"
+"$nsrun" --die-with-parent --rootfs "$image" -- sh -c 'echo ready; read -r line' \
+    <"$work/input" >"$work/said" 9<&- &
 run=$!
 for ((i = 0; i < 500; i++)); do
     [[ ! -s $work/said ]] || break

@@ -8,7 +8,8 @@ extension Diagnosis {
         case NSRUN_CALL_SOURCE:
             return error(
                 "\(what): cannot open /dev/fuse", record.code,
-                "ask the administrator for modprobe fuse and chmod 666 /dev/fuse, or \(Self.unpack)")
+                "ask the administrator for modprobe fuse and chmod 666 /dev/fuse, or \(Self.unpack)"
+            )
         case NSRUN_CALL_CONTENT:
             // What it says last is often but a consequence.
             let lines = ByteString(bytes: record.text).split(on: UInt8(ascii: "\n"))
@@ -42,7 +43,8 @@ extension Diagnosis {
 
     static func mountImage(_ path: ByteString, _ code: Int32) -> LaunchError {
         LaunchError(
-            .setup, "cannot use the rootfs \(path.text): the kernel does not mount it: \(reason(code))",
+            .setup,
+            "cannot use the rootfs \(path.text): the kernel does not mount it: \(reason(code))",
             remedy: "it is damaged, or compressed in a way that this kernel lacks; \(unpack)",
             code: code)
     }

@@ -14,7 +14,9 @@ struct SquashfsHead: Equatable {
         }
         func number(at offset: Int, _ size: Int) -> UInt64 {
             var value: UInt64 = 0
-            for index in (0..<size).reversed() { value = value << 8 | UInt64(bytes[offset + index]) }
+            for index in (0..<size).reversed() {
+                value = value << 8 | UInt64(bytes[offset + index])
+            }
             return value
         }
         version = (UInt16(number(at: 28, 2)), UInt16(number(at: 30, 2)))

@@ -7,7 +7,9 @@ extension Planner {
     /// A layer lies only over a mount of this run's own namespace, which one of the kernel's becomes when it is
     /// attached.
     static func layersKernelImage(_ request: LaunchRequest, _ facts: HostFacts) -> Bool {
-        guard case .image(let image) = facts.rootImage, image.mounting == .kernel else { return false }
+        guard case .image(let image) = facts.rootImage, image.mounting == .kernel else {
+            return false
+        }
         return request.layer != .readOnly
     }
 
@@ -58,7 +60,8 @@ extension LaunchError {
     fileprivate static func writableImage(_ path: ByteString) -> LaunchError {
         LaunchError(
             .usage, "the rootfs \(path.text) cannot be writable: it is a squashfs",
-            remedy: "\(Vocabulary.current.memoryLayer) or an overlay directory for changes, or unpack "
+            remedy:
+                "\(Vocabulary.current.memoryLayer) or an overlay directory for changes, or unpack "
                 + "it: nsrun-rootfs import")
     }
 }
