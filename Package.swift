@@ -70,7 +70,7 @@ let tests: [Target] = [
     .testTarget(name: "LaunchTests"),
     .testTarget(name: "LibraryTests", dependencies: ["NamespaceKit"]),
     .testTarget(name: "BubblewrapTests", exclude: ["as-root.sh"]),
-    .testTarget(name: "RootfsTests"),
+    .testTarget(name: "RootfsTests", exclude: ["as-root.sh"]),
 ]
 
 let package = Package(

@@ -41,8 +41,8 @@ while (($# > 0)); do
 done
 
 rivals=(
-    bubblewrap charliecloud dpkg gcc libc6-dev libopenmpi-dev openmpi-bin python3
-    qemu-user-static subordinate-ids uidmap "${runner_packages[@]}"
+    bubblewrap charliecloud dpkg fuse-device gcc libc6-dev libopenmpi-dev openmpi-bin python3
+    qemu-user-static squashfs-tools squashfuse subordinate-ids uidmap "${runner_packages[@]}"
 )
 evidence+=(
     [bubblewrap]=bwrap
@@ -54,9 +54,11 @@ evidence+=(
     [openmpi-bin]=mpirun.openmpi
     [python3]=python3
     [qemu-user-static]=qemu-arm-static
+    [squashfs-tools]=mksquashfs
 )
 
 if is_root; then
+    restore_fuse_at_exit
     prepare_account "${rootfs_packages[@]}" "${rivals[@]}"
     say "measuring as $account"
     # The account may not write where the chart is to go.
@@ -104,7 +106,8 @@ share_of_rounds() { echo $((rounds / $1 > 2 ? rounds / $1 : 3)); }
 
 cd /
 sections=(
-    contenders machine launch throughput join tests runner emulation binds bwrap memory mpi rootfs
+    contenders machine launch throughput join tests runner emulation image binds bwrap memory mpi
+    rootfs
 )
 for part in "${sections[@]}"; do
     # shellcheck source=/dev/null

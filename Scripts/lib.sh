@@ -34,6 +34,7 @@ declare -A evidence=(
     [python3-protobuf]=/usr/lib/python3/dist-packages/google/protobuf
     [rsync]=rsync
     [shellcheck]=shellcheck
+    [squashfuse]=squashfuse_ll
     [uidmap]=newuidmap
     [zlib1g-dev]=/usr/include/zlib.h
 )
@@ -81,8 +82,19 @@ grant_of_subordinate_ids() {
         "--add-subgids $first-$((first + 65535)) $(ordinary_user)"
 }
 
-# prepare_host NEED...: sees to it that packages are there, and a range of subordinate ids where one
-# of the needs is `subordinate-ids`. What takes privilege is one list of commands: root runs it, sudo
+# Whether the ordinary user may open /dev/fuse, as udev lets everybody.
+can_use_fuse() { [[ $(stat -c %A /dev/fuse 2>/dev/null) == c??????rw? ]]; }
+
+# For root: /dev/fuse gets its mode back when the shell ends.
+restore_fuse_at_exit() {
+    local mode
+    mode=$(stat -c %a /dev/fuse 2>/dev/null) || return 0
+    # shellcheck disable=SC2064 # now
+    trap "chmod $mode /dev/fuse" EXIT
+}
+
+# prepare_host NEED...: sees to it that packages are there, a range of subordinate ids where one of the
+# needs is `subordinate-ids`, and an open /dev/fuse where one is `fuse-device`. What takes privilege is one list of commands: root runs it, sudo
 # runs it, or the administrator is asked to.
 prepare_host() {
     type -P swift >/dev/null ||
@@ -92,6 +104,9 @@ prepare_host() {
     for need; do
         if [[ $need == subordinate-ids ]]; then
             has_subordinate_ids || commands+=("$(grant_of_subordinate_ids)")
+        elif [[ $need == fuse-device ]]; then
+            [[ -e /dev/fuse ]] || commands+=("modprobe fuse")
+            can_use_fuse || commands+=("chmod 666 /dev/fuse")
         else
             is_installed "$need" || missing+=("$need")
         fi

@@ -39,9 +39,9 @@ check_account_is_idle() {
 
 # What the tests use beyond what the build needs.
 test_needs=(
-    "${rootfs_packages[@]}" automake cargo cmake dbus-daemon dpkg flatpak gcc git libc6-dev make
-    meson patchelf perl python3-pytest python3-pytest-xdist qemu-user-static squashfs-tools
-    subordinate-ids uidmap umoci
+    "${rootfs_packages[@]}" automake cargo cmake dbus-daemon dpkg flatpak fuse-device gcc git
+    libc6-dev make meson patchelf perl python3-pytest python3-pytest-xdist qemu-user-static
+    squashfs-tools squashfuse subordinate-ids uidmap umoci
 )
 if $all; then test_needs+=(bazel-bootstrap bazel-rules-java); fi
 if $all || $runner; then test_needs+=("${runner_packages[@]}"); fi
@@ -80,14 +80,16 @@ run_matrices() {
 }
 
 if is_root; then
+    restore_fuse_at_exit
     prepare_account "${test_needs[@]}"
     check_account_is_idle before
     status=0
     run_copy Scripts/test.sh "$@" || status=$?
     check_account_is_idle after
-    say "Tests/BubblewrapTests/as-root.sh"
-    NSRUN_TEST_BINARY=$copy/.build-embedded/nsrun \
-        "$project/Tests/BubblewrapTests/as-root.sh" || status=$?
+    for script in "$project"/Tests/*/as-root.sh; do
+        say "${script#"$project"/}"
+        NSRUN_TEST_BINARY=$copy/.build-embedded/nsrun "$script" || status=$?
+    done
     if $all; then
         run_matrices "$copy/.build-embedded/nsrun" "$copy/.build-rootfs/nsrun-rootfs" ||
             status=$?

@@ -168,6 +168,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return nsrun_root_host(w);
     case NSRUN_OP_ROOT_TMPFS:
         return nsrun_root_tmpfs(w);
+    case NSRUN_OP_IMAGE:
+        return nsrun_image(w, step);
     case NSRUN_OP_BIND:
         return nsrun_bind(w, step);
     case NSRUN_OP_TMPFS:
@@ -202,6 +204,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return nsrun_remount_read_only(w, step);
     case NSRUN_OP_LOCK_FILE:
         return lock_file(w, step);
+    case NSRUN_OP_READ_AHEAD:
+        return nsrun_read_ahead(w, step);
     case NSRUN_OP_ENTER:
         return nsrun_enter(w);
     case NSRUN_OP_CHDIR:

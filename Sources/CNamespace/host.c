@@ -10,9 +10,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -69,10 +71,8 @@ int nsrun_poll2(int a, int b, int64_t nanoseconds) {
     return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0);
 }
 
-int nsrun_pipe(int fds[2]) {
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return -errno;
-    // Not in the place of a standard descriptor that the caller has closed.
+/// Not in the place of a standard descriptor that the caller has closed.
+static int move_up(int fds[2]) {
     for (int i = 0; i < 2; i++) {
         int moved = fds[i] > 2 ? fds[i] : fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
         if (moved < 0)
@@ -82,6 +82,12 @@ int nsrun_pipe(int fds[2]) {
         fds[i] = moved;
     }
     return 0;
+}
+
+int nsrun_pipe(int fds[2]) { return pipe2(fds, O_CLOEXEC) == 0 ? move_up(fds) : -errno; }
+
+int nsrun_socket_pair(int fds[2]) {
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0 ? move_up(fds) : -errno;
 }
 
 int nsrun_stop_self(void) { return kill(getpid(), SIGSTOP) == 0 ? 0 : -errno; }
@@ -217,6 +223,19 @@ int64_t nsrun_file_mode(const char *path, bool follow) {
     return fstatat(AT_FDCWD, path, &status, follow ? 0 : AT_SYMLINK_NOFOLLOW) == 0
                ? (int64_t)status.st_mode
                : -errno;
+}
+
+int64_t nsrun_file_size(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 ? (int64_t)status.st_size : -errno;
+}
+
+int nsrun_memory_file(const char *data, size_t length) {
+    int fd = nsrun_result(memfd_create("nsrun", MFD_CLOEXEC));
+    int error = fd < 0 ? fd : nsrun_write_all(fd, data, length);
+    if (error < 0 && fd >= 0)
+        close(fd);
+    return error < 0 ? error : fd;
 }
 
 void *nsrun_open_list(const char *path) { return opendir(path); }

@@ -104,6 +104,10 @@ int nsrun_place_link(struct nsrun_world *w, const char *name, struct nsrun_place
     return tree < 0 ? tree : attach(w, tree, true, place);
 }
 
+int nsrun_place_mount(struct nsrun_world *w, int mount, struct nsrun_place *place) {
+    return attach(w, mount, false, place);
+}
+
 void nsrun_remember_made(struct nsrun_world *w, int fd) {
     struct stat status;
     if (w->made_count < sizeof w->made / sizeof w->made[0] && fstat(fd, &status) == 0)

@@ -63,7 +63,10 @@ int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step) {
             error = -E2BIG;
             break;
         }
-        fds[count] = open_layer(step->list[count]);
+        // A root that is there already is what lies below the layer.
+        fds[count] = step->flags & NSRUN_INSIDE
+                         ? nsrun_result(fcntl(w->root, F_DUPFD_CLOEXEC, 3))
+                         : open_layer(step->list[count]);
         if (fds[count] < 0) {
             error = fds[count];
             break;

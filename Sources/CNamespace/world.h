@@ -103,6 +103,8 @@ int nsrun_place_link(struct nsrun_world *w, const char *name, struct nsrun_place
 /// `options` are key, value pairs ending with NULL; a value of NULL is a flag.
 int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *const *options,
                            unsigned attributes, struct nsrun_place *place);
+/// What is mounted nowhere yet, placed; the descriptor is taken over. Not with the classic calls.
+int nsrun_place_mount(struct nsrun_world *w, int mount, struct nsrun_place *place);
 /// A new file system, mounted nowhere. Returns its descriptor.
 int nsrun_make_filesystem(const char *type, const char *const *options, unsigned attributes);
 /// An empty directory in memory with a mode, placed.
@@ -115,6 +117,10 @@ int nsrun_remount_read_only(struct nsrun_world *w, const struct nsrun_step *step
 int nsrun_root_host(struct nsrun_world *w);
 int nsrun_root_tmpfs(struct nsrun_world *w);
 int nsrun_enter(struct nsrun_world *w);
+
+// image.c
+int nsrun_image(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_read_ahead(struct nsrun_world *w, const struct nsrun_step *step);
 
 // binfmt.c
 int nsrun_binfmt(struct nsrun_world *w, const struct nsrun_step *step);

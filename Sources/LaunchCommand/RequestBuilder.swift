@@ -215,6 +215,7 @@ struct RequestBuilder {
         case "force-attached-mounts": result.request.avoided.insert(.detachedMounts)
         case "force-no-pidfd": result.request.avoided.insert(.processDescriptors)
         case "force-no-own-binfmt": result.request.avoided.insert(.ownBinfmt)
+        case "force-squashfuse": result.request.avoided.insert(.kernelImages)
         case "print-assumed-kernel": result.action = .kernel
         case "force-openat-fallback": result.request.avoided.insert(.openat2)
         case "force-mount-setattr-fallback": result.request.avoided.insert(.mountAPI)

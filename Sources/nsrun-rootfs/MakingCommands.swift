@@ -77,9 +77,9 @@ struct Export: ParsableCommand {
             """)
 
     @OptionGroup var common: CommonOptions
-    @Option(help: "For a squashfs: zstd, lz4, gzip or xz.")
-    var compression = Exporter.BlockCompression.zstd
-    @Option(help: "For a squashfs: bytes in a block, a power of two.") var blockSize = 128 << 10
+    @Option(help: "For a squashfs: lz4, zstd, gzip or xz.")
+    var compression = Exporter.BlockCompression.lz4
+    @Option(help: "For a squashfs: bytes in a block, a power of two.") var blockSize = 64 << 10
     @Argument(help: "The rootfs to pack.") var source: String
     @Argument(help: "The file to write.") var file: String
 

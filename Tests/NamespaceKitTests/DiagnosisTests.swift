@@ -128,7 +128,7 @@ import Testing
             ENOENT, "no such file or directory",
             "give the directory that holds its usr, bin and etc"
         ),
-        (ENOTDIR, "not a directory", "give a directory"),
+        (ENOTDIR, "not a directory", "give a directory or a squashfs file"),
         (EACCES, "permission denied", "every directory on the way must be searchable by you"),
     ])
     func aRootfsThatCannotBeUsed(code: Int32, cause: String, remedy: String) throws {

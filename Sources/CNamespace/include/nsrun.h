@@ -39,6 +39,7 @@ enum nsrun_op {
     NSRUN_OP_HOST_DIRECTORY,  ///< target: made on the host where it is missing
     NSRUN_OP_ROOT_HOST,       ///< the new root is the host's own
     NSRUN_OP_ROOT_TMPFS,      ///< the new root is an empty tmpfs
+    NSRUN_OP_IMAGE,           ///< source: its name, fd: where the device goes to, or with flags the mount
     NSRUN_OP_BIND,            ///< source or fd, target, flags; target "/" replaces the root
     NSRUN_OP_TMPFS,           ///< target, mode, value: bytes or 0
     NSRUN_OP_PROC,            ///< target
@@ -56,6 +57,8 @@ enum nsrun_op {
     NSRUN_OP_CHMOD,           ///< target, mode
     NSRUN_OP_REMOUNT_RO,      ///< target
     NSRUN_OP_LOCK_FILE,       ///< target
+    NSRUN_OP_READ_AHEAD,      ///< list: files, read before they are asked for; the first that is there counts,
+                              ///< and the one of list2 that belongs to it
     NSRUN_OP_ENTER,           ///< pivot_root into the new root
     NSRUN_OP_CHDIR,           ///< list: candidates, the last must succeed; list2: "PWD=..." of each
     NSRUN_OP_RLIMIT,          ///< fd: RLIMIT_*, value: soft, value2: hard, flags
@@ -81,9 +84,10 @@ enum {
     NSRUN_REPLACE_LINK = 1 << 4,  ///< a destination that is a symlink gives way to a real one
     NSRUN_MUST_EXIST = 1 << 5,    ///< a missing destination is not made but skipped
     NSRUN_VOLATILE = 1 << 6,      ///< overlay: nothing needs to reach the disk
-    NSRUN_INSIDE = 1 << 7,        ///< the source is a path of the new root
+    NSRUN_INSIDE = 1 << 7,        ///< the source is a path of the new root; overlay: it is the root itself
     NSRUN_DIRECTORY_ONLY = 1 << 8, ///< the source must be a directory
     NSRUN_ONLY_LOWER = 1 << 9,    ///< a limit that is lower already stays
+    NSRUN_MOUNTED = 1 << 10,      ///< the descriptor is a mount already
 };
 
 struct nsrun_step {
@@ -234,6 +238,8 @@ int nsrun_wait(pid_t pid, bool block, int *status, struct rusage *usage);
 /// Waits until one of two descriptors is readable: bit 0, bit 1; 0 at the end of the time.
 int nsrun_poll2(int a, int b, int64_t nanoseconds);
 int nsrun_pipe(int fds[2]);
+/// A pair of connected sockets that keep records apart (unix(7)), close-on-exec.
+int nsrun_socket_pair(int fds[2]);
 int nsrun_stop_self(void);
 int nsrun_die_with_parent(void);
 /// Closes every descriptor above 2 except the ones given.
@@ -303,6 +309,18 @@ ssize_t nsrun_terminal_name(int fd, char *buffer, size_t capacity);
 int64_t nsrun_now(void);
 /// An open directory descriptor with a shared lock (flock LOCK_SH), close-on-exec, or a negative errno.
 int nsrun_open_shared(const char *path);
+
+/// Starts the server of a squashfs (squashfuse_ll(1)), which waits for its device to come over `socket` and ends
+/// with the file system. `argv` names the device /dev/fd/3 and the image /proc/self/fd/4. What it complains of can
+/// be read from `errors`. Nobody's child; 0 or a negative errno.
+int nsrun_start_image_server(const char *program, char *const argv[], char *const envp[], int image,
+                             int *socket, int *errors);
+/// Mounts a squashfs file by the kernel, nowhere yet; for real root. A descriptor of the mount or a negative errno.
+int nsrun_mount_squashfs(int image);
+/// A file in memory with this content (memfd_create(2)), close-on-exec, or a negative errno.
+int nsrun_memory_file(const char *data, size_t length);
+/// The size of a file in bytes, or a negative errno.
+int64_t nsrun_file_size(const char *path);
 
 // For engines that cannot mount: a private directory of the host's.
 

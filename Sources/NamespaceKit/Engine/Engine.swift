@@ -30,7 +30,7 @@ public enum EngineFeature: Int, Sendable, CaseIterable {
     case network, hostname, ipc, cgroup, readOnlyBinds, messageQueues, memoryLayer, keptLayer
     case overlays, identity, ranges, fakeRoot, capabilities, filters, locks, heldDescriptors
     case reports, otherNamespaces, nestedNamespaces, labels, pidOne, hostPrograms, emulators
-    case rootDescriptor, writableRoot, hostRoot, modes, sizes
+    case rootDescriptor, writableRoot, hostRoot, modes, sizes, images
 
     /// The engine does it in its own way.
     func isHonoured(by engine: Engine) -> Bool {

@@ -27,6 +27,7 @@ public struct EngineRun {
         for feature in request.engineFeatures where !feature.isHonoured(by: engine) {
             throw .notHonoured(feature, by: engine)
         }
+        if facts.rootImage != .none { throw .notHonoured(.images, by: engine) }
         if request.view == .empty { throw .notHonoured(.otherNamespaces, by: engine) }
         var request = request
         try request.readContents()

@@ -24,6 +24,7 @@ struct Diagnosis {
         if call == NSRUN_CALL_FORK {
             return error("cannot start the command", record.code, limitRemedy)
         }
+        if let damage = damage(step, record) { return damage }
         if isRefusedMount(step, record) { return mountsRefused(step, record.code) }
         switch step.action {
         case .unshare(let set):
@@ -41,6 +42,7 @@ struct Diagnosis {
                 "it must be a descriptor of /proc/PID/ns/\(set.list) of a namespace that you own")
         case .fileSystem(.proc, let target): return proc(target, record)
         case .execute(let candidates): return program(candidates, record)
+        case .image(let image): return self.image(image, record)
         case .binfmt: return binfmt(step, record.code, call)
         case .join(let name, _): return join(name, record)
         case .share: return share(record.code)
@@ -156,7 +158,7 @@ struct Diagnosis {
         switch record.code {
         case ENOENT:
             return error(what, ENOENT, "give the directory that holds its usr, bin and etc")
-        case ENOTDIR: return error(what, ENOTDIR, "give a directory")
+        case ENOTDIR: return error(what, ENOTDIR, "give a directory or a squashfs file")
         case EACCES:
             return error(what, EACCES, "every directory on the way must be searchable by you")
         case EPERM:
@@ -319,7 +321,7 @@ extension Step {
     /// It changes what is mounted.
     fileprivate var mounts: Bool {
         switch action {
-        case .hostRoot, .emptyRoot, .bind, .tmpfs, .overlay, .fileSystem: true
+        case .hostRoot, .emptyRoot, .image, .bind, .tmpfs, .overlay, .fileSystem: true
         default: false
         }
     }

@@ -24,6 +24,7 @@ extension Step {
         case .hostRoot: "start from the host's root"
         case .emptyRoot: "start from an empty root"
         case .hostDirectory(let path): "make the directory \(path.text) on the host"
+        case .image(let image): image.description
         case .bind(let bind): bind.description
         case .tmpfs(let target, let mode, let size, _):
             "mount a tmpfs on \(target.text) (\(octal(mode))\(size.map { ", \($0) bytes" } ?? ""))"
@@ -47,6 +48,7 @@ extension Step {
             "change the mode of \(target.text) to \(octal(mode))"
         case .remountReadOnly(let target): "make the mount \(target.text) read-only"
         case .lockFile(let target): "lock the file \(target.text)"
+        case .readAhead(let files, _): "read ahead \(list(files))"
         case .enterRoot: "enter the new root"
         case .redirect(let descriptor, let target):
             "make descriptor \(descriptor) descriptor \(target)"
@@ -124,6 +126,16 @@ extension Step.Bind {
         if options.contains(.onlyIfPresent) { notes.append("if the target exists") }
         let note = notes.isEmpty ? "" : " (" + notes.joined(separator: ", ") + ")"
         return "bind-mount \(sourceText) onto \(target.text)\(note)"
+    }
+}
+
+extension Step.Image {
+    var description: String {
+        switch mounting {
+        case .kernel: "mount the squashfs \(path.text) on / by a loop device"
+        case .server(let program):
+            "mount the squashfs \(path.text) on / through FUSE, served by \(program.text)"
+        }
     }
 }
 

@@ -1,3 +1,5 @@
+import CNamespace
+
 /// Finds out what this host allows by trying it: each probe is a real launch of a small plan.
 public enum Doctor {
     /// What one probe found.
@@ -56,6 +58,7 @@ public enum Doctor {
                 $0.operations = [.init(.dev(target: "/tmp/dev"))]
             })
         findings.append(binfmt())
+        findings.append(image())
         findings.append(interface("mount calls by descriptor (Linux 5.12)", facts.hasMountAPI))
         findings.append(interface("openat2 (Linux 5.6)", facts.hasOpenat2))
         findings.append(
@@ -77,6 +80,35 @@ public enum Doctor {
         return probe(
             "binfmt_misc of a run's own (Linux 6.7)", essential: false,
             facts: { $0.emulation.records = [record] }, { _ in })
+    }
+
+    /// A root that is an empty squashfs: it stands if what is missing is the program.
+    private static func image() -> Finding {
+        var finding = Finding(what: "squashfs files", works: false, isEssential: false, detail: "")
+        let bytes = RootImage.empty
+        let file = bytes.withUnsafeBytes {
+            nsrun_memory_file($0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+        }
+        guard file >= 0 else { return finding }
+        defer { closeDescriptor(file) }
+        let path = ByteString("/proc/self/fd/\(file)")
+        var request = LaunchRequest(command: ["/nothing"])
+        request.view = .rootfs(path)
+        do throws(LaunchError) {
+            _ = try Launcher().launch(request).wait()
+        } catch {
+            finding.works = error.kind == .notFound
+            finding.detail = finding.works ? "" : cause(of: error, on: path)
+            finding.remedy = error.remedy
+        }
+        return finding
+    }
+
+    /// What an error says after the path that nobody has given.
+    private static func cause(of error: LaunchError, on path: ByteString) -> String {
+        let start = "cannot use the rootfs \(path.text): "
+        guard error.message.utf8.starts(with: start.utf8) else { return error.message }
+        return ByteString(error.message).slice(from: start.utf8.count).text
     }
 
     private static func probe(

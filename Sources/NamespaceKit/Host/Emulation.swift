@@ -115,7 +115,8 @@ struct EmulationFinder {
         if let command = request.command.first, command.isAbsolute, let head = head(command) {
             programs.append((head, isRoots: false))
         }
-        guard case .rootfs = request.view else { return programs }
+        // What an image holds is seen only once it is mounted.
+        guard case .rootfs = request.view, facts.rootImage == .none else { return programs }
         for path: ByteString in [
             "/bin/sh", "/bin/bash", "/usr/bin/env", "/bin/busybox", "/usr/bin/dpkg",
         ] {

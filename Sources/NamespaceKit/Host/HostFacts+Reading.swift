@@ -39,7 +39,13 @@ extension HostFacts {
         if isRootfs || request.home != .standard {
             facts.account = readAccount(user: facts.userID, group: facts.groupID)
         }
-        if isRootfs { facts.terminal = readTerminal() }
+        if case .rootfs(let path) = request.view {
+            if request.rootDescriptor == nil {
+                let finder = RootImageFinder(path: path, request: request, facts: facts)
+                facts.rootImage = finder.find()
+            }
+            facts.terminal = readTerminal()
+        }
         if request.join == .jobStep { facts.parent = readParent() }
         facts.readPlaces(for: request)
         if request.view != .empty || !request.emulators.isEmpty {

@@ -41,6 +41,8 @@ public struct HostFacts: Sendable, Equatable {
     public var sourceTree: ByteString?
     /// The command as a program of the host's, where it is to be one.
     public var hostProgram: HostProgram.Finding = .notLookedFor
+    /// The root, where it is a file.
+    public var rootImage = RootImage.Finding.none
     /// What the programs of the root need beyond the kernel's own architecture.
     public var emulation = Emulation()
     /// The parent of this process, see ``readParent()``; looked up where it is asked for.

@@ -37,6 +37,8 @@ public struct Launcher: Sendable {
     func begin(
         _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64? = nil
     ) throws(LaunchError) -> RunningProcess {
+        var plan = plan
+        let image = try ImageMount(&plan)
         let lock = try lockRootfs(of: plan)
         let status = try Pipe()
         let reply = try Pipe()
@@ -51,6 +53,7 @@ public struct Launcher: Sendable {
         status.closeWriteEnd()
         reply.closeReadEnd()
         let diagnosis = Diagnosis(plan: plan, facts: facts)
+        image.closeAfterLaunch()
         guard child > 0 else {
             status.closeReadEnd()
             reply.closeWriteEnd()
@@ -59,7 +62,7 @@ public struct Launcher: Sendable {
         }
         return RunningProcess(
             pid: child, plan: plan, diagnosis: diagnosis, status: status.readEnd,
-            reply: reply.writeEnd, lock: lock)
+            reply: reply.writeEnd, lock: lock, complaints: image.complaints)
     }
 
     /// A shared lock on the rootfs while the run lasts: what is locked is not removed. Of a run that has
@@ -81,6 +84,8 @@ public struct Launcher: Sendable {
     public func runInPlace(
         _ plan: LaunchPlan, facts: HostFacts
     ) throws(LaunchError) -> Never {
+        var plan = plan
+        let image = try ImageMount(&plan)
         var mask: UInt64 = 0
         _ = nsrun_blocked_signals(&mask)
         try Supervisor.enter(plan.entered)
@@ -88,7 +93,9 @@ public struct Launcher: Sendable {
         let report = UnsafeMutablePointer<nsrun_report>.allocate(capacity: 1)
         report.initialize(to: nsrun_report())
         withUnsafePointer(to: lowered.plan) { nsrun_run_in_place($0, report) }
-        throw Diagnosis(plan: plan, facts: facts).explain(Diagnosis.Record(report))
+        var record = Diagnosis.Record(report)
+        record.addComplaint(from: image.complaints)
+        throw Diagnosis(plan: plan, facts: facts).explain(record)
     }
 }
 

@@ -202,6 +202,11 @@ struct LoweredPlan {
         case .hostRoot: set(&step, NSRUN_OP_ROOT_HOST)
         case .emptyRoot: set(&step, NSRUN_OP_ROOT_TMPFS)
         case .hostDirectory(let path): set(&step, NSRUN_OP_HOST_DIRECTORY, target: path)
+        case .image(let image):
+            set(&step, NSRUN_OP_IMAGE)
+            step.source = keep(image.path)
+            step.fd = image.descriptor
+            if image.mounting == .kernel { step.flags |= UInt32(NSRUN_MOUNTED) }
         case .bind(let bind): lower(bind, into: &step)
         case .tmpfs(let target, let mode, let size, let replacesLink):
             set(&step, NSRUN_OP_TMPFS, target: target, mode: mode, value: size ?? 0)
@@ -245,6 +250,10 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_CHMOD, target: target, mode: mode)
         case .remountReadOnly(let target): set(&step, NSRUN_OP_REMOUNT_RO, target: target)
         case .lockFile(let target): set(&step, NSRUN_OP_LOCK_FILE, target: target)
+        case .readAhead(let files, let others):
+            set(&step, NSRUN_OP_READ_AHEAD)
+            step.list = keep(list: files)
+            step.list2 = keep(list: others)
         default: set(&step, NSRUN_OP_ENTER)
         }
     }
@@ -279,6 +288,7 @@ struct LoweredPlan {
     private mutating func lower(_ overlay: Step.Overlay, into step: inout nsrun_step) {
         set(&step, NSRUN_OP_OVERLAY, target: overlay.target)
         step.list = keep(list: overlay.lower)
+        if overlay.liesOverRoot { step.flags |= UInt32(NSRUN_INSIDE) }
         switch overlay.upper {
         case .none: step.flags |= UInt32(NSRUN_READ_ONLY)
         case .memory: step.flags |= UInt32(NSRUN_VOLATILE)

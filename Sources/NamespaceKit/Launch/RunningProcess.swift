@@ -33,6 +33,8 @@ public final class RunningProcess {
     let replyDescriptor: Int32
     /// Holds a lock on the rootfs, -1 for none.
     let lockDescriptor: Int32
+    /// Where the server of an image complains, -1 for none.
+    private let complaints: Int32
     /// The command, where a program inside has told of it.
     private var command: Int32?
     var hasTold: Bool { command != nil }
@@ -46,7 +48,7 @@ public final class RunningProcess {
 
     init(
         pid: Int32, plan: LaunchPlan, diagnosis: Diagnosis, status: Int32, reply: Int32,
-        lock: Int32? = nil
+        lock: Int32? = nil, complaints: Int32 = -1
     ) {
         self.pid = pid
         self.plan = plan
@@ -54,12 +56,14 @@ public final class RunningProcess {
         self.status = status
         replyDescriptor = reply
         lockDescriptor = lock ?? -1
+        self.complaints = complaints
     }
 
     deinit {
         closeStatus()
         closeDescriptor(replyDescriptor)
         if lockDescriptor >= 0 { closeDescriptor(lockDescriptor) }
+        if complaints >= 0 { closeDescriptor(complaints) }
     }
 
     /// What the run says of itself on its status pipe.
@@ -101,7 +105,9 @@ public final class RunningProcess {
         case NSRUN_REPORT_FAILED:
             closeStatus()
             _ = try? reap(block: true)
-            throw diagnosis.explain(Diagnosis.Record(report))
+            var record = Diagnosis.Record(report)
+            record.addComplaint(from: complaints)
+            throw diagnosis.explain(record)
         case NSRUN_REPORT_STARTED:
             if plan.statusDescriptor != nil { command = report.pointee.value }
             return .started(pid: report.pointee.value)

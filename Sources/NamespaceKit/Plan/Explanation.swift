@@ -197,6 +197,7 @@ struct MountTree {
             switch step.action {
             case .hostRoot: put("/", "the host's root", .writable)
             case .emptyRoot: put("/", "tmpfs", .isPrivate)
+            case .image(let image): put("/", image.path.text, .readOnly)
             case .bind(let bind):
                 put(
                     bind.target, bind.sourceText,

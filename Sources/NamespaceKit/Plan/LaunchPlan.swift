@@ -105,9 +105,18 @@ extension LaunchPlan {
         return nil
     }
 
-    /// The directory that the root is made of, where it is one of its own.
+    /// The squashfs that the root is, where it is one.
+    var image: ByteString? {
+        for step in steps {
+            if case .image(let image) = step.action { return image.path }
+        }
+        return nil
+    }
+
+    /// The directory or file that the root is made of, where it is one of its own.
     var rootfs: ByteString? {
         if let lockedRootfs { return lockedRootfs }
+        if let image { return image }
         for step in steps {
             switch step.action {
             case .bind(let bind) where bind.directoryOnly:

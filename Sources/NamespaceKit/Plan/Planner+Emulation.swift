@@ -2,8 +2,9 @@
 extension Planner {
     /// Only root of the namespace, with root's group, may write records. So the namespace has the caller
     /// as root, and the command lives in one below it as who it is: records hold for namespaces below, too.
-    var registersAsRoot: Bool {
-        !facts.emulation.records.isEmpty && !request.identity.needsHelpers
+    /// An image wants the same, see ``servesImageAsRoot``.
+    var setsUpAsRoot: Bool {
+        (!facts.emulation.records.isEmpty || servesImageAsRoot) && !request.identity.needsHelpers
             && ((request.user ?? facts.userID) != 0 || (request.group ?? facts.groupID) != 0)
     }
 

@@ -32,11 +32,12 @@ extension Planner {
             // A change of ids makes the kernel forget whose death ends us.
             if request.lifecycle.diesWithParent { add(.dieWithParent) }
         }
-        if registersAsRoot {
+        if setsUpAsRoot {
             // With capabilities over its mounts, too, as it would have in a root of this machine's.
             let namespaces: NamespaceSet = keptCapabilities == 0 ? .user : [.user, .mount]
-            add(.unshare(namespaces), word(words.emulation))
-            planOwnIDs(word(words.emulation), wereRoot: true)
+            let origin = word(facts.emulation.records.isEmpty ? words.rootfs : words.emulation)
+            add(.unshare(namespaces), origin)
+            planOwnIDs(origin, wereRoot: true)
         }
         if keepsPowerOverMounts {
             // In the namespace that made them, root could make the mounts writable again. In a copy

@@ -80,7 +80,7 @@ extension Planner {
         return .directories(upper: parts.0, work: parts.1)
     }
 
-    private mutating func layered(_ directory: ByteString) -> FileSystemOperation.OverlayUpper {
+    mutating func layered(_ directory: ByteString) -> FileSystemOperation.OverlayUpper {
         let upper = directory.appending(path: "upper")
         let work = directory.appending(path: "work")
         for path in [directory, upper, work] {
@@ -92,25 +92,7 @@ extension Planner {
     // MARK: The rootfs view
 
     private mutating func planRootfsView(_ path: ByteString) {
-        switch request.layer {
-        case .readOnly, .writable:
-            let options: BindOptions = request.layer == .readOnly ? .readOnly : []
-            var source = FileSystemOperation.Source.path(path)
-            if let descriptor = request.rootDescriptor {
-                source = .descriptor(descriptor)
-                plan.closedDescriptors.append(descriptor)
-            }
-            add(
-                .bind(.init(source: source, target: "/", options: options, directoryOnly: true)),
-                word(words.rootfs))
-        case .memory:
-            add(.overlay(.init(target: "/", lower: [path], upper: .memory)), word(words.ephemeral))
-        case .directory(let directory):
-            let upper = layered(directory)
-            add(
-                .overlay(.init(target: "/", lower: [path], upper: upper)),
-                word(words.overlayDirectory))
-        }
+        if let image { planImage(image) } else { planRootDirectory(path) }
         mount("/sys", "/sys", [.readOnly, .replaceLink])
         if request.hostParts.contains(.devices) {
             mount("/dev", "/dev", [.devices, .replaceLink])
@@ -154,6 +136,28 @@ extension Planner {
             mount("/etc/hosts", "/etc/hosts", [.readOnly, .optional])
         }
         planHostPlaces()
+    }
+
+    private mutating func planRootDirectory(_ path: ByteString) {
+        switch request.layer {
+        case .readOnly, .writable:
+            let options: BindOptions = request.layer == .readOnly ? .readOnly : []
+            var source = FileSystemOperation.Source.path(path)
+            if let descriptor = request.rootDescriptor {
+                source = .descriptor(descriptor)
+                plan.closedDescriptors.append(descriptor)
+            }
+            add(
+                .bind(.init(source: source, target: "/", options: options, directoryOnly: true)),
+                word(words.rootfs))
+        case .memory:
+            add(.overlay(.init(target: "/", lower: [path], upper: .memory)), word(words.ephemeral))
+        case .directory(let directory):
+            let upper = layered(directory)
+            add(
+                .overlay(.init(target: "/", lower: [path], upper: upper)),
+                word(words.overlayDirectory))
+        }
     }
 
     /// The caller's name inside. As root the rootfs's own files serve, and stay writable.

@@ -32,6 +32,7 @@ public struct Planner {
         try planner.planCallersPlaces()
         try planner.planOperations()
         try planner.planHostProgram()
+        planner.planReadAhead()
         if request.join == nil { planner.planLabels() }
         planner.add(.enterRoot)
         planner.planNestedUser()
@@ -50,7 +51,7 @@ public struct Planner {
             if !facts.hasMountAPI || request.avoided.contains(.mountAPI) {
                 .classic
             } else if facts.hasDetachedMounts, !request.avoided.contains(.detachedMounts),
-                !request.changesMounts
+                !request.changesMounts, !Planner.layersKernelImage(request, facts)
             {
                 .detached
             } else {
@@ -117,6 +118,7 @@ public struct Planner {
         if request.namespaces.enteredUser != nil, isParent { throw .needsOneThread }
         try checkEmulation()
         try checkJoin()
+        try checkImage()
     }
 
     var hasUserNamespace: Bool {
@@ -177,7 +179,7 @@ public struct Planner {
         let identity = request.identity
         if !identity.needsHelpers {
             add(.write(text: "deny", file: "/proc/self/setgroups"))
-            let (outerUser, outerGroup) = registersAsRoot ? (0, 0) : (user, group)
+            let (outerUser, outerGroup) = setsUpAsRoot ? (0, 0) : (user, group)
             add(.write(text: idMap(outerGroup, facts.groupID), file: "/proc/self/gid_map"))
             add(.write(text: idMap(outerUser, facts.userID), file: "/proc/self/uid_map"))
             return

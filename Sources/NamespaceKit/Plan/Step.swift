@@ -31,6 +31,8 @@ public struct Step: Sendable, Equatable {
         case hostRoot
         case emptyRoot
         case hostDirectory(ByteString)
+        /// The root is a squashfs, read-only.
+        case image(Image)
         case bind(Bind)
         case tmpfs(target: ByteString, mode: UInt32, size: UInt64?, replacesLink: Bool)
         case fileSystem(KernelFileSystem, target: ByteString)
@@ -50,6 +52,9 @@ public struct Step: Sendable, Equatable {
         case changeMode(target: ByteString, mode: UInt32)
         case remountReadOnly(target: ByteString)
         case lockFile(target: ByteString)
+        /// Files of the root are read before they are asked for: the first that is there, and the one that
+        /// belongs to it.
+        case readAhead([ByteString], with: [ByteString])
         case enterRoot
 
         // The command
@@ -88,11 +93,22 @@ public struct Step: Sendable, Equatable {
         public var directoryOnly = false
     }
 
+    public struct Image: Sendable, Equatable {
+        public var path: ByteString
+        public var mounting: RootImage.Mounting
+        /// What the launcher prepares: the mount, or a socket to the server.
+        var descriptor: Int32 = -1
+
+        init(_ image: RootImage) { (path, mounting) = (image.path, image.mounting) }
+    }
+
     public struct Overlay: Sendable, Equatable {
         public var target: ByteString
         /// Uppermost first.
         public var lower: [ByteString]
         public var upper: FileSystemOperation.OverlayUpper
+        /// The lower layer, whatever it is called, is the root as it stands.
+        public var liesOverRoot = false
     }
 
     /// What the final drop leaves: a bit for each capability.

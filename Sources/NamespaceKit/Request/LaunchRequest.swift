@@ -9,7 +9,7 @@ public struct LaunchRequest: Sendable, Equatable {
     public enum View: Sendable, Equatable {
         /// The host's own root with a fresh `/proc` and private `/tmp`, `/var/tmp` and `/dev/shm`.
         case host
-        /// A directory that holds a root file system.
+        /// A directory that holds a root file system, or a squashfs file.
         case rootfs(ByteString)
         /// Nothing at all (bubblewrap).
         case empty
@@ -339,4 +339,6 @@ public struct AvoidedInterfaces: OptionSet, Sendable {
     public static let ownBinfmt = AvoidedInterfaces(rawValue: 1 << 3)
     /// pidfd_open(2): the end of a process is that of its connection.
     public static let processDescriptors = AvoidedInterfaces(rawValue: 1 << 4)
+    /// A squashfs mounted by the kernel: it is served through FUSE.
+    public static let kernelImages = AvoidedInterfaces(rawValue: 1 << 5)
 }

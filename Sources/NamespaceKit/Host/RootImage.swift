@@ -1,0 +1,120 @@
+import CNamespace
+
+/// A root that is one file: a squashfs.
+public struct RootImage: Sendable, Equatable {
+    /// Who reads it.
+    public enum Mounting: Sendable, Equatable {
+        /// The kernel, which allows that to real root only.
+        case kernel
+        /// squashfuse_ll(1), at this path, through FUSE.
+        case server(ByteString)
+    }
+
+    public enum Finding: Sendable, Equatable {
+        /// The root is no such file.
+        case none
+        case image(RootImage)
+        /// It cannot be used, and why.
+        case refused(LaunchError)
+    }
+
+    public var path: ByteString
+    public var mounting: Mounting
+
+    public init(path: ByteString, mounting: Mounting) {
+        self.path = path
+        self.mounting = mounting
+    }
+}
+
+/// Looks at a root that may be a file, and for somebody to read it.
+struct RootImageFinder {
+    let path: ByteString
+    let request: LaunchRequest
+    let facts: HostFacts
+
+    func find() -> RootImage.Finding {
+        let mode = withCString(path) { nsrun_file_mode($0, true) }
+        guard mode >= 0, mode & 0o170000 == 0o100000 else { return .none }
+        do throws(LaunchError) {
+            try checkFile()
+            return .image(RootImage(path: path, mounting: try findMounting()))
+        } catch {
+            return .refused(error)
+        }
+    }
+
+    private func checkFile() throws(LaunchError) {
+        guard let bytes = HostFacts.readFile(path, limit: 8192) else {
+            throw refusal("it cannot be read", "it must be readable by you", EACCES)
+        }
+        guard let head = SquashfsHead(bytes: bytes) else {
+            throw refusal(
+                "it is neither a directory nor a squashfs",
+                "nsrun-rootfs import unpacks archives; nsrun-rootfs export makes a squashfs",
+                ENOTDIR)
+        }
+        guard head.version == (4, 0) else {
+            throw refusal(
+                "it is a squashfs of version \(head.version.major).\(head.version.minor)",
+                "only version 4.0, as mksquashfs has made it since 2009, can be mounted", EINVAL)
+        }
+        let size = withCString(path) { nsrun_file_size($0) }
+        if size < 0 || UInt64(size) < head.bytesUsed {
+            throw refusal(
+                "the squashfs is cut short: \(max(0, size)) bytes of \(head.bytesUsed)",
+                "copy or make it again", EINVAL)
+        }
+    }
+
+    private func findMounting() throws(LaunchError) -> RootImage.Mounting {
+        if isKernelWilling { return .kernel }
+        guard let program = findServer() else {
+            throw refusal(
+                "squashfuse_ll, which serves it, is not installed",
+                "install the package squashfuse, or \(unpack)", ENOENT)
+        }
+        if !HostFile.exists("/dev/fuse") {
+            throw refusal(
+                "there is no /dev/fuse here",
+                "ask the administrator for modprobe fuse (in a container, for the device), or \(unpack)",
+                ENOENT)
+        }
+        if !HostFile.isWritable("/dev/fuse") {
+            throw refusal(
+                "you may not use /dev/fuse",
+                "ask the administrator for chmod 666 /dev/fuse, as systems have it, or \(unpack)",
+                EACCES)
+        }
+        return .server(program)
+    }
+
+    private let unpack = "unpack it: nsrun-rootfs import"
+
+    private func refusal(_ cause: String, _ remedy: String, _ code: Int32) -> LaunchError {
+        LaunchError(
+            .setup, "cannot use the rootfs \(path.text): \(cause)", remedy: remedy, code: code)
+    }
+
+    /// Real root, not that of a user namespace, and with loop devices within reach.
+    private var isKernelWilling: Bool {
+        guard facts.userID == 0, facts.hasMountAPI, !request.avoided.contains(.kernelImages),
+            let administrator = Capabilities.number(named: "sys_admin"),
+            facts.capabilities & Capabilities.bit(administrator) != 0,
+            HostFile.isWritable("/dev/loop-control")
+        else { return false }
+        let map = ByteString(bytes: HostFacts.readFile("/proc/self/uid_map", limit: 256) ?? [])
+        let known = HostFacts.readFile("/proc/filesystems", limit: 65536) ?? []
+        return map.split(on: UInt8(ascii: " ")).last == "4294967295\n"
+            && ByteString(bytes: known).split(on: UInt8(ascii: "\n")).contains("\tsquashfs")
+    }
+
+    private func findServer() -> ByteString? {
+        let search = facts.variable("PATH") ?? ""
+        for directory in search.split(on: UInt8(ascii: ":")) + ["/usr/local/bin", "/usr/bin"] {
+            let candidate = directory.appending(path: "squashfuse_ll")
+            if candidate.isAbsolute, HostFile.isExecutable(candidate) { return candidate }
+        }
+        return nil
+    }
+}
