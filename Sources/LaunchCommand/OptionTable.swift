@@ -110,7 +110,8 @@ enum OptionTable {
 
         Option(
             "--rootfs", "R", .rootfs, .root,
-            "The root is R: a directory, a name in the rootfs store, or a squashfs file. It is read-only."),
+            "The root is R: a directory, a name in the rootfs store, or a squashfs file. It is read-only."
+        ),
         Option("--writable", "", .writable, .root, "The rootfs itself is writable: changes stay."),
         Option(
             "--ephemeral", "", .ephemeral, .root,

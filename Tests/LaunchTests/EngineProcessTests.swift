@@ -52,7 +52,9 @@ import Testing
         #expect(run.child.wait() == 3)
     }
 
-    @Test(arguments: TestEngine.allCases) func inputOutputAndErrorAreTheCallers(engine: TestEngine) throws {
+    @Test(arguments: TestEngine.allCases) func inputOutputAndErrorAreTheCallers(engine: TestEngine)
+        throws
+    {
         let seen = try nsrun(
             by: engine,
             ["--rootfs", Bench.current().rootfs, "sh", "-c", "tr a-z A-Z; echo err >&2; exit 4"],

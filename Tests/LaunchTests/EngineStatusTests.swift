@@ -18,10 +18,12 @@ import Testing
     }
 
     /// The words, too, are the kernel's engine's.
-    @Test(arguments: TestEngine.withoutNamespaces, [
-        ["no-such-program"], ["/etc/debian_version"], ["/etc"], ["/bin/no/such"], ["/bin/sh/x"],
-        ["--chdir", "/nowhere", "true"], ["./sh"], ["--chdir", "/etc", "./passwd"],
-    ])
+    @Test(
+        arguments: TestEngine.withoutNamespaces,
+        [
+            ["no-such-program"], ["/etc/debian_version"], ["/etc"], ["/bin/no/such"], ["/bin/sh/x"],
+            ["--chdir", "/nowhere", "true"], ["./sh"], ["--chdir", "/etc", "./passwd"],
+        ])
     func whatCannotBeRunIsSaidInTheSameWords(engine: TestEngine, words: [String]) throws {
         let arguments = try ["--rootfs", Bench.current().rootfs] + words
         let wanted = try nsrun(by: .userns, arguments)
@@ -100,7 +102,9 @@ import Testing
     }
 
     /// Whenever the signal comes, the run ends, and by it.
-    @Test(arguments: TestEngine.allCases) func aSignalAtAnyMomentEndsTheRun(engine: TestEngine) throws {
+    @Test(arguments: TestEngine.allCases) func aSignalAtAnyMomentEndsTheRun(engine: TestEngine)
+        throws
+    {
         let engines = try EngineBench.current()
         for moment in 0..<20 {
             let run = try Conversation(

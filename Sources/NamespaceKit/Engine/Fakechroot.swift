@@ -46,7 +46,8 @@ struct Fakechroot {
         mirror = LinkMirror(planner.view, libraries: libraries, fallback: tree.path)
         directories = libraries.map { [mirror] in mirror.mirror(of: $0) }
         farm = try Farm(planner.view, mirror, in: tree)
-        for path in [library] + directories where path.bytes.contains(where: { ": ;$".utf8.contains($0) }) {
+        for path in [library] + directories
+        where path.bytes.contains(where: { ": ;$".utf8.contains($0) }) {
             throw .fakechroot(
                 "cannot use \(path.text): the loader takes a colon, semicolon, space or dollar for "
                     + "something else", "rename it, or \(Vocabulary.current.engine) proot")

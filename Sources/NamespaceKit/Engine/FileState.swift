@@ -27,7 +27,8 @@ enum FileState {
         if let cache = HostProcess.variable("XDG_CACHE_HOME"), cache.isAbsolute {
             return cache.appending(path: "nsrun/engines")
         }
-        guard let home = HostProcess.variable("HOME"), home.isAbsolute, HostFile.isDirectory(home) else {
+        guard let home = HostProcess.variable("HOME"), home.isAbsolute, HostFile.isDirectory(home)
+        else {
             return nil
         }
         return home.appending(path: ".cache/nsrun/engines")
