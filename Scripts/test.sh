@@ -40,7 +40,7 @@ check_account_is_idle() {
 # What the tests use beyond what the build needs.
 test_needs=(
     "${rootfs_packages[@]}" automake cargo cmake dbus-daemon dpkg flatpak fuse-device gcc git
-    libc6-dev make meson patchelf perl python3-pytest python3-pytest-xdist qemu-user-static
+    libc6-dev libfakechroot make meson patchelf perl python3-pytest python3-pytest-xdist qemu-user-static
     squashfs-tools squashfuse subordinate-ids uidmap umoci
 )
 if $all; then test_needs+=(bazel-bootstrap bazel-rules-java); fi
@@ -58,6 +58,7 @@ evidence+=(
     [gcc]=gcc
     [git]=git
     [libc6-dev]=/usr/include/stdio.h
+    [libfakechroot]=/usr/lib/$(uname -m)-linux-gnu/fakechroot/libfakechroot.so
     [make]=make
     [meson]=/usr/bin/meson
     [patchelf]=patchelf
@@ -162,8 +163,11 @@ prepare_host "${build_packages[@]}" "${test_needs[@]}"
 binary=$(build_release)
 rootfs_tool=$(build_rootfs_tool)
 make_rootfs
+make_engines
 export NSRUN_TEST_BINARY=$binary NSRUN_ROOTFS_TEST_BINARY=$rootfs_tool NSRUN_TEST_ROOTFS
+export NSRUN_TEST_PROOT NSRUN_TEST_FAKECHROOT=${evidence[libfakechroot]}
 NSRUN_TEST_ROOTFS=$(rootfs)
+NSRUN_TEST_PROOT=$(engines)/proot
 
 # Everything that install.sh promises is there, and what it installed runs.
 check_installation() {
