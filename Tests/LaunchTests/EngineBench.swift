@@ -25,7 +25,8 @@ struct EngineBench {
             let proot = environment["NSRUN_TEST_PROOT"]
         else {
             throw Unfit(
-                description: "NSRUN_TEST_FAKECHROOT and NSRUN_TEST_PROOT must name libfakechroot.so "
+                description:
+                    "NSRUN_TEST_FAKECHROOT and NSRUN_TEST_PROOT must name libfakechroot.so "
                     + "and a proot of 5.4 or newer")
         }
         return try EngineBench(bench: .current(), fakechroot: fakechroot, proot: proot)

@@ -9,7 +9,8 @@ import Testing
         let feature: EngineFeature
         let change: @Sendable (inout LaunchRequest) -> Void
 
-        init(_ feature: EngineFeature, _ change: @escaping @Sendable (inout LaunchRequest) -> Void) {
+        init(_ feature: EngineFeature, _ change: @escaping @Sendable (inout LaunchRequest) -> Void)
+        {
             self.feature = feature
             self.change = change
         }

@@ -150,7 +150,8 @@ import Testing
             refusal(
                 .init(path: "/tmp", content: .directory(mode: 0o1777)),
                 .init(path: "/opt/tmp", content: .host("/tmp")))
-                == "fakechroot cannot show /tmp of the host elsewhere: the root has a /tmp of its own")
+                == "fakechroot cannot show /tmp of the host elsewhere: the root has a /tmp of its own"
+        )
     }
 
     @Test func colonsAreRefused() throws {

@@ -18,7 +18,7 @@ import Testing
         withCString(path) { nsrun_remove_tree($0) }
     }
 
-    private var own: ByteString { folder[ "nsrun-\(getuid())-1-x"] }
+    private var own: ByteString { folder["nsrun-\(getuid())-1-x"] }
 
     // MARK: Making
 

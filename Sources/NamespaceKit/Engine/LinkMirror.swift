@@ -151,6 +151,7 @@ struct LinkMirror {
         guard error < 0 else { return }
         throw LaunchError(
             .setup, "cannot make \(object.text) for the engine fakechroot: \(reason(-error))",
-            remedy: "set XDG_CACHE_HOME to a directory with room that you may write to", code: -error)
+            remedy: "set XDG_CACHE_HOME to a directory with room that you may write to",
+            code: -error)
     }
 }
