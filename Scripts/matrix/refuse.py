@@ -17,6 +17,7 @@ import ctypes
 import errno
 import os
 import platform
+import signal
 import struct
 import sys
 
@@ -98,6 +99,8 @@ def main():
             w for w in sys.argv[1:end] if w != "limit"] + ["--"] + command[at:]
     elif rules:
         install_filter(rules)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
+        signal.signal(number, signal.SIG_DFL)
     os.execvp(command[0], command)
 
 

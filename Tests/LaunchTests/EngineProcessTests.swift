@@ -90,6 +90,40 @@ import Testing
         #expect(try PrivateTrees.all().subtracting(before) == [])
     }
 
+    /// Places that the rootfs lacks are made somewhere else, and are gone afterwards as well.
+    @Test(arguments: TestEngine.allCases)
+    func theRootfsStaysAsItIs(engine: TestEngine) throws {
+        let root = try TemporaryDirectory()
+        let rootfs = try Bench.current().rootfs
+        // The smallest part of the rootfs in which the engines run.
+        let copy = """
+            set -eu; cd "$0"; mkdir -p usr/bin usr/lib etc home tmp
+            cp -a "$1"/usr/bin/dash "$1"/usr/bin/sh "$1"/usr/bin/cat usr/bin/
+            cp -a "$1"/usr/lib64 usr/; ln -s usr/bin bin; ln -s usr/lib lib; ln -s usr/lib64 lib64
+            for lib in "$1"/usr/lib/*-linux-gnu; do
+                mkdir usr/lib/${lib##*/}; cp -a $lib/ld-linux* $lib/libc.so.6 $lib/libm.so.6 usr/lib/${lib##*/}/
+            done
+            """
+        try expect(run(["sh", "-c", copy, root.path, rootfs]), exits: 0)
+        let host = try TemporaryDirectory()
+        try host.write("x\n", to: "file")
+        let before = try root.listing()
+        for options in [
+            [], ["--bind", host.path, "/data"], ["--bind", host / "file", "/etc/a/b"],
+            ["--tmpfs", "/home/x/y", "--dir", "/var/z", "--symlink", "a", "/opt/b"], ["--home"],
+        ] {
+            let seen = try nsrun(
+                by: engine, ["--rootfs", root.path] + options + ["sh", "-c", "exec cat /etc/none"])
+            #expect(seen.status == 1 && seen.error.contains("No such file"), "\(options) \(seen)")
+            #expect(try root.listing() == before)
+        }
+        expect(
+            try nsrun(
+                by: engine,
+                ["--rootfs", root.path, "--bind", host.path, "/data", "cat", "/data/file"]),
+            prints: "x")
+    }
+
     @Test(arguments: TestEngine.withoutNamespaces)
     func aRunThatWasKilledIsTidiedUpAfterByTheNext(engine: TestEngine) throws {
         let before = try PrivateTrees.all()

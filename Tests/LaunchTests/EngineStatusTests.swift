@@ -49,7 +49,7 @@ import Testing
         try expect(outcome("inner"), prints: "/opt/s/inner|2|a b c")
         try expect(outcome("outer"), prints: "/opt/s/inner|4|-x /opt/s/outer a b c")
         let orphan = try outcome("orphan")
-        #expect(orphan.status == 127 && orphan.error.contains("/no/such"), "\(orphan)")
+        #expect(orphan.status == 126 && orphan.error.contains("/no/such"), "\(orphan)")
         let text = try outcome("text")
         #expect(text.status == 126 && text.error.contains("cannot run /opt/s/text"), "\(text)")
     }

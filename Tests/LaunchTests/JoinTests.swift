@@ -39,8 +39,10 @@ struct Group {
 
     /// The sockets of that name: the one that listens, and one for each that waits in its queue.
     var sockets: Int {
-        let text = try? String(contentsOfFile: "/proc/net/unix", encoding: .utf8)
-        return text?.split(separator: "\n").count { $0.hasSuffix("/\(name)") } ?? -1
+        // Other sockets' names may be any bytes.
+        guard let bytes = try? Data(contentsOf: URL(filePath: "/proc/net/unix")) else { return -1 }
+        let end = Data("/\(name)".utf8)
+        return bytes.split(separator: UInt8(ascii: "\n")).count { $0.suffix(end.count) == end }
     }
 
     /// No process, and no name.

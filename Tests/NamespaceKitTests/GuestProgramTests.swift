@@ -114,8 +114,14 @@ import Testing
         }
         try folder.link("root/lib", to: "usr/lib")
         try folder.link("root/opt/out", to: "/etc")
-        let main =
-            "# comment\ninclude /etc/ld.so.conf.d/*.conf\n/opt/a\n/opt/none\nrelative\n/opt/out\n"
+        let main = """
+            # comment
+            include /etc/ld.so.conf.d/*.conf
+            /opt/a
+            /opt/none
+            relative
+            /opt/out
+            """
         try folder.write(Array(main.utf8), to: "root/etc/ld.so.conf")
         try folder.write(
             Array("/opt/b\ninclude /etc/ld.so.conf.d/*.conf\n".utf8),

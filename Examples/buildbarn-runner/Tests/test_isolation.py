@@ -9,7 +9,7 @@ import threading
 import grpc
 import runner_pb2
 
-from harness import BUILD, ChrootTest, Runner, RunnerTest
+from harness import BUILD, TOOLS, Action, ChrootTest, RunnerTest
 
 
 class Isolation:
@@ -121,6 +121,14 @@ class IsolationTests(Isolation, RunnerTest):
 class ChrootIsolationTests(Isolation, ChrootTest):
     def test_the_host_is_not_seen(self):
         self.assertEqual(self.output(f"test ! -e {BUILD} && test ! -e {self.runner.socket}"), "")
+
+    def test_the_input_root_can_be_removed_at_once(self):
+        script = "setsid sleep 600 & mkdir made && echo >made/output"
+        action = Action(self.runner, ["/bin/sh", "-c", script])
+        subprocess.run(["cp", "-al", f"{BUILD}/{TOOLS}/.", action.place], check=True)
+        self.assertEqual(action.run(), 0, action.file("stderr"))
+        action.remove()
+        self.assertFalse(os.path.exists(action.path))
 
 
 class HostNetworkTests(RunnerTest):

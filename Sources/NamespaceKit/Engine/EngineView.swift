@@ -149,8 +149,13 @@ struct ResolvedView {
 }
 
 extension EngineView.Place {
-    fileprivate var isDirectory: Bool {
+    /// A directory of the run's own.
+    var isDirectory: Bool {
         if case .directory = content { true } else { false }
+    }
+
+    var isHost: Bool {
+        if case .host = content { true } else { false }
     }
 }
 

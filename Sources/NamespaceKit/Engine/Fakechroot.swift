@@ -46,8 +46,9 @@ struct Fakechroot {
         mirror = LinkMirror(planner.view, libraries: libraries, fallback: tree.path)
         directories = libraries.map { [mirror] in mirror.mirror(of: $0) }
         farm = try Farm(planner.view, mirror, in: tree)
+        let special = Array(": ;$".utf8)
         for path in [library] + directories
-        where path.bytes.contains(where: { ": ;$".utf8.contains($0) }) {
+        where path.bytes.contains(where: { special.contains($0) }) {
             throw .fakechroot(
                 "cannot use \(path.text): the loader takes a colon, semicolon, space or dollar for "
                     + "something else", "rename it, or \(Vocabulary.current.engine) proot")
@@ -176,7 +177,8 @@ struct Fakechroot {
         }
         let stamp = CheckStamp(.fakechroot, [library, loader, shell, planner.view.root])
         if stamp.isKnown { return }
-        let mark = farm.tree.root.appending(path: ".nsrun")
+        let name = ByteString("/.nsrun-\(getpid())-\(nsrun_now())")
+        let mark = farm.tree.root + name
         let script: ByteString = "#!/bin/sh\ntest $# = 3 && echo inside $3\n"
         _ = withCString(mark) { path in
             withCString(script) { nsrun_make_file(path, $0, script.count, 0o700) }
@@ -185,7 +187,7 @@ struct Fakechroot {
         let answer = HostTool.run(
             loader,
             start(shell, as: "sh", HostFacts())
-                + ["-c", "exec /bin/sh -c 'exec /.nsrun 1 2 3'"],
+                + ["-c", "exec /bin/sh -c 'exec " + name + " 1 2 3'"],
             errorsToo: true, environment: environment(for: HostFacts()))
         guard let answer, answer.succeeded, answer.output == Array("inside 3\n".utf8) else {
             let said = ByteString(bytes: answer?.output ?? []).split(on: UInt8(ascii: "\n"))[0].text

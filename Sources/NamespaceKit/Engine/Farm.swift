@@ -26,6 +26,7 @@ struct Farm {
         if let folder = mirror.path { exclude(folder) }
         if view.root != "/" { exclude(view.root) }
         for place in view.places {
+            try checkHolder(of: place)
             addAncestors(of: place.path)
             if case .host(let source) = place.content, source != "/" { exclude(source) }
         }
@@ -72,20 +73,20 @@ struct Farm {
         made.append(parent)
     }
 
-    private mutating func fill() throws(LaunchError) {
-        for place in view.places {
-            let holder = view.places.first {
-                $0.isHost && $0.path != place.path && place.path.below($0.path) != nil
-            }
-            if let holder {
-                throw LaunchError(
-                    .usage,
-                    "fakechroot cannot show \(place.path.text) inside of \(holder.path.text), which is "
-                        + "the host's",
-                    remedy: "\(Vocabulary.current.engine) proot can")
-            }
-            try add(place)
+    /// In a directory of the host's, nothing is made.
+    private func checkHolder(of place: ResolvedView.Place) throws(LaunchError) {
+        let holder = view.places.first {
+            $0.isHost && $0.path != place.path && place.path.below($0.path) != nil
         }
+        guard let holder else { return }
+        throw LaunchError(
+            .usage,
+            "fakechroot cannot show \(place.path.text) inside of \(holder.path.text), which is the "
+                + "host's", remedy: "\(Vocabulary.current.engine) proot can")
+    }
+
+    private mutating func fill() throws(LaunchError) {
+        for place in view.places { try add(place) }
         for directory in made {
             tree.add(directory, .directory(mode: 0o755))
             // What is the run's own has nothing of the rootfs's.
@@ -144,11 +145,5 @@ extension PrivateTree {
             let own = HostFile.read(place.path, below: view.root, limit: 1 << 20)
             add(place.path, .file(text.bytes + own, mode: 0o644))
         }
-    }
-}
-
-extension EngineView.Place {
-    var isHost: Bool {
-        if case .host = content { true } else { false }
     }
 }

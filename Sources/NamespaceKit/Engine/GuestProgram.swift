@@ -29,16 +29,17 @@ struct GuestProgramFinder {
             let path = candidate.isAbsolute ? candidate : directory.appending(path: candidate)
             guard let host = view.hostPath(of: path) else { continue }
             if HostFile.isExecutable(host), !HostFile.isDirectory(host) {
-                return try examine(host, as: path, candidates)
+                return try examine(host, as: path, given: candidate, candidates)
             }
-            unusable = unusable ?? path
+            unusable = unusable ?? candidate
         }
         throw refusal(candidates, EACCES, unusable, [])
     }
 
     private func examine(
-        _ host: ByteString, as path: ByteString, _ candidates: [ByteString]
+        _ host: ByteString, as path: ByteString, given: ByteString, _ candidates: [ByteString]
     ) throws(LaunchError) -> GuestProgram {
+        // As the kernel names it: what execve(2) was given, and not the script's interpreter.
         var program = GuestProgram(
             foundAs: path, path: path, hostPath: host, machineName: "")
         for _ in 0..<6 {
@@ -49,18 +50,18 @@ struct GuestProgramFinder {
                 return program
             }
             guard let line = ShebangLine(bytes: head) else {
-                throw refusal(candidates, ENOEXEC, program.path, head)
+                throw refusal(candidates, ENOEXEC, given, head)
             }
             guard let interpreter = view.hostPath(of: line.interpreter) else {
                 throw refusal(
-                    candidates, ENOENT, program.path, head, call: NSRUN_CALL_INTERPRETER)
+                    candidates, ENOENT, given, head, call: NSRUN_CALL_INTERPRETER)
             }
             program.leading =
                 (line.argument.map { [$0] } ?? []) + [program.path] + program.leading
             program.path = line.interpreter
             program.hostPath = interpreter
         }
-        throw refusal(candidates, ELOOP, path, [])
+        throw refusal(candidates, ELOOP, given, [])
     }
 
     private func refusal(

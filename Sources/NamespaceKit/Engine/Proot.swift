@@ -3,31 +3,27 @@ import CNamespace
 /// The engine proot: every system call with a path is translated by ptrace(2). See proot(1).
 struct Proot {
     let planner: EnginePlanner
-    private(set) var tree: PrivateTree
+    private let root: ProotRoot
+    private let tree: PrivateTree
     /// Its program; where it is started through a loader of its own, with what comes before its arguments.
     let tool: ByteString
     private let leading: [ByteString]
     /// This program's own file, which runs inside as well: proot tells neither which signal ended a command nor
     /// the command of signals.
     private let own: ByteString
-    private static let inside: ByteString = "/.nsrun"
     /// How variables of the command's begin that would mean something to proot itself, or to its loader.
     private static let meaningful: [StaticString] = ["LD_", "GLIBC_TUNABLES=", "PROOT_"]
     private static let hiding = ByteString(NSRUN_HIDDEN_VARIABLE)
 
     init(_ planner: EnginePlanner, tree: PrivateTree) throws(LaunchError) {
         self.planner = planner
-        self.tree = tree
         (tool, leading) = try Proot.find(planner.facts)
         guard let own = HostFile.ownPath else {
             throw .proot("cannot be used: /proc/self/exe cannot be read", "mount /proc")
         }
         self.own = own
-        for place in planner.view.places { self.tree.addOwn(place, of: planner.view) }
-        for bind in binds where bind.contains(UInt8(ascii: ":")) {
-            throw .proot(
-                "cannot show \(bind.text): it knows no paths with a colon", "rename it")
-        }
+        root = try ProotRoot(planner.view, helper: own, in: tree)
+        self.tree = root.tree
     }
 
     /// Given by NSRUN_PROOT; else the pack's; else on the PATH.
@@ -65,23 +61,6 @@ struct Proot {
 
     // MARK: The plan
 
-    /// What is shown: places of the host's, and those of the run's own that lie in no other such.
-    private var binds: [ByteString] {
-        var list: [ByteString] = []
-        for place in planner.view.places {
-            switch place.content {
-            case .host(let source): list += [source, place.path]
-            default:
-                let isHeld = planner.view.places.contains { other in
-                    !other.isHost && other.path != place.path
-                        && place.path.below(other.path) != nil
-                }
-                if !isHeld { list += [tree.hostPath(of: place.path), place.path] }
-            }
-        }
-        return list
-    }
-
     private var identity: [ByteString] {
         let request = planner.request
         if request.fakesRoot { return ["-0"] }
@@ -103,14 +82,10 @@ struct Proot {
 
     func plan(statusDescriptor: Int32) -> LaunchPlan {
         var arguments = leading
-        arguments += ["-v", "-1", "-r", planner.view.root, "-w", planner.directory]
-        arguments += ["-b", own + ":" + Proot.inside]
-        let binds = binds
-        for index in stride(from: 0, to: binds.count, by: 2) {
-            arguments += ["-b", binds[index] + ":" + binds[index + 1]]
-        }
+        arguments += ["-v", "-1", "-r", root.path, "-w", planner.directory]
+        for (source, target) in root.binds { arguments += ["-b", source + ":" + target] }
         arguments += ["--kill-on-exit"] + identity + emulator
-        arguments += [Proot.inside, EngineTools.helperWord, "run"]
+        arguments += [root.helper, EngineTools.helperWord, "run"]
         arguments += [ByteString(String(statusDescriptor)), planner.program.foundAs]
         arguments += planner.arguments
         var plan = planner.plan(
@@ -139,8 +114,8 @@ struct Proot {
         let answer = HostTool.run(
             tool,
             leading + [
-                "-v", "-1", "-r", tree.root, "-b", own + ":" + Proot.inside, Proot.inside,
-                EngineTools.helperWord, "see", Proot.inside, tree.root,
+                "-v", "-1", "-r", tree.root, "-b", own + ":/.nsrun", "/.nsrun",
+                EngineTools.helperWord, "see", "/.nsrun", tree.root,
             ], errorsToo: true, environment: environment)
         guard let answer, answer.succeeded else {
             let said = ByteString(bytes: answer?.output ?? []).split(on: UInt8(ascii: "\n"))[0].text

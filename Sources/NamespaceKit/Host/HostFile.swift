@@ -93,6 +93,14 @@ public enum HostFile {
         }
     }
 
+    /// Whether a rootfs has something at a path, be it a link that leads to nothing.
+    static func isThere(_ path: ByteString, below root: ByteString) -> Bool {
+        guard let parent = path.parent else { return true }
+        guard let holder = locate(parent, below: root) else { return false }
+        let place = holder.appending(path: path.lastComponent)
+        return withCString(place) { nsrun_file_mode($0, false) } >= 0
+    }
+
     /// The path without links, nil where it leads to nothing (realpath(3)).
     static func canonicalPath(_ path: ByteString) -> ByteString? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in

@@ -206,9 +206,10 @@ public struct Supervisor {
         // The terminal sends to the whole group, and the command is of it.
         if !reachedGroup(number, fromKernel) { try? process.signal(number) }
         guard number == SIGTSTP || number == SIGTTIN || number == SIGTTOU else { return }
-        // With a pid 1 we stop when it tells that the command has: before that the command
-        // may still read from the terminal, and it may choose not to stop at all.
-        if process.plan.shape != .childWithInit { _ = nsrun_stop_self() }
+        // Where we are told that the command has stopped, we stop then: before that the command may
+        // still read from the terminal, and it may choose not to stop at all.
+        let isTold = process.plan.shape == .childWithInit || process.plan.adoptsStrays
+        if !isTold { _ = nsrun_stop_self() }
     }
 
     /// Until a program inside has told of the command, signals would reach the engine alone.
