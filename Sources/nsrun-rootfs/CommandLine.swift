@@ -13,7 +13,8 @@ struct RootFilesystemCommand: ParsableCommand {
             """,
         version: "0.1",
         subcommands: [
-            Debian.self, Unpack.self, Import.self, Export.self, Pack.self, List.self, Show.self,
+            Debian.self, Unpack.self, Import.self, Export.self, Pack.self, Stage.self, List.self,
+            Show.self, Remove.self,
             Remove.self,
         ])
 }

@@ -94,3 +94,23 @@ struct Export: ParsableCommand {
 }
 
 extension Exporter.BlockCompression: ExpressibleByArgument {}
+
+struct Stage: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Unpack an image once on this node, and print where.",
+        discussion: """
+            For nsrun --rootfs "$(nsrun-rootfs stage IMAGE DIR)" in every process of a job: the first one unpacks, others \
+            wait for it, and later ones find the copy. It lies in DIR/nsrun-UID/NAME-HASH; a changed image has \
+            another hash. Old copies stay until somebody removes them.
+            """)
+
+    @OptionGroup var common: CommonOptions
+    @Argument(help: "What nsrun-rootfs import takes, or a name in the store.") var image: String
+    @Argument(help: "A directory on the node's own storage.") var dir: String
+
+    func run() throws {
+        let stored = image.contains("/") ? nil : try? common.destination(image)
+        let source = stored.flatMap { $0.exists ? $0.path : nil } ?? image
+        print(try Stager(progress: common.progress).stage(source, in: dir))
+    }
+}

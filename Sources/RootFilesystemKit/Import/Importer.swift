@@ -12,8 +12,11 @@ public struct Importer {
         self.progress = progress
     }
 
-    /// Imports `source`: a tar, a docker or OCI archive, an OCI layout, a squashfs, or a directory.
-    public func importRoot(_ source: String, to destination: Destination) throws {
+    /// Imports `source`: a tar, a docker or OCI archive, an OCI layout, a squashfs, or a directory. What `check`
+    /// throws when all is unpacked keeps it from appearing.
+    public func importRoot(
+        _ source: String, to destination: Destination, check: () throws -> Void = {}
+    ) throws {
         let form = try SourceForm(of: source)
         progress.begin("importing \(source)")
         let tree = try PartialTree(for: destination)
@@ -23,6 +26,10 @@ public struct Importer {
         switch form {
         case .directory:
             try refuseOverlap(source, destination)
+            // Of one that was imported itself.
+            if let text = try? String(contentsOfFile: source + ".image", encoding: .utf8) {
+                image = ImageRecord(decoding: text)
+            }
             try writer.writeAll(from: TreeReader(path: source))
         case .tar:
             let stream = try ThreadedStream.decompressing(opening: source, progress: report(source))
@@ -48,6 +55,7 @@ public struct Importer {
         image.origin = source.hasPrefix("/") ? source : absolute(source)
         image.suite = image.suite ?? facts.suite
         image.architecture = facts.architecture ?? image.architecture
+        try check()
         try tree.commit(image)
         progress.end()
     }
