@@ -50,8 +50,6 @@ evidence+=(
     [dpkg]=dpkg-deb
     [gcc]=gcc
     [libc6-dev]=/usr/include/stdio.h
-    [libopenmpi-dev]=mpicc.openmpi
-    [openmpi-bin]=mpirun.openmpi
     [python3]=python3
     [qemu-user-static]=qemu-arm-static
 )

@@ -40,7 +40,7 @@ test_needs=(
     meson patchelf perl python3-pytest python3-pytest-xdist qemu-user-static squashfs-tools
     subordinate-ids uidmap umoci
 )
-if $all; then test_needs+=(bazel-bootstrap bazel-rules-java); fi
+if $all; then test_needs+=(bazel-bootstrap bazel-rules-java libopenmpi-dev openmpi-bin); fi
 # By path where another one of the name, a user's own, would not do.
 evidence+=(
     [automake]=/usr/bin/automake
