@@ -40,10 +40,10 @@ check_account_is_idle() {
 # What the tests use beyond what the build needs.
 test_needs=(
     "${rootfs_packages[@]}" automake cargo cmake dbus-daemon dpkg flatpak fuse-device gcc git
-    libc6-dev libfakechroot make meson patchelf perl python3-pytest python3-pytest-xdist qemu-user-static
-    squashfs-tools squashfuse subordinate-ids uidmap umoci
+    libc6-dev libfakechroot make meson patchelf perl python3-pytest python3-pytest-xdist
+    qemu-user-static squashfs-tools squashfuse subordinate-ids uidmap umoci
 )
-if $all; then test_needs+=(bazel-bootstrap bazel-rules-java); fi
+if $all; then test_needs+=(bazel-bootstrap bazel-rules-java libopenmpi-dev openmpi-bin); fi
 if $all || $runner; then test_needs+=("${runner_packages[@]}"); fi
 # By path where another one of the name, a user's own, would not do.
 evidence+=(

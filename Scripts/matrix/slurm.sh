@@ -19,10 +19,6 @@ if ! is_root; then
     exit
 fi
 account=${NSRUN_MATRIX_ACCOUNT:-$account}
-evidence+=(
-    [libopenmpi-dev]=/usr/bin/mpicc.openmpi
-    [openmpi-bin]=/usr/bin/mpirun.openmpi
-)
 prepare_host libopenmpi-dev openmpi-bin
 home=$(account_home)
 nsrun=$(type -P "${NSRUN:-nsrun}")

@@ -15,7 +15,6 @@ struct RootFilesystemCommand: ParsableCommand {
         subcommands: [
             Debian.self, Unpack.self, Import.self, Export.self, Pack.self, Stage.self, List.self,
             Show.self, Remove.self,
-            Remove.self,
         ])
 }
 
