@@ -3,6 +3,11 @@ import Testing
 
 /// Hosts that refuse: each cause is told apart, by refusals that are real.
 @Suite struct RefusalTests {
+    /// No other engine is to help out.
+    private func run(_ command: [String]) throws -> Outcome {
+        try LaunchTests.run(command, environment: ["NSRUN_ENGINE": "userns"])
+    }
+
     private func nested(_ setUp: String, then arguments: String) throws -> Outcome {
         let bench = try Bench.current()
         let user = "--map-user=\(getuid()) --map-group=\(getgid())"
