@@ -3,6 +3,7 @@
 
 #define _GNU_SOURCE
 #include <stdlib.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -51,6 +52,14 @@ int nsrun_run_inside(int fd, const char *path, char *const argv[]) {
         if (gone == command)
             tell(fd, NSRUN_REPORT_STOPPED, WSTOPSIG(status));
     }
+}
+
+bool nsrun_can_trace(void) {
+    const pid_t child = fork();
+    if (child == 0)
+        _exit(ptrace(PTRACE_TRACEME, 0, 0, 0) == 0 ? 0 : 1);
+    int status = 0;
+    return child > 0 && nsrun_wait(child, true, &status, NULL) == 0 && status == 0;
 }
 
 /// 1 if there is something at the path, 0 if not, for the two calls that older proots let through.

@@ -25,7 +25,7 @@ extension Vocabulary {
             "--info-fd", "--userns", "--disable-userns", "--exec-label", "--as-pid-1",
             "--host-exec", "--arch", "a root by descriptor", "--writable", "--host-root", "--chmod",
             "--size",
-            "a squashfs file as the rootfs",
+            "a squashfs file as the rootfs", "--join",
         ]
         words.rootfs = "--rootfs"
         words.ephemeral = "--ephemeral"

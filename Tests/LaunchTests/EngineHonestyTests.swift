@@ -135,7 +135,7 @@ import Testing
         let again = try nsrun(
             by: .fakechroot, ["--rootfs", root, "true"],
             environment: ["NSRUN_FAKECHROOT": libm, "XDG_CACHE_HOME": cache.path])
-        expect(again, seen)
+        #expect(again.status == 125 && again.error.contains("a child does not see"), "\(again)")
         #expect(engines.fakechroot != libm)
     }
 

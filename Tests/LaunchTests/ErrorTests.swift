@@ -15,8 +15,9 @@ import Testing
     func rootfsNotADirectory(path: MountPath, layer: [String]) throws {
         let seen = try inRoot("true", path.options + layer, root: "/etc/passwd")
         expect(
-            seen, refuses: "cannot use the rootfs /etc/passwd: not a directory",
-            remedy: "directory")
+            seen,
+            refuses: "cannot use the rootfs /etc/passwd: it is neither a directory nor a squashfs",
+            remedy: "import")
     }
 
     /// The home of root is closed to everybody else: the one on the way, the other itself.

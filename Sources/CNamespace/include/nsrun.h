@@ -360,6 +360,8 @@ int nsrun_stand_in(int argc, char *argv[]);
 /// Runs a program inside of proot(1), and reports its start and end to a descriptor as pid 1 would. Returns an
 /// exit status.
 int nsrun_run_inside(int fd, const char *path, char *const argv[]);
+/// Whether a process may let its parent trace it (ptrace(2)).
+bool nsrun_can_trace(void);
 /// Whether statx(2) and faccessat2(2) see the one path and not the other.
 bool nsrun_sees_root(const char *inside, const char *outside);
 

@@ -30,7 +30,7 @@ public enum EngineFeature: Int, Sendable, CaseIterable {
     case network, hostname, ipc, cgroup, readOnlyBinds, messageQueues, memoryLayer, keptLayer
     case overlays, identity, ranges, fakeRoot, capabilities, filters, locks, heldDescriptors
     case reports, otherNamespaces, nestedNamespaces, labels, pidOne, hostPrograms, emulators
-    case rootDescriptor, writableRoot, hostRoot, modes, sizes, images
+    case rootDescriptor, writableRoot, hostRoot, modes, sizes, images, joins
 
     /// The engine does it in its own way.
     func isHonoured(by engine: Engine) -> Bool {
@@ -77,6 +77,7 @@ extension LaunchRequest {
         add(.hostPrograms, runsHostProgram)
         add(.emulators, !emulators.isEmpty)
         add(.rootDescriptor, rootDescriptor != nil)
+        add(.joins, join != nil)
         if case .rootfs = view { add(.writableRoot, layer == .writable) }
         add(.hostRoot, showsHostRoot)
         for operation in operations {

@@ -109,6 +109,12 @@ struct Proot {
     /// Tries whether the calls of newer programs are translated, which older proots pass on to the host's root in
     /// silence. The tree must be there.
     func check() throws(LaunchError) {
+        // Asked each time: it is for the run's surroundings to allow.
+        guard nsrun_can_trace() else {
+            throw .proot(
+                "cannot be used: ptrace(2) is refused here",
+                "a seccomp filter around nsrun must allow it")
+        }
         let stamp = CheckStamp(.proot, [leading.last ?? tool, own])
         if stamp.isKnown { return }
         let answer = HostTool.run(

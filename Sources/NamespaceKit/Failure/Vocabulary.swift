@@ -26,7 +26,7 @@ public struct Vocabulary: Sendable {
         "heldDescriptors", "infoDescriptor", "entered namespaces", "forbidsNestedUser", "labels",
         "commandIsPidOne", "runsHostProgram", "emulators", "rootDescriptor", "the layer .writable",
         "showsHostRoot", "changeMode", "the size of a tmpfs",
-        "a squashfs as the root",
+        "a squashfs as the root", "join",
     ]
 
     // What asked for a step; empty where there is no word for it
