@@ -386,7 +386,8 @@ int nsrun_open_below(const char *root, const char *path, int flags) {
     if (directory < 0)
         return -errno;
     int fd = nsrun_openat2(directory, path, (uint64_t)flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-    if (fd == -ENOSYS) {
+    // EAGAIN: a ".." on the way, and something was renamed or mounted at that moment.
+    if (fd == -ENOSYS || fd == -EAGAIN) {
         const struct nsrun_plan plan = {.flags = 0};
         struct nsrun_world w = {.plan = &plan, .root = directory, .parent = -1, .proc = -1};
         struct nsrun_place place;
