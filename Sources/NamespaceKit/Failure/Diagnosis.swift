@@ -312,7 +312,7 @@ struct Diagnosis {
         ProgramDiagnosis(
             name: candidates.count == 1 ? candidates[0] : candidates[0].lastComponent,
             candidates: candidates, machine: facts.machine, root: rootName,
-            emulation: facts.emulation.lack?.remedy
+            lack: facts.emulation.lack
         ).explain(record)
     }
 }

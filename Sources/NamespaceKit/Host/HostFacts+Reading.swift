@@ -58,8 +58,11 @@ extension HostFacts {
         return facts
     }
 
-    /// AppArmor lets namespaces be made and refuses what is done in them.
-    public var mayRefuseLate: Bool { HostRefusal.restrictsByAppArmor }
+    /// AppArmor lets namespaces be made and refuses what is done in them; and whether the kernel runs programs
+    /// of another architecture is seen last of all.
+    public var mayRefuseLate: Bool {
+        emulation.lack?.refusal != nil || HostRefusal.restrictsByAppArmor
+    }
 
     /// The caller's environment and nothing else.
     static var environmentOnly: HostFacts {
