@@ -22,7 +22,7 @@ declare -A packages=(
 )
 refuse=$work/refuse.py
 install -m 755 "$project/Scripts/matrix/refuse.py" "$refuse"
-fakechroot=/usr/lib/$(uname -m)-linux-gnu/fakechroot/libfakechroot.so
+fakechroot=${evidence[libfakechroot]}
 [[ -e $fakechroot ]] || fail "there is no $fakechroot" "apt-get install libfakechroot"
 
 # What is to happen, by the kind of a program, what is refused (see refuse.py) and the engine. Either a word
@@ -95,7 +95,8 @@ command_of() {
     "static bash") command=(bash-static -c 'read -r line </etc/place; echo "$line"; cat /etc/place') ;;
     busybox) command=(busybox sh -c 'read -r line </etc/place; echo "$line"; /bin/cat /etc/place') ;;
     python3)
-        command=(python3 -c 'import subprocess
+        # Where only the kernel would refuse it, Python writes what it has compiled into the root.
+        command=(python3 -B -c 'import subprocess
 print(open("/etc/place").read(), end="", flush=True)
 subprocess.run(["cat", "/etc/place"], check=True)')
         ;;
