@@ -25,6 +25,7 @@ declare -A evidence=(
     [debian-archive-keyring]=/usr/share/keyrings/debian-archive-keyring.gpg
     [libarchive-dev]=/usr/include/archive.h
     [libcap-dev]=/usr/include/sys/capability.h
+    [libfakechroot]=/usr/lib/$(uname -m)-linux-gnu/fakechroot/libfakechroot.so
     [libopenmpi-dev]=mpicc.openmpi
     [libseccomp-dev]=/usr/include/seccomp.h
     [mmdebstrap]=mmdebstrap

@@ -198,15 +198,15 @@ cell() {
     } >&2
 }
 
-# fetch_root PROGRAM...: sets `root` to a root with these and a file that this host has not; made once.
+# fetch_root: sets `root` to a root with the programs and a file that this host has not. It is made once.
 fetch_root() {
-    local program include=libc-bin
-    for program; do include+=${packages[$program]:+,${packages[$program]}}; done
-    if ! is_root; then
-        root=$(engines)/matrix-$(sha256sum <<<"$include" | cut -c1-12)
-    else
+    local wanted=("${programs[@]}") program include=libc-bin
+    if is_root; then
+        wanted=("${chosen[@]}")
         root=$work/matrix
     fi
+    for program in "${wanted[@]}"; do include+=${packages[$program]:+,${packages[$program]}}; done
+    is_root || root=$(engines)/matrix-$(sha256sum <<<"$include" | cut -c1-12)
     [[ -d $root ]] || "$work/nsrun-rootfs" debian --quiet "$suite" "$root" --include "$include"
     echo "$token" >"$root/etc/place"
 }
@@ -247,7 +247,7 @@ if is_root; then export XDG_CACHE_HOME=$work/cache; fi
 rootfs_tool=$work/nsrun-rootfs
 make_engines
 proot=$(engines)/proot
-fetch_root "${chosen[@]}"
+fetch_root
 [[ ! -e /etc/place ]] || fail "this host has an /etc/place" "the root's own would not be told from it"
 printf '| program | as | refused | userns | fakechroot | proot | auto |\n'
 printf '| --- | --- | --- | --- | --- | --- | --- |\n'
