@@ -30,6 +30,11 @@ struct Fakechroot {
                     + "makes its system calls without a library",
                 "\(Vocabulary.current.engine) proot runs it")
         }
+        if program.isGo {
+            throw .fakechroot(
+                "cannot run \(program.path.text): it is built by Go, and makes its system calls without a "
+                    + "library", "\(Vocabulary.current.engine) proot runs it")
+        }
         guard let own = HostFile.ownPath else {
             throw .fakechroot("cannot be used: /proc/self/exe cannot be read", "mount /proc")
         }
