@@ -167,12 +167,15 @@ with ${word#*:} instead, which does not isolate the host's processes, "* ]]
     esac
 }
 
-# What a run could leave: private directories, and processes, which have its mark in their environment.
+# What a run could leave: private directories whose launcher is gone, and processes, which have its mark in their
+# environment. Another run of the same user may be under way.
 left_behind() {
-    local id
+    local id tree launcher
     id=$("${run[@]}" id -u)
-    compgen -G "/dev/shm/nsrun-$id-*" || true
-    compgen -G "/tmp/nsrun-$id-*" || true
+    for tree in {/dev/shm,/tmp}/nsrun-"$id"-*; do
+        launcher=${tree##*/nsrun-"$id"-}
+        [[ ! -e $tree || -d /proc/${launcher%%-*} ]] || echo "$tree"
+    done
     grep -lzs "^NSRUN_MATRIX=$token" /proc/[0-9]*/environ || true
 }
 

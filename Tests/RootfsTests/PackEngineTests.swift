@@ -143,6 +143,27 @@ import Testing
         }
     }
 
+    /// A proot that starts its command in the host's root, as an old one lets statx(2) do.
+    @Test func anUnsoundProotIsNotPacked() throws {
+        let code = """
+            #include <string.h>
+            #include <unistd.h>
+            int main(int argc, char **argv) {
+                while (*argv != NULL && strcmp(*argv, "/.nsrun") != 0) argv++;
+                return *argv == NULL || execv("\(try Bench.current().nsrun)", argv);
+            }
+            """
+        try folder.write(code, to: "liar.c")
+        expect(
+            try run(["gcc", "-static", "-o", "liar", "liar.c"], directory: folder.path), exits: 0)
+        let seen = try rootfsTool([
+            "pack", "--quiet", pack + "/root", folder / "bad.tar", "--launcher",
+            Bench.current().nsrun, "--proot", folder / "liar", "--entry", "sh=/bin/sh",
+        ])
+        #expect(seen.status == 125 && seen.error.contains("cannot be trusted"), "\(seen)")
+        #expect(access(folder / "bad.tar", F_OK) != 0)
+    }
+
     @Test func namespacesAloneAreRefusedAsElsewhere() throws {
         let seen = try refused([pack + "/bin/sh", "-c", "cat /etc/place"], by: "userns")
         #expect(seen.status == 125 && seen.output == "", "\(seen)")
