@@ -139,8 +139,9 @@ enum ManualPage {
             .TP
             .B fakechroot
             The root's own loader with libfakechroot, which translates the paths of library calls. It costs
-            about a millisecond a launch, and so comes first. Static programs, as those in Go, are refused by
-            name. A child that empties its environment other than by
+            some milliseconds a launch and little afterwards, and so comes first. Static programs and those
+            built by Go are refused by name. The root is made of symbolic links, which programs see that do
+            not follow links. A child that empties its environment other than by
             .BR env (1)
             leaves the root,
             .BR getcwd (3)
