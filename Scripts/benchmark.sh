@@ -41,8 +41,9 @@ while (($# > 0)); do
 done
 
 rivals=(
-    bubblewrap charliecloud dpkg fuse-device gcc libc6-dev libopenmpi-dev openmpi-bin python3
-    qemu-user-static squashfs-tools squashfuse subordinate-ids uidmap "${runner_packages[@]}"
+    bubblewrap charliecloud dpkg fuse-device gcc libc6-dev libfakechroot libopenmpi-dev
+    openmpi-bin python3 qemu-user-static squashfs-tools squashfuse subordinate-ids uidmap
+    "${runner_packages[@]}"
 )
 evidence+=(
     [bubblewrap]=bwrap
@@ -105,7 +106,7 @@ share_of_rounds() { echo $((rounds / $1 > 2 ? rounds / $1 : 3)); }
 cd /
 sections=(
     contenders machine launch throughput join tests runner emulation image binds bwrap memory mpi
-    rootfs
+    engines rootfs
 )
 for part in "${sections[@]}"; do
     # shellcheck source=/dev/null

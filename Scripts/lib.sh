@@ -25,6 +25,7 @@ declare -A evidence=(
     [debian-archive-keyring]=/usr/share/keyrings/debian-archive-keyring.gpg
     [libarchive-dev]=/usr/include/archive.h
     [libcap-dev]=/usr/include/sys/capability.h
+    [libfakechroot]=/usr/lib/$(uname -m)-linux-gnu/fakechroot/libfakechroot.so
     [libopenmpi-dev]=mpicc.openmpi
     [libseccomp-dev]=/usr/include/seccomp.h
     [mmdebstrap]=mmdebstrap
@@ -158,7 +159,7 @@ make_rootfs() {
 engines() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/nsrun-tests/engines"; }
 
 # A proot of Debian sid, for those of the stable releases are silently wrong. It brings its own loader and C
-# library, and starts through them from where it lies.
+# library, and starts through them from where it lies. nsrun-rootfs is built unless `rootfs_tool` names it.
 make_engines() {
     local folder mirror work triplet
     folder=$(engines)
@@ -181,7 +182,7 @@ make_engines() {
     (cd "$work" && "${apt[@]}" download proot/sid libtalloc2/sid libc6/sid >&2)
     rm -rf "$folder"
     mkdir -p "$folder"
-    "$(build_rootfs_tool)" unpack --quiet "$folder/root" "$work"/*.deb
+    "${rootfs_tool:-$(build_rootfs_tool)}" unpack --quiet "$folder/root" "$work"/*.deb
     rm -rf "$work"
     triplet=$(cd "$folder/root/usr/lib" && compgen -G '*-linux-gnu')
     cat >"$folder/proot.partial" <<END

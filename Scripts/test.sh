@@ -58,7 +58,6 @@ evidence+=(
     [gcc]=gcc
     [git]=git
     [libc6-dev]=/usr/include/stdio.h
-    [libfakechroot]=/usr/lib/$(uname -m)-linux-gnu/fakechroot/libfakechroot.so
     [make]=make
     [meson]=/usr/bin/meson
     [patchelf]=patchelf

@@ -22,14 +22,20 @@ static int refuse(const char *program, const char *reason) {
     return 126;
 }
 
-/// What the loader could not run, in words; NULL for a program that it can. What cannot be read, or is no ELF file,
-/// is left to the loader.
-static const char *defect(const char *path) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+/// Whether a part of the file with notes has the build id of Go's linker.
+static bool has_go_note(int fd, const ElfW(Phdr) *part) {
+    static const char id[] = "\4\0\0\0Go\0";   // type 4 of the owner "Go"
+    char notes[4096];
+    const size_t wanted = part->p_filesz < sizeof notes ? part->p_filesz : sizeof notes;
+    const ssize_t length = pread(fd, notes, wanted, (off_t)part->p_offset);
+    return length > 0 && memmem(notes, (size_t)length, id, sizeof id) != NULL;
+}
+
+/// What the loader could not run or could not keep inside, in words; NULL for a program that it can. What cannot be
+/// read, or is no ELF file, is left to the loader.
+static const char *defect_of(int fd) {
     unsigned char bytes[sizeof(ElfW(Ehdr)) + 64 * sizeof(ElfW(Phdr))];
     const ssize_t length = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
-    if (fd >= 0)
-        close(fd);
     ElfW(Ehdr) head, own;
     if (length < (ssize_t)sizeof head || memcmp(bytes, ELFMAG, SELFMAG) != 0)
         return NULL;
@@ -37,16 +43,28 @@ static const char *defect(const char *path) {
     memcpy(&own, (const void *)(getauxval(AT_PHDR) & ~4095ul), sizeof own);
     if (head.e_machine != own.e_machine || head.e_ident[EI_CLASS] != own.e_ident[EI_CLASS])
         return "it is built for another architecture; the engine proot runs it through QEMU";
+    bool is_dynamic = false;
     for (unsigned i = 0; i < head.e_phnum; i++) {
         ElfW(Phdr) part;
         const size_t at = head.e_phoff + i * sizeof part;
         if (head.e_phentsize != sizeof part || at + sizeof part > (size_t)length)
             return NULL;
         memcpy(&part, bytes + at, sizeof part);
-        if (part.p_type == PT_INTERP)
-            return NULL;
+        is_dynamic |= part.p_type == PT_INTERP;
+        if (part.p_type == PT_NOTE && has_go_note(fd, &part))
+            return "it is built by Go, and would leave the root; the engine proot runs it";
     }
-    return "it is linked statically, as programs in Go are, and would leave the root; the engine proot runs it";
+    return is_dynamic ? NULL
+                      : "it is linked statically, as programs in Go are, and would leave the root; the engine "
+                        "proot runs it";
+}
+
+static const char *defect(const char *path) {
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const char *reason = defect_of(fd);
+    if (fd >= 0)
+        close(fd);
+    return reason;
 }
 
 /// Starts a program by the root's loader, which is told the name where it takes one.

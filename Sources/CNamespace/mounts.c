@@ -167,6 +167,20 @@ static int reopen_source(int fd) {
     return -ESTALE;
 }
 
+/// One call finds the path and clones what is there. Security modules refuse the second with EACCES, which says
+/// of a path that it is out of reach.
+static int clone_path(struct nsrun_world *w, const char *path, unsigned flags) {
+    const int tree = clone_tree(AT_FDCWD, path, flags);
+    if (tree != -EACCES)
+        return tree;
+    const int found = open(path, O_PATH | O_CLOEXEC);
+    if (found >= 0) {
+        close(found);
+        w->call = NSRUN_CALL_STEP;
+    }
+    return tree;
+}
+
 static int open_source(struct nsrun_world *w, const struct nsrun_step *step) {
     if (step->flags & NSRUN_INSIDE) {
         struct nsrun_place place;
@@ -179,7 +193,7 @@ static int open_source(struct nsrun_world *w, const struct nsrun_step *step) {
     }
     if (step->fd < 0)
         return classic(w) ? nsrun_result(open(step->source, O_PATH | O_CLOEXEC))
-                          : clone_tree(AT_FDCWD, step->source, step->flags);
+                          : clone_path(w, step->source, step->flags);
     int file = reopen_source(step->fd);
     if (file < 0 || classic(w))
         return file;

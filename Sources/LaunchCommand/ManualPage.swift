@@ -60,6 +60,7 @@ enum ManualPage {
         for preset in Preset.allCases {
             page += ".TP\n.B \(preset.name.text)\n\(escape(preset.summary.text))\n"
         }
+        page += engines
         return page + """
             .SH EXIT STATUS
             .TP
@@ -82,16 +83,79 @@ enum ManualPage {
             .TP
             127
             the command was not found
+            .SH ENVIRONMENT
+            .TP
+            .B NSRUN_ENGINE
+            the engine, where
+            .B \\-\\-engine
+            is not given
+            .TP
+            .B NSRUN_FAKECHROOT
+            the libfakechroot.so of the engine fakechroot; by default the root's own, a pack's, or the
+            host's
+            .TP
+            .B NSRUN_PROOT
+            the program of the engine proot; by default a pack's, or the first on
+            .I $PATH
             .SH FILES
             .TP
             .I $XDG_DATA_HOME/nsrun/rootfs
             the rootfs store; by default
             .I ~/.local/share/nsrun/rootfs
+            .TP
+            .I $XDG_CACHE_HOME/nsrun/engines
+            what the engine fakechroot has made of roots, and which engines have passed their tests; by
+            default
+            .I ~/.cache/nsrun/engines
             .SH SEE ALSO
             .BR bwrap (1),
+            .BR fakechroot (1),
+            .BR proot (1),
             .BR unshare (1),
             .BR namespaces (7),
             .BR user_namespaces (7)
+
+            """
+    }
+
+    private static var engines: String {
+        let both = EngineSummary.list(EngineSummary.options(honouredBy: []))
+        let fakechroot = EngineSummary.list(EngineSummary.options(honouredBy: [.fakechroot]))
+        let proot = EngineSummary.list(EngineSummary.options(honouredBy: [.proot]))
+        return """
+            .SH ENGINES
+            Where the kernel refuses the namespaces, the id map or the first mount, and only there, another
+            engine runs the command. One line on standard error says which, why, and what it does not
+            isolate;
+            .B \\-\\-quiet
+            silences it, and
+            .B \\-\\-require isolation
+            makes it an error. Statuses, signals, time limits, environment, working directory and the private
+            .I /tmp
+            are the same in every engine, and what an engine cannot honour is an error that names the option.
+            .TP
+            .B userns
+            Namespaces and mounts, which honour every option.
+            .TP
+            .B fakechroot
+            The root's own loader with libfakechroot, which translates the paths of library calls. It costs
+            some milliseconds a launch and little afterwards, and so comes first. Static programs and those
+            built by Go are refused by name. The root is made of symbolic links, which programs see that do
+            not follow links. A child that empties its environment other than by
+            .BR env (1)
+            leaves the root,
+            .BR getcwd (3)
+            can give a path of the host's, and links of the root that begin with a slash lead to the host
+            but in its directories of programs and libraries. Of what needs namespaces it honours
+            \(escape(fakechroot)).
+            .TP
+            .B proot
+            Each system call with a path is translated by
+            .BR ptrace (2),
+            which makes it many times slower. Static programs run, and those of other architectures. Of what
+            needs namespaces it honours \(escape(proot)).
+            .PP
+            Neither honours \(escape(both)).
 
             """
     }

@@ -10,6 +10,8 @@ import Testing
         ("namespaces", "cannot create a user namespace: a seccomp filter around nsrun"),
         ("namespaces=EINVAL", "cannot create user, mount, pid namespaces: this kernel lacks one"),
         ("mounts", "mounting is refused (a seccomp filter around nsrun"),
+        // As security modules do.
+        ("mounts=EACCES", "mounting is refused (a seccomp filter around nsrun"),
     ]
 
     private func seen(

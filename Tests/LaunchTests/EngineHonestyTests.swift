@@ -103,6 +103,32 @@ import Testing
         }
     }
 
+    /// Debian's are linked with a C library, and open files without it. A C program with the note of Go's linker
+    /// stands for them.
+    @Test func programsInGoAreRefusedByName() throws {
+        let folder = try TemporaryDirectory()
+        let code = #"""
+            __asm__(".pushsection .note.go.buildid,\"a\",%note\n"
+                    ".long 4, 4, 4\n.ascii \"Go\\0\\0abcd\"\n.popsection");
+            int main(void) { return 42; }
+            """#
+        try folder.write(code, to: "main.c")
+        try expect(run(["gcc", "-o", "prog", "main.c"], directory: folder.path), exits: 0)
+        let bind = ["--bind", folder.path, "/opt/p"]
+        let root = try Bench.current().rootfs
+        let seen = try nsrun(by: .fakechroot, ["--rootfs", root] + bind + ["/opt/p/prog"])
+        expect(
+            seen,
+            refuses: "the engine fakechroot cannot run /opt/p/prog: it is built by Go, and makes "
+                + "its system calls without a library", remedy: "--engine proot")
+        let child = try inRoot(by: .fakechroot, "/opt/p/prog; echo $?", bind)
+        #expect(child.output == "126", "\(child)")
+        #expect(child.error.hasPrefix("nsrun: cannot run /opt/p/prog: it is built by Go, and "))
+        for engine in [TestEngine.userns, .proot] {
+            try expect(nsrun(by: engine, ["--rootfs", root] + bind + ["/opt/p/prog"]), exits: 42)
+        }
+    }
+
     /// libfakechroot would drop the others, and say nothing.
     @Test func moreArgumentsThanLibfakechrootTakesAreAnError() throws {
         let script = "/usr/bin/printf '%s\\n' $(seq 3000) | wc -l"
@@ -181,6 +207,16 @@ import Testing
                 + "is no file", remedy: "libfakechroot.so")
     }
 
+    @Test func prootIsFoundOnThePath() throws {
+        let folder = try TemporaryDirectory()
+        try folder.link("proot", to: EngineBench.current().proot)
+        let root = try Bench.current().rootfs
+        let seen = try nsrun(
+            by: .proot, ["--rootfs", root, "true"],
+            environment: ["NSRUN_PROOT": nil, "PATH": "\(folder.path):/usr/bin:/bin"])
+        expect(seen, exits: 0)
+    }
+
     @Test func placesThatFakechrootCannotShowAreRefused() throws {
         let folder = try TemporaryDirectory()
         try folder.makeDirectory("a:b")
@@ -210,6 +246,22 @@ import Testing
             proot,
             refuses: "the engine proot cannot show \(folder / "a:b"): it knows no paths with a "
                 + "colon", remedy: "rename it")
+    }
+
+    /// What README.md says that fakechroot does not do. Where one of these fails, it has become better.
+    @Test func theLimitsOfFakechrootAreAsWritten() throws {
+        let names = try inRoot(by: .fakechroot, "find /usr | wc -l")
+        #expect(try #require(Int(names.output)) < 100, "\(names)")
+        try expect(
+            inRoot(by: .fakechroot, "cd /usr/share && /bin/pwd"),
+            prints: Bench.current().rootfs + "/usr/share")
+        let mark = try TemporaryDirectory()
+        try mark.write("the host's\n", to: "file")
+        let file = mark / "file"
+        let script = """
+            test ! -e \(file) && exec perl -e '%ENV = (); exec "/bin/cat", "\(file)"'
+            """
+        try expect(inRoot(by: .fakechroot, script), prints: "the host's")
     }
 
     // MARK: Which engine

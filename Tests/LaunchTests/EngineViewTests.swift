@@ -104,6 +104,15 @@ import Testing
         #expect(release != (try run(["cat", "/etc/no-such-file"])))
     }
 
+    @Test(arguments: TestEngine.withoutNamespaces) func treesAreWalked(engine: TestEngine) throws {
+        let script = """
+            find -L /usr | wc -l; find /usr/share/ | wc -l; tar -c -C /usr/share . | wc -c
+            """
+        let wanted = try inRoot(by: .userns, script)
+        #expect(wanted.status == 0 && wanted.error == "", "\(wanted)")
+        try expect(inRoot(by: engine, script), wanted)
+    }
+
     /// A link of the rootfs leads to the rootfs, not to a file of the host's with the same name.
     @Test(arguments: TestEngine.allCases) func linksStayInside(engine: TestEngine) throws {
         let rootfs = try Bench.current().rootfs

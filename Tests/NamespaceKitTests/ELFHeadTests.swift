@@ -9,6 +9,8 @@ struct ELFImage {
     var machine: UInt64 = 62
     var flags: UInt64 = 0
     var interpreter: String? = "/lib64/ld-linux-x86-64.so.2"
+    /// The first program header is that of this note.
+    var note: (type: UInt64, owner: String)?
 
     var bytes: [UInt8] {
         let header = is64Bit ? 64 : 52
@@ -36,6 +38,16 @@ struct ELFImage {
             put(UInt64(interpreter.utf8.count + 1), at: second + (is64Bit ? 32 : 16), word)
             image += Array(interpreter.utf8) + [0]
         }
+        if let note {
+            let start = image.count
+            image += [UInt8](repeating: 0, count: 12) + Array(note.owner.utf8) + [0, 0, 1, 2, 3, 4]
+            put(4, at: start, 4)
+            put(4, at: start + 4, 4)
+            put(note.type, at: start + 8, 4)
+            put(4, at: header, 4)  // PT_NOTE
+            put(UInt64(start), at: header + (is64Bit ? 8 : 4), word)
+            put(UInt64(image.count - start), at: header + (is64Bit ? 32 : 16), word)
+        }
         return image
     }
 }
@@ -57,6 +69,20 @@ struct ELFImage {
     @Test func aStaticProgramHasNoInterpreter() throws {
         let head = try #require(ELFHead(bytes: ELFImage(interpreter: nil).bytes))
         #expect(head.interpreter == nil)
+    }
+
+    /// Debian's are linked with a C library that they do not use for files.
+    @Test(arguments: [true, false], [true, false])
+    func whatGoHasBuilt(is64Bit: Bool, isLittleEndian: Bool) throws {
+        var image = ELFImage(is64Bit: is64Bit, isLittleEndian: isLittleEndian)
+        #expect(try !#require(ELFHead(bytes: image.bytes)).isGo)
+        image.note = (4, "Go")
+        let head = try #require(ELFHead(bytes: image.bytes))
+        #expect(head.isGo && head.interpreter != nil)
+        image.note = (3, "Go")
+        #expect(try !#require(ELFHead(bytes: image.bytes)).isGo)
+        image.note = (4, "GN")
+        #expect(try !#require(ELFHead(bytes: image.bytes)).isGo)
     }
 
     @Test(

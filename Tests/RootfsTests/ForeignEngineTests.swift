@@ -84,6 +84,14 @@ extension ForeignTests {
             expect(seen, prints: "armv7l")
         }
 
+        @Test func fakechrootRefusesThemByName() throws {
+            let seen = try seen(.armhf, ["uname"], ["--engine", "fakechroot"])
+            #expect(seen.status == 125 && seen.output == "", "\(seen)")
+            #expect(
+                seen.error.hasPrefix("nsrun: the engine fakechroot cannot run ")
+                    && seen.error.contains("it is built for armv7l\n  --engine proot"), "\(seen)")
+        }
+
         @Test func whoNamesTheEngineGetsIt() throws {
             let named = try seen(.riscv64, ["uname", "-m"], ["--engine", "proot"])
             expect(named, prints: "riscv64")

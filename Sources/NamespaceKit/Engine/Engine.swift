@@ -33,7 +33,7 @@ public enum EngineFeature: Int, Sendable, CaseIterable {
     case rootDescriptor, writableRoot, hostRoot, modes, sizes, images, joins
 
     /// The engine does it in its own way.
-    func isHonoured(by engine: Engine) -> Bool {
+    public func isHonoured(by engine: Engine) -> Bool {
         switch engine {
         case .namespaces: true
         case .fakechroot: self == .filters

@@ -66,8 +66,11 @@ public struct EngineRun {
 
     public var explanation: Explanation { Explanation(plan, mounts: mounts) }
 
-    /// Makes the private directory and tries the engine. ``run(facts:)`` must follow.
-    public mutating func make() throws(LaunchError) {
+    /// Makes the private directory and tries the engine, unless these very files have passed before.
+    /// ``run(facts:)`` must follow.
+    public mutating func make() throws(LaunchError) { try make(again: false) }
+
+    private mutating func make(again: Bool) throws(LaunchError) {
         guard let tree = plan.privateTree else { return }
         PrivateTree.sweep(tree.path.parent ?? "/tmp", user: getuid())
         plan.launcherDescriptors.append(try tree.make())
@@ -76,15 +79,30 @@ public struct EngineRun {
             case .fakechroot(let fakechroot):
                 plan.launcherDescriptors.append(try fakechroot.mirror.make())
                 try fakechroot.makeLinks()
-                try fakechroot.check()
-            case .proot(let proot): try proot.check()
+                try fakechroot.check(again: again)
+            case .proot(let proot): try proot.check(again: again)
             }
         } catch {
-            tree.remove()
-            for descriptor in plan.launcherDescriptors where descriptor >= 0 {
-                closeDescriptor(descriptor)
-            }
+            discard()
             throw error
+        }
+    }
+
+    private func discard() {
+        plan.privateTree?.remove()
+        for descriptor in plan.launcherDescriptors where descriptor >= 0 {
+            closeDescriptor(descriptor)
+        }
+    }
+
+    /// Tries the engine, even if it has passed before, and leaves nothing. Returns what it works with.
+    func probe() throws(LaunchError) -> ByteString {
+        var run = self
+        try run.make(again: true)
+        run.discard()
+        return switch check {
+        case .fakechroot(let fakechroot): fakechroot.library
+        case .proot(let proot): proot.program
         }
     }
 

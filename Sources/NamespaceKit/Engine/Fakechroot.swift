@@ -30,6 +30,11 @@ struct Fakechroot {
                     + "makes its system calls without a library",
                 "\(Vocabulary.current.engine) proot runs it")
         }
+        if program.isGo {
+            throw .fakechroot(
+                "cannot run \(program.path.text): it is built by Go, and makes its system calls without a "
+                    + "library", "\(Vocabulary.current.engine) proot runs it")
+        }
         guard let own = HostFile.ownPath else {
             throw .fakechroot("cannot be used: /proc/self/exe cannot be read", "mount /proc")
         }
@@ -168,15 +173,16 @@ struct Fakechroot {
     }
 
     /// Tries whether a child of a child sees the root, and a script's arguments arrive: where it does not, programs
-    /// would quietly read the host's files instead. The tree must be there.
-    func check() throws(LaunchError) {
+    /// would quietly read the host's files instead. The tree must be there. What has passed is tried `again` only
+    /// where that is asked for.
+    func check(again: Bool) throws(LaunchError) {
         let shell = planner.view.hostPath(of: "/bin/sh")
         guard let shell else {
             throw .fakechroot(
                 "cannot be tried: the rootfs has no /bin/sh", "\(Vocabulary.current.engine) proot")
         }
         let stamp = CheckStamp(.fakechroot, [library, loader, shell, planner.view.root])
-        if stamp.isKnown { return }
+        if !again, stamp.isKnown { return }
         let name = ByteString("/.nsrun-\(getpid())-\(nsrun_now())")
         let mark = farm.tree.root + name
         let script: ByteString = "#!/bin/sh\ntest $# = 3 && echo inside $3\n"

@@ -12,6 +12,8 @@ struct GuestProgram: Equatable {
     var leading: [ByteString] = []
     /// The ELF interpreter that it names; nil for a static program.
     var interpreter: ByteString?
+    /// Built by Go: with an interpreter or without, it makes its system calls by itself.
+    var isGo = false
     var machineName: String
 }
 
@@ -46,6 +48,7 @@ struct GuestProgramFinder {
             let head = HostFacts.readFile(program.hostPath, limit: 8192) ?? []
             if let elf = ELFHead(bytes: head) {
                 program.interpreter = elf.interpreter
+                program.isGo = elf.isGo
                 program.machineName = elf.machineName
                 return program
             }

@@ -8,6 +8,8 @@ struct Proot {
     /// Its program; where it is started through a loader of its own, with what comes before its arguments.
     let tool: ByteString
     private let leading: [ByteString]
+    /// proot itself.
+    var program: ByteString { leading.last ?? tool }
     /// This program's own file, which runs inside as well: proot tells neither which signal ended a command nor
     /// the command of signals.
     private let own: ByteString
@@ -107,16 +109,16 @@ struct Proot {
     // MARK: The canary
 
     /// Tries whether the calls of newer programs are translated, which older proots pass on to the host's root in
-    /// silence. The tree must be there.
-    func check() throws(LaunchError) {
+    /// silence. The tree must be there. What has passed is tried `again` only where that is asked for.
+    func check(again: Bool) throws(LaunchError) {
         // Asked each time: it is for the run's surroundings to allow.
         guard nsrun_can_trace() else {
             throw .proot(
                 "cannot be used: ptrace(2) is refused here",
                 "a seccomp filter around nsrun must allow it")
         }
-        let stamp = CheckStamp(.proot, [leading.last ?? tool, own])
-        if stamp.isKnown { return }
+        let stamp = CheckStamp(.proot, [program, own])
+        if !again, stamp.isKnown { return }
         let answer = HostTool.run(
             tool,
             leading + [
@@ -129,7 +131,7 @@ struct Proot {
                 throw .proot("cannot be used: \(said)", "ptrace(2) must be allowed")
             }
             throw .proot(
-                "cannot be trusted: \(tool.text) lets statx(2) or faccessat2(2) see the host's root",
+                "cannot be trusted: \(program.text) lets statx(2) or faccessat2(2) see the host's root",
                 "Debian's 5.1.0 does; 5.4.0 is right: set NSRUN_PROOT to it")
         }
         stamp.note()

@@ -6,7 +6,7 @@ public enum Doctor {
     public struct Finding: Sendable, Equatable {
         public var what: String
         public var works: Bool
-        /// Without it nsrun does not run at all.
+        /// Without it nothing is isolated.
         public var isEssential: Bool
         public var detail: String
         public var remedy: String?
@@ -29,7 +29,8 @@ public enum Doctor {
                 what: "kernel", works: true, isEssential: false,
                 detail: "Linux \(facts.kernel.major).\(facts.kernel.minor), \(facts.machine.text)")
         ]
-        findings.append(probe("user, mount and pid namespaces", essential: true) { _ in })
+        let namespaces = probe("user, mount and pid namespaces", essential: true) { _ in }
+        findings.append(namespaces)
         findings.append(
             probe("run in place", essential: false) {
                 $0.namespaces.new.remove(.pid)
@@ -63,7 +64,7 @@ public enum Doctor {
         findings.append(interface("openat2 (Linux 5.6)", facts.hasOpenat2))
         findings.append(
             interface("detached root (Linux 6.15)", facts.hasDetachedMounts))
-        return findings
+        return findings + engines(namespacesWork: namespaces.works)
     }
 
     private static func interface(_ what: String, _ works: Bool) -> Finding {

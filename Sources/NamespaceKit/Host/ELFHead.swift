@@ -8,6 +8,9 @@ public struct ELFHead: Sendable, Equatable {
     public var flags: UInt32
     /// The program interpreter, where it lies within the bytes given.
     public var interpreter: ByteString?
+    /// It has the build id of Go's linker, where that lies within the bytes given: it makes its system calls by itself,
+    /// even where it is linked with a C library.
+    public var isGo = false
 
     public init?(bytes: [UInt8]) {
         guard bytes.count >= 52, bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46]),
@@ -35,16 +38,22 @@ public struct ELFHead: Sendable, Equatable {
         self.machine = UInt16(machine)
         self.flags = UInt32(flags)
         guard table < UInt64(bytes.count), size >= 32 else { return }
+        // Type 4 of the owner "Go", in a section that its linker calls .note.go.buildid.
+        var goNote = [0, 0, 0, 0] + Array("Go\0\0".utf8)
+        goNote[isLittleEndian ? 0 : 3] = 4
         for index in 0..<Int(min(count, 64)) {
             let entry = Int(table) + index * Int(size)
-            guard number(entry, 4) == 3 else { continue }  // PT_INTERP
-            guard let offset = number(entry + (is64Bit ? 8 : 4), word),
+            guard let type = number(entry, 4), type == 3 || type == 4,
+                let offset = number(entry + (is64Bit ? 8 : 4), word),
                 let length = number(entry + (is64Bit ? 32 : 16), word),
                 offset < UInt64(bytes.count), length > 1, length <= UInt64(bytes.count) - offset
-            else { return }
-            let text = bytes[Int(offset)..<Int(offset + length)]
-            interpreter = ByteString(bytes: Array(text.prefix { $0 != 0 }))
-            return
+            else { continue }
+            let part = bytes[Int(offset)..<Int(offset + length)]
+            if type == 4 {  // PT_NOTE
+                isGo = isGo || Array(part).holds(ByteString(bytes: goNote))
+            } else if interpreter == nil {  // PT_INTERP
+                interpreter = ByteString(bytes: Array(part.prefix { $0 != 0 }))
+            }
         }
     }
 
