@@ -43,6 +43,7 @@ struct Diagnosis {
         case .fileSystem(.proc, let target): return proc(target, record)
         case .execute(let candidates): return program(candidates, record)
         case .image(let image): return self.image(image, record)
+        case .needGlibc(let need, _): return glibc(need, record)
         case .binfmt: return binfmt(step, record.code, call)
         case .join(let name, _): return join(name, record)
         case .share: return share(record.code)
