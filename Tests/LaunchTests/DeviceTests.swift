@@ -84,17 +84,18 @@ import Testing
         }
     }
 
-    /// `/etc/cdi` itself can be looked at only by what it says.
     @Test func unknownDevices() throws {
         let options = try ordinary()
         expect(
             try inRoot("true", options + ["--device", "vendor.com/class=y"]),
             refuses: "cannot give the device vendor.com/class=y: no specification in "
                 + "\(folder / "cdi") has it", remedy: "vendor.com/class=x")
-        expect(
-            try inRoot("true", ["--device", "vendor.com/nosuch=y"]),
-            refuses: "cannot give the device vendor.com/nosuch=y: no specification in /etc/cdi and "
-                + "/var/run/cdi has it", remedy: "")
+        let seen = try inRoot("true", ["--device", "vendor.com/nosuch=y"])
+        #expect(seen.status == 125)
+        #expect(
+            seen.error.hasPrefix(
+                "nsrun: cannot give the device vendor.com/nosuch=y: no specification in /etc/cdi and "
+                    + "/var/run/cdi has it\n  "), "\(seen)")
         expect(
             try inRoot("true", ["--device", "/dev/fuse"]),
             refuses: "cannot give the device /dev/fuse: that is no name of a device",
@@ -169,8 +170,8 @@ import Testing
     /// Whatever the root's cache is, the launch does not suffer, and the library is there.
     @Test(arguments: [
         "rm $C", ": >$C", "head -c 40 $C >c", "head -c 1000 $C >c", "yes | head -c 100000 >c",
-        "(printf 'glibc-ld.so.cache1.1'; head -c 200 /dev/zero | tr '\\\\0' '\\\\377') >c",
-        "(printf 'ld.so-1.7.0'; head -c 200 /dev/zero | tr '\\\\0' '\\\\377') >c",
+        "(printf 'glibc-ld.so.cache1.1'; head -c 200 /dev/zero | tr '\\0' '\\377') >c",
+        "(printf 'ld.so-1.7.0'; head -c 200 /dev/zero | tr '\\0' '\\377') >c",
         "rm $C; mkdir $C", "rm $C; ln -s /dev/zero $C", "rm $C; mkfifo $C",
     ])
     func damagedCaches(damage: String) throws {

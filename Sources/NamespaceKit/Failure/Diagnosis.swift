@@ -335,6 +335,7 @@ extension Step {
         case .tmpfs(let target, _, _, _), .fileSystem(_, let target), .file(_, let target, _),
             .bindData(_, let target, _, _), .prepend(_, let target), .symlink(_, let target),
             .directory(let target, _), .bindLink(_, let target), .binfmt(_, let target),
+            .linkerCache(_, let target),
             .changeMode(let target, _), .remountReadOnly(let target), .lockFile(let target):
             target
         default: nil
