@@ -25,7 +25,7 @@ extension Vocabulary {
             "--info-fd", "--userns", "--disable-userns", "--exec-label", "--as-pid-1",
             "--host-exec", "--arch", "a root by descriptor", "--writable", "--host-root", "--chmod",
             "--size",
-            "a squashfs file as the rootfs", "--join", "--device",
+            "a squashfs file as the rootfs", "--join", "--device and --nvidia",
         ]
         words.deviceBind = "--dev-bind"
         words.deviceDirectory = "--cdi-spec-dir"

@@ -138,6 +138,19 @@ import Testing
                 """)
     }
 
+    @Test func theDoctorListsThem() throws {
+        func finding() -> Doctor.Finding {
+            Doctor.devices(DeviceRegistry(directories: [folder["a"], folder["b"]]))
+        }
+        #expect(
+            finding().text
+                == "ok      devices (CDI): none in \(folder.path)/a and \(folder.path)/b\n")
+        try write(device("env: [A=1]"))
+        #expect(finding().text == "ok      devices (CDI): vendor.com/class=x\n")
+        try folder.write(Array("{".utf8), to: "b/w.yaml")
+        #expect(!finding().works && finding().detail.contains("/b/w.yaml, line 1: "))
+    }
+
     // MARK: Refusals
 
     @Test(arguments: [
