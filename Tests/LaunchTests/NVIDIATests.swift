@@ -123,7 +123,7 @@ import Testing
     }
 
     @Test func aRootWithoutGlibc() throws {
-        let driver = try FakeDriver(in: folder)
+        let driver = try FakeDriver(in: folder, glibc: "2.2")
         let root = try TemporaryDirectory()
         try root.makeDirectory("bin")
         expect(

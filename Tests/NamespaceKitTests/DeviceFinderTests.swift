@@ -120,7 +120,7 @@ import Testing
         try folder.write(Array("{".utf8), to: "a/w.yaml")
         try write(device("env: [A=1]"))
         #expect(find("x").environment == ["A=1"])
-        #expect(find("y").refusal?.message.contains("/a/w.yaml, line 1: ") == true)
+        #expect(find("y").refusal?.message.contains("/a/w.yaml, line 2: ") == true)
         try folder.link("a/w.yaml.link.yaml", to: "/dev/zero")
         #expect(find("x").refusal == nil)
     }
@@ -148,7 +148,7 @@ import Testing
         try write(device("env: [A=1]"))
         #expect(finding().text == "ok      devices (CDI): vendor.com/class=x\n")
         try folder.write(Array("{".utf8), to: "b/w.yaml")
-        #expect(!finding().works && finding().detail.contains("/b/w.yaml, line 1: "))
+        #expect(!finding().works && finding().detail.contains("/b/w.yaml, line 2: "))
     }
 
     // MARK: Refusals
