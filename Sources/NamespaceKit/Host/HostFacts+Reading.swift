@@ -51,6 +51,7 @@ extension HostFacts {
         if request.view != .empty || !request.emulators.isEmpty {
             facts.emulation = EmulationFinder(request: request, facts: facts).find()
         }
+        if request.asksForDevices { facts.devices = DeviceFinder.find(for: request, on: facts) }
         if request.runsHostProgram { facts.hostProgram = .find(request.command.first, in: facts) }
         if request.view == .host, request.layer != .readOnly {
             facts.hostTree = HostTree.read()
