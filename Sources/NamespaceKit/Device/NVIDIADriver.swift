@@ -72,6 +72,11 @@ struct NVIDIADriver {
         return branch >= 100 && parts.allSatisfy { $0.number() != nil }
     }
 
+    /// The first number of a version.
+    static func branch(of version: ByteString) -> UInt64 {
+        version.split(on: UInt8(ascii: ".")).first?.number() ?? 0
+    }
+
     /// The version that a library's file is named for, such as `libcuda.so.535.104.05`.
     static func version(ofFile name: ByteString) -> ByteString? {
         let marker = Array(".so.".utf8)
