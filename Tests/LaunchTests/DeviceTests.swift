@@ -155,6 +155,73 @@ import Testing
                 """)
     }
 
+    /// In the form that nvidia-ctk 1.17 writes, with each of its hooks.
+    @Test func aSpecificationOfTheNVIDIAToolkit() throws {
+        let driver = try FakeDriver(in: folder)
+        func hook(_ words: String) -> String {
+            """
+              - args: [nvidia-cdi-hook, \(words)]
+                env: [NVIDIA_CTK_DEBUG=false]
+                hookName: createContainer
+                path: /usr/bin/nvidia-cdi-hook
+
+            """
+        }
+        try folder.write(
+            """
+            ---
+            cdiVersion: 0.5.0
+            containerEdits:
+              deviceNodes:
+              - path: /dev/nvidiactl
+                hostPath: \(driver.path)/dev/nvidiactl
+              env:
+              - NVIDIA_VISIBLE_DEVICES=void
+              hooks:
+            \(hook("create-symlinks, --link, libcuda.so.1::/usr/lib/driver/libcuda.so"))\
+            \(hook("enable-cuda-compat, --host-driver-version=999.12.34"))\
+            \(hook("update-ldcache, --folder, /usr/lib/driver"))\
+            \(hook("disable-device-node-modification"))\
+              mounts:
+              - containerPath: /usr/lib/driver/libcuda.so.999.12.34
+                hostPath: \(driver.library("libcuda"))
+                options:
+                - ro
+                - nosuid
+                - nodev
+                - rbind
+                - rprivate
+            devices:
+            - containerEdits:
+                deviceNodes:
+                - hostPath: \(driver.path)/dev/nvidia0
+                  path: /dev/nvidia0
+                hooks:
+                - args: [nvidia-cdi-hook, chmod, --mode, "755", --path, /dev/dri]
+                  hookName: createContainer
+                  path: /usr/bin/nvidia-cdi-hook
+              name: "0"
+            kind: nvidia.com/gpu
+            """, to: "toolkit/nvidia.yaml")
+        let seen = try inRoot(
+            "/run/program; ls /usr/lib/driver; ls /dev/nvidia*; echo $NVIDIA_VISIBLE_DEVICES",
+            [
+                "--cdi-spec-dir", folder / "toolkit", "--device", "nvidia.com/gpu=0", "--ro-bind",
+                try driver.program(), "/run/program",
+            ])
+        expect(
+            seen,
+            prints: """
+                42
+                libcuda.so
+                libcuda.so.1
+                libcuda.so.999.12.34
+                /dev/nvidia0
+                /dev/nvidiactl
+                void
+                """)
+    }
+
     /// A root's own driver gives way, and what its cache had stays.
     @Test func theRootsCacheIsKept() throws {
         let driver = try FakeDriver(in: folder)

@@ -51,6 +51,21 @@ import Testing
         expect(seen, prints: "42")
     }
 
+    /// What a squashfs holds is seen only once it is mounted.
+    @Test func inAnImage() throws {
+        let root = try BareRoot()
+        let image = folder / "root.squashfs"
+        let made = try run(["mksquashfs", root.path, image, "-all-root", "-quiet", "-no-progress"])
+        #expect(made.status == 0, "\(made)")
+        var driver = try FakeDriver(in: folder)
+        let program = ["--ro-bind", try driver.program(), "/run/program"]
+        expect(
+            try inRoot("exec /run/program", driver.options + program, root: image), prints: "42")
+        driver = try FakeDriver(in: folder, glibc: "9.99")
+        let seen = try inRoot("true", driver.options, root: image)
+        #expect(seen.error.contains("needs glibc 9.99, and the rootfs has 2."), "\(seen)")
+    }
+
     /// What is not there is said where one asks.
     @Test func whatIsMissingIsTold() throws {
         let driver = try FakeDriver(in: folder)

@@ -252,4 +252,38 @@ import Testing
         // What is shown there already needs no link.
         #expect(find("x").links == [.init(text: "a", target: "/opt/b")])
     }
+
+    /// A root's own libraries of a newer driver.
+    @Test(arguments: [
+        ("560.1", "545.23.06", true), ("545.29", "545.23.06", false), ("535.1", "545.23.06", false),
+    ])
+    func newerLibrariesOfTheRoot(own: String, driver: String, isUsed: Bool) throws {
+        let compat = "root/usr/local/cuda/compat"
+        try folder.write(
+            Array(try Data(contentsOf: URL(filePath: Self.math))), to: "\(compat)/libcuda.so.\(own)"
+        )
+        try folder.link("\(compat)/libm.so.6", to: "libcuda.so.\(own)")
+        try folder.link("\(compat)/out.so", to: "/../../../../../../../../etc/passwd")
+        try write(
+            device(
+                "mounts: [{hostPath: \(Self.math), containerPath: /opt/v/libm.so.6}], hooks: ["
+                    + "{hookName: x, path: /bin/nvidia-cdi-hook, args: [x, update-ldcache, "
+                    + "--folder, /opt/v]}, {hookName: x, path: /bin/nvidia-cdi-hook, args: [x, "
+                    + "enable-cuda-compat, --host-driver-version=\(driver)]}]"))
+        var request = LaunchRequest(command: ["true"])
+        request.devices = ["vendor.com/class=x"]
+        request.deviceDirectories = [folder["a"]]
+        // The host's libraries are the driver's, and what a squashfs holds is not seen.
+        var facts = HostFacts.alice
+        #expect(DeviceFinder.find(for: request, on: facts).omissions.count == 1)
+        request.view = .rootfs(folder["root"])
+        let seen = DeviceFinder.find(for: request, on: facts)
+        let place: ByteString = isUsed ? "/usr/local/cuda/compat" : "/opt/v"
+        #expect(seen.libraries.map(\.path) == [place.appending(path: "libm.so.6")])
+        #expect(seen.omissions.isEmpty == isUsed)
+        facts.rootImage = .refused(LaunchError(.setup, "x"))
+        #expect(
+            DeviceFinder.find(for: request, on: facts).libraries.map(\.path) == ["/opt/v/libm.so.6"]
+        )
+    }
 }

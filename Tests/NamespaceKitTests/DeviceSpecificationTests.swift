@@ -189,8 +189,15 @@ import Testing
                 == .needless("no device node can be made here"))
     }
 
+    @Test func newerDriversOfTheRoot() {
+        #expect(
+            hook("nvidia-cdi-hook", "enable-cuda-compat", "--host-driver-version=535.104.05")
+                == .compatibility(driver: "535.104.05"))
+    }
+
     @Test func othersAreNotDone() {
         #expect(hook("nvidia-ctk", "hook", "enable-cuda-compat", "--host-driver-version=1") == nil)
+        #expect(hook("nvidia-ctk", "hook", "enable-cuda-compat") == nil)
         #expect(hook("nvidia-ctk", "hook", "chmod", "--mode", "666", "--path", "/dev/x") == nil)
         #expect(hook("nvidia-ctk", "hook", "create-symlinks", "--link", "a::b") == nil)
         #expect(hook("nvidia-ctk", "hook", "create-symlinks", "--link", "::/b") == nil)

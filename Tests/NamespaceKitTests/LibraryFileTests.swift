@@ -32,7 +32,7 @@ import Testing
             try folder.write(Array(whole.prefix(length)), to: "cut")
             _ = LibraryFile(path: folder["cut"])
         }
-        for offset in stride(from: 16, to: 1024, by: 8) {
+        for offset in stride(from: 16, to: 1024, by: 20) {
             var bytes = whole
             for index in offset..<offset + 8 { bytes[index] = 0xff }
             try folder.write(bytes, to: "spoilt")

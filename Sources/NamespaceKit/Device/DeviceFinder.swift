@@ -7,6 +7,8 @@ struct DeviceFinder {
     private var devices = HostDevices()
     /// The directories whose libraries the dynamic linker is to find.
     private var folders: [ByteString] = []
+    /// The hook that asks for libraries of a newer driver, and the version of this one.
+    private var compatibility: (hook: DeviceEdits.Hook, driver: ByteString)?
 
     init(request: LaunchRequest, facts: HostFacts) {
         self.request = request
@@ -41,6 +43,7 @@ struct DeviceFinder {
             }
             try add(device.edits, of: name, in: specification.file)
         }
+        if let compatibility { findCompatibility(compatibility.driver, compatibility.hook.words) }
         findLibraries()
     }
 
@@ -176,6 +179,7 @@ struct DeviceFinder {
         case .linkerCache(let more): folders += more.map { $0.withoutDots }
         case .links(let links):
             for link in links { devices.link(link.text, at: link.target) }
+        case .compatibility(let driver): compatibility = (hook, driver)
         case .needless(let reason): devices.omit(hook.words, reason)
         case nil:
             throw complaint.error(
@@ -206,28 +210,64 @@ struct DeviceFinder {
         for folder in folders {
             for place in devices.places where place.target.parent == folder {
                 guard let library = LibraryFile(path: place.source) else { continue }
-                list(library, place.target.lastComponent, in: folder, isMounted: true)
+                list(library, place.target.lastComponent, in: folder, beside: nil)
             }
             for place in devices.places where folder.isAtOrBelow(place.target) {
                 let rest = folder.slice(from: place.target.count)
                 let directory = rest.isEmpty ? place.source : place.source.appending(path: rest)
-                for name in HostFile.names(in: directory) where name.bytes.holds(".so") {
+                let names = HostFile.names(in: directory)
+                for name in names where name.bytes.holds(".so") {
                     guard let library = LibraryFile(path: directory.appending(path: name)) else {
                         continue
                     }
-                    list(library, name, in: folder, isMounted: false)
+                    list(library, name, in: folder, beside: names)
                 }
             }
         }
     }
 
+    private static let compatibilityFolder: ByteString = "/usr/local/cuda/compat"
+
+    /// Roots made for a newer driver bring libraries of it along, which speak to this one's module
+    /// ("CUDA forward compatibility"). They are used where they are of a later branch.
+    private mutating func findCompatibility(_ driver: ByteString, _ hook: String) {
+        guard case .rootfs(let path) = request.view else {
+            return devices.omit(hook, "the libraries are the driver's own anyway")
+        }
+        guard facts.rootImage == .none else {
+            return devices.omit(hook, "what a squashfs holds is seen only once it is mounted")
+        }
+        let root = request.rootDescriptor.map { ByteString("/proc/self/fd/\($0)") } ?? path
+        let folder = DeviceFinder.compatibilityFolder
+        let names = HostFile.locate(folder, below: root).map { HostFile.names(in: $0) } ?? []
+        let branch = NVIDIADriver.branch(of: driver)
+        let isNewer = names.contains {
+            guard $0.hasPrefix("libcuda.so."), let own = NVIDIADriver.version(ofFile: $0) else {
+                return false
+            }
+            return NVIDIADriver.branch(of: own) > branch
+        }
+        guard isNewer else {
+            return devices.omit(hook, "the rootfs has no libraries of a newer driver")
+        }
+        for name in names where name.bytes.holds(".so") {
+            guard let file = HostFile.locate(folder.appending(path: name), below: root),
+                let library = LibraryFile(path: file)
+            else { continue }
+            list(library, name, in: folder, beside: names)
+        }
+    }
+
+    /// `siblings`: what else the folder has; nil where the file alone is shown there.
     private mutating func list(
-        _ library: LibraryFile, _ file: ByteString, in folder: ByteString, isMounted: Bool
+        _ library: LibraryFile, _ file: ByteString, in folder: ByteString,
+        beside siblings: [ByteString]?
     ) {
         let name = library.name ?? file
-        // Beside a file of its own ldconfig(8) makes a link of the name that programs ask for.
-        if isMounted, name != file { devices.link(file, at: folder.appending(path: name)) }
-        let path = folder.appending(path: isMounted ? name : file)
+        // As ldconfig(8) has it: by the name that programs ask for, which is a link where the file has another.
+        if siblings == nil, name != file { devices.link(file, at: folder.appending(path: name)) }
+        let hasName = siblings?.contains(name) ?? true
+        let path = folder.appending(path: hasName ? name : file)
         devices.list(.init(name: name, path: path, flags: library.flags))
     }
 }

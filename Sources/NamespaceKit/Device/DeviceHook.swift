@@ -4,6 +4,8 @@ enum DeviceHook: Equatable {
     /// Libraries in these directories can be found by the dynamic linker.
     case linkerCache(folders: [ByteString])
     case links([HostDevices.Link])
+    /// Libraries that the root itself has of a newer driver go before this one's.
+    case compatibility(driver: ByteString)
     /// It would change nothing here, for this reason.
     case needless(String)
 
@@ -36,6 +38,10 @@ enum DeviceHook: Equatable {
                 links.append(made)
             }
             self = .links(links)
+        case "enable-cuda-compat":
+            guard let driver = all("--host-driver-version").last, NVIDIADriver.isVersion(driver)
+            else { return nil }
+            self = .compatibility(driver: driver)
         case "chmod":
             // Directories that are made on the way have it, and the host's are shown as they are.
             guard all("--mode") == ["755"] else { return nil }

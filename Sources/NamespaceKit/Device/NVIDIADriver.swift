@@ -17,6 +17,8 @@ struct NVIDIADriver {
     private static let tools: [ByteString] = [
         "nvidia-smi", "nvidia-debugdump", "nvidia-cuda-mps-control", "nvidia-cuda-mps-server",
     ]
+    /// A root's `/usr/bin` has hundreds of entries, each of which would be bound into a copy of it.
+    private static let toolDirectory: ByteString = "/usr/local/bin"
     /// What loaders of other interfaces find the libraries by, and the daemon's socket.
     private static let files: [ByteString] = [
         "/etc/OpenCL/vendors/nvidia.icd", "/etc/vulkan/icd.d/nvidia_icd.json",
@@ -31,7 +33,8 @@ struct NVIDIADriver {
         for tool in NVIDIADriver.tools {
             let path = ByteString("/usr/bin/").appending(path: tool)
             if HostFile.exists(onHost(path)) {
-                devices.show(.init(onHost(path), path, .readOnly, .nvidia))
+                let target = NVIDIADriver.toolDirectory.appending(path: tool)
+                devices.show(.init(onHost(path), target, .readOnly, .nvidia))
             } else if tool == "nvidia-smi" {
                 devices.omit(path.text, "there is none on this host")
             }
@@ -70,6 +73,11 @@ struct NVIDIADriver {
             return false
         }
         return branch >= 100 && parts.allSatisfy { $0.number() != nil }
+    }
+
+    /// The first number of a version.
+    static func branch(of version: ByteString) -> UInt64 {
+        version.split(on: UInt8(ascii: ".")).first?.number() ?? 0
     }
 
     /// The version that a library's file is named for, such as `libcuda.so.535.104.05`.
