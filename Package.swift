@@ -31,7 +31,8 @@ let launcher: [Target] = [
     .systemLibrary(name: "CLibcap", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
     .systemLibrary(
         name: "CLibseccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
-    .target(name: "CNamespace", dependencies: ["CLibcap", "CLibseccomp"]),
+    .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .target(name: "CNamespace", dependencies: ["CLibcap", "CLibseccomp", "CLibyaml"]),
     .target(name: "NamespaceKit", dependencies: ["CNamespace"], swiftSettings: swiftSettings),
     .systemLibrary(
         name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),

@@ -228,6 +228,8 @@ int nsrun_classic_bind(struct nsrun_world *w, int source_dir, const char *source
         set |= MS_NODEV;
     if (flags & NSRUN_READ_ONLY)
         set |= MS_RDONLY;
+    if (flags & NSRUN_NO_EXECUTE)
+        set |= MS_NOEXEC;
     if (set == 0)
         return 0;
     w->call = NSRUN_CALL_ATTRIBUTES;

@@ -192,6 +192,10 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return nsrun_bind_data(w, step);
     case NSRUN_OP_PREPEND:
         return nsrun_prepend(w, step);
+    case NSRUN_OP_LINKER_CACHE:
+        return nsrun_linker_cache(w, step);
+    case NSRUN_OP_NEED_GLIBC:
+        return nsrun_need_glibc(w, step);
     case NSRUN_OP_SYMLINK:
         return nsrun_symlink(w, step);
     case NSRUN_OP_BIND_LINK:
@@ -270,7 +274,8 @@ int nsrun_walk(struct nsrun_world *w, size_t from, size_t to) {
             report->error = -error;
             report->call = w->call;
             if (w->call != NSRUN_CALL_RUN && w->call != NSRUN_CALL_INTERPRETER
-                && w->call != NSRUN_CALL_OTHER_LINK && w->call != NSRUN_CALL_OTHER_GROUP)
+                && w->call != NSRUN_CALL_OTHER_LINK && w->call != NSRUN_CALL_OTHER_GROUP
+                && w->call != NSRUN_CALL_LIBRARY)
                 report->length = 0;
             return error;
         }

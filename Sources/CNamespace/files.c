@@ -72,8 +72,7 @@ int nsrun_scratch(struct nsrun_world *w) {
     return 0;
 }
 
-/// A new file in the scratch tmpfs, open for writing; `name` is its name there.
-static int scratch_file(struct nsrun_world *w, mode_t mode, char name[16]) {
+int nsrun_scratch_file(struct nsrun_world *w, mode_t mode, char name[16]) {
     int error = nsrun_scratch(w);
     if (error < 0)
         return error;
@@ -82,7 +81,7 @@ static int scratch_file(struct nsrun_world *w, mode_t mode, char name[16]) {
         openat(w->scratch, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode));
 }
 
-static int bind_scratch(struct nsrun_world *w, const char *name, const struct nsrun_step *step) {
+int nsrun_bind_scratch(struct nsrun_world *w, const char *name, const struct nsrun_step *step) {
     struct nsrun_place place;
     int error = nsrun_find(w, step->target, NSRUN_KIND_FILE, step->flags, 0644, &place);
     if (error < 0)
@@ -94,17 +93,17 @@ static int bind_scratch(struct nsrun_world *w, const char *name, const struct ns
 
 int nsrun_bind_data(struct nsrun_world *w, const struct nsrun_step *step) {
     char name[16];
-    int file = scratch_file(w, step->mode, name);
+    int file = nsrun_scratch_file(w, step->mode, name);
     if (file < 0)
         return file;
     int error = fill(w, file, step);
     close(file);
-    return error < 0 ? error : bind_scratch(w, name, step);
+    return error < 0 ? error : nsrun_bind_scratch(w, name, step);
 }
 
 int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {
     char name[16];
-    int file = scratch_file(w, 0644, name);
+    int file = nsrun_scratch_file(w, 0644, name);
     if (file < 0)
         return file;
     int error = nsrun_write_all(file, step->data, step->length);
@@ -129,7 +128,7 @@ int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {
         w->call = NSRUN_CALL_CONTENT;
         return error;
     }
-    return bind_scratch(w, name, step);
+    return nsrun_bind_scratch(w, name, step);
 }
 
 int nsrun_bind_link(struct nsrun_world *w, const struct nsrun_step *step) {

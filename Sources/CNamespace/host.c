@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -184,6 +185,23 @@ ssize_t nsrun_read_below(const char *root, const char *path, char *buffer, size_
         length = nsrun_read_all(fd, buffer, capacity);
     close(fd);
     return length;
+}
+
+ssize_t nsrun_read_part(int fd, uint64_t offset, char *buffer, size_t length) {
+    ssize_t count;
+    do {
+        count = pread(fd, buffer, length, (off_t)offset);
+    } while (count < 0 && errno == EINTR);
+    return count < 0 ? -errno : count;
+}
+
+int nsrun_device_numbers(const char *path, uint32_t numbers[2]) {
+    struct stat status;
+    if (stat(path, &status) != 0)
+        return -errno;
+    numbers[0] = major(status.st_rdev);
+    numbers[1] = minor(status.st_rdev);
+    return 0;
 }
 
 bool nsrun_holds(const void *bytes, size_t length, const void *part, size_t part_length) {

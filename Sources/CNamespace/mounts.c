@@ -23,6 +23,8 @@ static uint64_t bind_attributes(unsigned flags) {
         set |= MOUNT_ATTR_NODEV;
     if (flags & NSRUN_READ_ONLY)
         set |= MOUNT_ATTR_RDONLY;
+    if (flags & NSRUN_NO_EXECUTE)
+        set |= MOUNT_ATTR_NOEXEC;
     return set;
 }
 

@@ -144,6 +144,10 @@ int nsrun_complete(struct nsrun_world *w, const struct nsrun_step *step);
 
 // files.c
 int nsrun_scratch(struct nsrun_world *w);
+/// A new file in the scratch tmpfs, open for writing; `name` is its name there.
+int nsrun_scratch_file(struct nsrun_world *w, mode_t mode, char name[16]);
+/// Binds such a file onto the step's target.
+int nsrun_bind_scratch(struct nsrun_world *w, const char *name, const struct nsrun_step *step);
 int nsrun_file(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_bind_data(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_bind_link(struct nsrun_world *w, const struct nsrun_step *step);
@@ -151,6 +155,10 @@ int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_symlink(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_directory(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_chmod(struct nsrun_world *w, const struct nsrun_step *step);
+
+// libraries.c
+int nsrun_linker_cache(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_need_glibc(struct nsrun_world *w, const struct nsrun_step *step);
 
 // identity.c
 int nsrun_drop_capabilities(const struct nsrun_capabilities *capabilities);

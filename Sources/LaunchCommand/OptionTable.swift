@@ -60,7 +60,7 @@ enum Section: CaseIterable {
 enum OptionID {
     case help, version, arguments, preset, explain, doctor, verbose, quiet, generate, debug
     case rootfs, writable, ephemeral, overlayDirectory, home, currentDirectory, hostRoot, hostExec
-    case architecture, emulator, engine, require
+    case architecture, emulator, engine, require, device, deviceDirectory, nvidia
     case bind, bindTry, devBind, devBindTry, roBind, roBindTry
     case tmpfs, proc, dev, mqueue, directory, file, bindData, roBindData, symlink, chmod
     case perms, size, remountReadOnly
@@ -134,6 +134,16 @@ enum OptionTable {
         Option(
             "--emulator", "A=PATH", .emulator, .root,
             "The same with the static QEMU at PATH."),
+
+        Option(
+            "--device", "NAME", .device, .root,
+            "Show the device vendor.com/class=name, as a file of /etc/cdi or /var/run/cdi has it."),
+        Option(
+            "--cdi-spec-dir", "DIR", .deviceDirectory, .root,
+            "Look for such files in DIR instead; may be repeated, the last one goes first."),
+        Option(
+            "--nvidia", "", .nvidia, .root,
+            "Show the host's NVIDIA driver: libraries, devices and tools, without such a file."),
 
         Option("--bind", "SRC DEST", .bind, .mounts, "Bind the host path SRC on DEST."),
         Option("--bind-try", "SRC DEST", .bindTry, .mounts, "The same; nothing if SRC is missing."),

@@ -137,6 +137,11 @@ struct RequestBuilder {
                     "--preset \(rootfsPreset.name.text) needs --rootfs",
                     remedy: "--rootfs R says which root is meant")
             }
+            if result.request.showsNVIDIADriver {
+                throw UsageError(
+                    "--nvidia needs --rootfs",
+                    remedy: "without a rootfs the host's driver is there as it is")
+            }
             if result.request.runsHostProgram {
                 throw UsageError(
                     "--host-exec needs --rootfs",
@@ -147,6 +152,10 @@ struct RequestBuilder {
             throw UsageError("--host-exec needs a command", remedy: "name a program of the host")
         }
         if size != nil { throw UsageError("--size must be followed by --tmpfs") }
+        if !result.request.deviceDirectories.isEmpty, result.request.devices.isEmpty {
+            throw UsageError(
+                "--cdi-spec-dir needs --device", remedy: "which of the devices there is meant")
+        }
         if perms != nil {
             throw UsageError(
                 "--perms must be followed by an option that makes a file or directory")
@@ -210,6 +219,10 @@ struct RequestBuilder {
     }
 
     private mutating func applyDebug(_ name: ByteString) throws(UsageError) {
+        if name.hasPrefix("driver-root=") {
+            result.request.driverRoot = name.slice(from: 12)
+            return
+        }
         switch name {
         case "force-classic-mounts": result.request.avoided.insert(.mountAPI)
         case "force-attached-mounts": result.request.avoided.insert(.detachedMounts)
@@ -240,6 +253,11 @@ struct RequestBuilder {
         case .hostRoot: result.request.showsHostRoot = true
         case .architecture: result.request.emulators.append(.init(architecture: parsed.values[0]))
         case .emulator: result.request.emulators.append(try Value.emulator(parsed))
+        case .device: result.request.devices.append(parsed.values[0])
+        case .deviceDirectory:
+            if parsed.values[0].isEmpty { throw UsageError("--cdi-spec-dir: the path is empty") }
+            result.request.deviceDirectories.append(parsed.values[0])
+        case .nvidia: result.request.showsNVIDIADriver = true
         case .hostExec: result.request.runsHostProgram = true
         default: break
         }

@@ -25,8 +25,12 @@ extension Vocabulary {
             "--info-fd", "--userns", "--disable-userns", "--exec-label", "--as-pid-1",
             "--host-exec", "--arch", "a root by descriptor", "--writable", "--host-root", "--chmod",
             "--size",
-            "a squashfs file as the rootfs", "--join",
+            "a squashfs file as the rootfs", "--join", "--device and --nvidia",
         ]
+        words.deviceBind = "--dev-bind"
+        words.deviceDirectory = "--cdi-spec-dir"
+        words.device = "--device"
+        words.nvidia = "--nvidia"
         words.rootfs = "--rootfs"
         words.ephemeral = "--ephemeral"
         words.overlayDirectory = "--overlay-dir"

@@ -57,6 +57,15 @@ import Testing
             ["--writable"],
             "--writable needs --rootfs\n  the host's files are as writable as ever"
         ),
+        (
+            ["--nvidia"],
+            "--nvidia needs --rootfs\n  without a rootfs the host's driver is there as it is"
+        ),
+        (
+            ["--cdi-spec-dir", "/s"],
+            "--cdi-spec-dir needs --device\n  which of the devices there is meant"
+        ),
+        (["--cdi-spec-dir="], "--cdi-spec-dir: the path is empty"),
         (["--kill-after", "1"], "--kill-after needs --timeout"),
         (["--network", "bridge"], "--network: unknown kind \"bridge\"\n  host or none"),
         (

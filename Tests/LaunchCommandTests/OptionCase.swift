@@ -58,6 +58,16 @@ extension RequestBuilderTests {
             ]
         },
 
+        OptionCase("--device", "v.com/c=1", "--device=v.com/c=2", "--cdi-spec-dir", "/s") {
+            $0.devices = ["v.com/c=1", "v.com/c=2"]
+            $0.deviceDirectories = ["/s"]
+        },
+        OptionCase("--rootfs", "/r", "--nvidia") {
+            $0.view = .rootfs("/r")
+            $0.showsNVIDIADriver = true
+        },
+        OptionCase("--debug-opt", "driver-root=/fake") { $0.driverRoot = "/fake" },
+
         OptionCase("--join", "ranks") { $0.join = .named("ranks") },
         OptionCase("--join=auto") { $0.join = .jobStep },
         OptionCase("--join", "x", "--unshare-all", "--share-pid") {

@@ -137,6 +137,7 @@ import Testing
         let seen = try nsrun(["--doctor"])
         #expect(seen.status == 0 && seen.error == "", "\(seen)")
         #expect(seen.lines.contains { $0.hasPrefix("ok") && $0.contains("user, mount and pid") })
+        #expect(seen.lines.contains { $0.contains("devices (CDI)") }, "\(seen)")
         #expect(seen.lines.count >= 8, "\(seen)")
     }
 

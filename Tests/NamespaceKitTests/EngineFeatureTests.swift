@@ -63,6 +63,8 @@ import Testing
         Case(.rootDescriptor) { $0.rootDescriptor = 9 },
         Case(.writableRoot) { $0.layer = .writable },
         Case(.hostRoot) { $0.showsHostRoot = true },
+        Case(.devices) { $0.devices = ["vendor.com/class=0"] },
+        Case(.devices) { $0.showsNVIDIADriver = true },
         Case(.joins) { $0.join = .named("ranks") },
         .operation(.modes, .changeMode(target: "/b", mode: 0)),
         .operation(.sizes, .tmpfs(target: "/b", mode: 0o755, size: 5)),

@@ -65,6 +65,25 @@ import Testing
         #expect(error.exitStatus == 126)
     }
 
+    /// An engine that emulates may run what the kernel does not.
+    @Test(arguments: [
+        (ELFImage(machine: 183).bytes, "it is built for aarch64, and this machine is x86_64"),
+        (Array("#!/bin/sh\n".utf8), "/bin/sh, its interpreter, is not built for this machine"),
+    ])
+    func aRootOfAnotherArchitecture(head: [UInt8], reason: String) {
+        var lack = LaunchError(.setup, "cannot run programs for arm64", remedy: "install QEMU")
+        lack.refusal = .emulator
+        let error = ProgramDiagnosis(
+            name: "tool", candidates: ["/usr/bin/tool"], machine: "x86_64", root: "the rootfs",
+            lack: lack
+        ).explain(
+            Diagnosis.Record(
+                step: 0, code: ENOEXEC, call: NSRUN_CALL_RUN.rawValue,
+                text: Array("/usr/bin/tool".utf8) + [0] + head))
+        #expect(error.lines == "cannot run /usr/bin/tool: \(reason)\n  install QEMU")
+        #expect(error.refusal == .emulator && error.exitStatus == 126)
+    }
+
     @Test func neitherProgramNorScript() throws {
         let error = try failure(ENOEXEC, head: Array("echo hello\n".utf8))
         #expect(

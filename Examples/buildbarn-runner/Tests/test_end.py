@@ -125,6 +125,14 @@ class End:
         runner = Runner(*self.options)
         starters = runner.starters()
         again = Runner(*self.options, socket=runner.socket)
+        # The old one starts actions still, and processes for them, for whoever was connected with it.
+        late = [Action(runner, ["/bin/sh", "-c", "sleep 1; exit 3"], self.root) for _ in range(2)]
+        for call in [action.start() for action in late]:
+            self.assertEqual(call.result().exit_code, 3)
+        for action in late:
+            action.remove()
+        self.assertGreater(len(runner.starters()), len(starters))
+        starters = runner.starters()
         runner.process.kill()
         runner.process.wait()
         self.assert_ended(starters)
@@ -133,6 +141,12 @@ class End:
         action.remove()
         again.close()
         runner.close()
+
+    def test_a_timeout_beyond_all_counting(self):
+        # Python's gRPC would write a smaller one; this is where the runner puts what it has been sent.
+        request = self.shell("exit 6").request
+        response = self.runner.stub.Run(request, metadata=[("runner-timeout", "99999999H")])
+        self.assertEqual(response.exit_code, 6)
 
     def test_a_socket_that_was_left_behind(self):
         directory = tempfile.mkdtemp(dir=os.path.dirname(BUILD))

@@ -51,6 +51,9 @@ enum nsrun_op {
     NSRUN_OP_FILE,            ///< target, fd or data, mode: an ordinary file made in the root
     NSRUN_OP_BIND_DATA,       ///< target, fd or data, mode, flags: a file in memory, bound
     NSRUN_OP_PREPEND,         ///< target, data: the file's own text with data before it, bound
+    NSRUN_OP_LINKER_CACHE,    ///< target: the root's, list: names of libraries in the cache's order, list2: their
+                              ///< paths, data: an int32_t each with its flags; shown with these before its own
+    NSRUN_OP_NEED_GLIBC,      ///< list: candidates for the C library, value: major << 32 | minor
     NSRUN_OP_SYMLINK,         ///< source: text of the link, target
     NSRUN_OP_BIND_LINK,       ///< source: text of a link in memory, bound over target, be that a link itself
     NSRUN_OP_DIRECTORY,       ///< target, mode
@@ -88,6 +91,7 @@ enum {
     NSRUN_DIRECTORY_ONLY = 1 << 8, ///< the source must be a directory
     NSRUN_ONLY_LOWER = 1 << 9,    ///< a limit that is lower already stays
     NSRUN_MOUNTED = 1 << 10,      ///< the descriptor is a mount already
+    NSRUN_NO_EXECUTE = 1 << 11,   ///< no program starts from it
 };
 
 struct nsrun_step {
@@ -184,6 +188,7 @@ enum nsrun_call {
     NSRUN_CALL_FORK,          ///< pid 1 could not start the command
     NSRUN_CALL_STRANGER,      ///< who answers to a group's name is none of the caller's
     NSRUN_CALL_OTHER_GROUP,   ///< a group of that name was set up in another way; text: its root
+    NSRUN_CALL_LIBRARY,       ///< a C library that is too old; text: its version, empty where there is none
 };
 
 enum { NSRUN_REPORT_TEXT = 3072 };
@@ -261,6 +266,12 @@ int nsrun_read_report(int fd, struct nsrun_report *report);
 ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity);
 /// Reads at most `capacity` bytes of a regular file below a root, whose links are followed inside it (openat2(2)).
 ssize_t nsrun_read_below(const char *root, const char *path, char *buffer, size_t capacity);
+/// Reads at most `length` bytes from a place of a file (pread(2)); returns the count or a negative errno.
+ssize_t nsrun_read_part(int fd, uint64_t offset, char *buffer, size_t length);
+/// The major and minor number of a device node, or a negative errno.
+int nsrun_device_numbers(const char *path, uint32_t numbers[2]);
+/// How the dynamic linker's cache orders the names of libraries: numbers in them count as numbers.
+int nsrun_compare_libraries(const char *a, const char *b);
 /// Whether one sequence of bytes occurs in another (memmem(3)).
 bool nsrun_holds(const void *bytes, size_t length, const void *part, size_t part_length);
 /// realpath(3). Returns the length or a negative errno.
@@ -364,6 +375,31 @@ int nsrun_run_inside(int fd, const char *path, char *const argv[]);
 bool nsrun_can_trace(void);
 /// Whether statx(2) and faccessat2(2) see the one path and not the other.
 bool nsrun_sees_root(const char *inside, const char *outside);
+
+/// What a YAML or JSON file says next.
+enum nsrun_yaml_kind {
+    NSRUN_YAML_END,      ///< of the file
+    NSRUN_YAML_SCALAR,   ///< text, is_plain: without quotes
+    NSRUN_YAML_LIST,
+    NSRUN_YAML_MAP,      ///< keys and values in turn
+    NSRUN_YAML_CLOSE,    ///< of the innermost list or map
+    NSRUN_YAML_ERROR,    ///< text: what is wrong
+};
+
+struct nsrun_yaml_event {
+    uint32_t kind;
+    uint32_t line;   ///< from 1
+    const char *text;
+    size_t length;
+    bool is_plain;
+};
+
+/// Reads bytes that stay where they are; NULL where there is no memory. Anchors, aliases, tags and further documents
+/// are errors.
+void *nsrun_yaml_open(const char *bytes, size_t length);
+/// The text lasts until the next call. Not to be called after an end or an error.
+void nsrun_yaml_next(void *reader, struct nsrun_yaml_event *event);
+void nsrun_yaml_close(void *reader);
 
 /// The seccomp program that lets calls of real root appear to succeed: chown, set*id, setgroups, capset
 /// and mknod of devices, or the last alone. Returns its length in bytes or a negative errno.

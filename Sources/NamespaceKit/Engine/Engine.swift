@@ -31,6 +31,7 @@ public enum EngineFeature: Int, Sendable, CaseIterable {
     case overlays, identity, ranges, fakeRoot, capabilities, filters, locks, heldDescriptors
     case reports, otherNamespaces, nestedNamespaces, labels, pidOne, hostPrograms, emulators
     case rootDescriptor, writableRoot, hostRoot, modes, sizes, images, joins
+    case devices
 
     /// The engine does it in its own way.
     public func isHonoured(by engine: Engine) -> Bool {
@@ -78,6 +79,7 @@ extension LaunchRequest {
         add(.emulators, !emulators.isEmpty)
         add(.rootDescriptor, rootDescriptor != nil)
         add(.joins, join != nil)
+        add(.devices, asksForDevices)
         if case .rootfs = view { add(.writableRoot, layer == .writable) }
         add(.hostRoot, showsHostRoot)
         for operation in operations {

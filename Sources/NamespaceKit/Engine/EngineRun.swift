@@ -34,6 +34,8 @@ public struct EngineRun {
         var facts = facts
         if engine == .proot, facts.emulation.records.isEmpty {
             facts.emulation = EmulationFinder(request: request, facts: facts).find(forTracer: true)
+            // proot would start the programs all the same, and say nothing of why they do not run.
+            if let lack = facts.emulation.lack { throw lack }
         }
         if engine == .fakechroot { facts.emulation = Emulation() }
         let planner = try EnginePlanner(request, facts)

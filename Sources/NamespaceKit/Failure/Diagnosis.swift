@@ -40,6 +40,7 @@ struct Diagnosis {
         case .fileSystem(.proc, let target): return proc(target, record)
         case .execute(let candidates): return program(candidates, record)
         case .image(let image): return self.image(image, record)
+        case .needGlibc(let need, _): return glibc(need, record)
         case .binfmt: return binfmt(step, record.code, call)
         case .join(let name, _): return join(name, record)
         case .share: return share(record.code)
@@ -312,7 +313,7 @@ struct Diagnosis {
         ProgramDiagnosis(
             name: candidates.count == 1 ? candidates[0] : candidates[0].lastComponent,
             candidates: candidates, machine: facts.machine, root: rootName,
-            emulation: facts.emulation.lack?.remedy
+            lack: facts.emulation.lack
         ).explain(record)
     }
 }
@@ -334,6 +335,7 @@ extension Step {
         case .tmpfs(let target, _, _, _), .fileSystem(_, let target), .file(_, let target, _),
             .bindData(_, let target, _, _), .prepend(_, let target), .symlink(_, let target),
             .directory(let target, _), .bindLink(_, let target), .binfmt(_, let target),
+            .linkerCache(_, let target),
             .changeMode(let target, _), .remountReadOnly(let target), .lockFile(let target):
             target
         default: nil

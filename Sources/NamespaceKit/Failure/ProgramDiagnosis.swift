@@ -8,8 +8,8 @@ struct ProgramDiagnosis {
     let machine: ByteString
     /// The root that it was looked for in, in words.
     let root: String
-    /// What would let programs of another architecture run.
-    var emulation: String?
+    /// Why programs of the root's architecture were not expected to run.
+    var lack: LaunchError?
 
     private var isRootfs: Bool { root != "the host" }
     private var place: String { isRootfs ? "in \(root)" : "on this machine" }
@@ -26,11 +26,13 @@ struct ProgramDiagnosis {
         }
         switch (code, head.kind) {
         case (ENOEXEC, .elf(let elf)) where elf.machineName != machine.text:
-            return LaunchError(
-                .notExecutable,
+            return foreign(
                 "\(what): it is built for \(elf.machineName), and this machine is \(machine.text)",
-                remedy: emulation ?? "use a rootfs for \(machine.text), or register an emulator: "
-                    + "\(Vocabulary.current.architecture) \(elf.debianName)", code: code)
+                "use a rootfs for \(machine.text), or register an emulator: "
+                    + "\(Vocabulary.current.architecture) \(elf.debianName)")
+        case (ENOEXEC, .script(let interpreter)) where lack != nil:
+            return foreign(
+                "\(what): \(interpreter.text), its interpreter, is not built for this machine")
         case (ENOEXEC, _):
             return LaunchError(
                 .notExecutable,
@@ -45,6 +47,14 @@ struct ProgramDiagnosis {
         default:
             return LaunchError(.notExecutable, "\(what): \(reason(code))", code: code)
         }
+    }
+
+    /// An engine that emulates may run it all the same.
+    private func foreign(_ message: String, _ remedy: String? = nil) -> LaunchError {
+        var error = LaunchError(
+            .notExecutable, message, remedy: lack?.remedy ?? remedy, code: ENOEXEC)
+        error.refusal = lack?.refusal
+        return error
     }
 
     private func notFound() -> LaunchError {

@@ -40,6 +40,11 @@ extension Step {
             "see that \(directory.text) has \(list(files, separator: ", "))"
         case .prepend(let text, let target):
             "show \(target.text) with the line \"\(text.trimmed)\" before its own"
+        case .linkerCache(let libraries, let target):
+            "show \(target.text) with \(libraries.count) "
+                + (libraries.count == 1 ? "library more" : "libraries more")
+        case .needGlibc(let need, _):
+            "see that the C library is glibc \(need.version.text) or newer, for \(need.library.text)"
         case .symlink(let text, let target): "make the symlink \(target.text) -> \(text.text)"
         case .bindLink(let text, let target): "show \(target.text) as a symlink to \(text.text)"
         case .directory(let target, let mode):
@@ -73,6 +78,7 @@ extension Step {
         case .bindData(_, let target, _, _): "bind a file in memory onto \(target.text)"
         case .prepend(_, let target): "show your entry in \(target.text)"
         case .directory(let target, _): "make the directory \(target.text)"
+        case .linkerCache(_, let target): "show the host's libraries in \(target.text)"
         case .join(let name, _): "join the group \(name.text)"
         case .limit(let limit): "set the limit \(limit.name)"
         case .binfmt(let records, _): "register the emulator \(list(records))"
@@ -121,6 +127,7 @@ extension Step.Bind {
     var description: String {
         var notes: [String] = []
         if options.contains(.readOnly) { notes.append("read-only") }
+        if options.contains(.noExecute) { notes.append("no programs") }
         if options.contains(.devices) { notes.append("devices") }
         if options.contains(.optional) { notes.append("if it exists") }
         if options.contains(.onlyIfPresent) { notes.append("if the target exists") }

@@ -17,6 +17,8 @@ public struct Vocabulary: Sendable {
     public var engine = "the engine"
     public var join = "join"
     public var doctor = "Doctor.examine()"
+    public var deviceBind = "BindOptions.devices"
+    public var deviceDirectory = "deviceDirectories:"
 
     /// What asks for each ``EngineFeature``, by its number.
     public var features: [String] = [
@@ -26,7 +28,7 @@ public struct Vocabulary: Sendable {
         "heldDescriptors", "infoDescriptor", "entered namespaces", "forbidsNestedUser", "labels",
         "commandIsPidOne", "runsHostProgram", "emulators", "rootDescriptor", "the layer .writable",
         "showsHostRoot", "changeMode", "the size of a tmpfs",
-        "a squashfs as the root", "join",
+        "a squashfs as the root", "join", "devices",
     ]
 
     // What asked for a step; empty where there is no word for it
@@ -40,6 +42,8 @@ public struct Vocabulary: Sendable {
     public var sourceTree = ""
     public var hostProgram = ""
     public var emulation = ""
+    public var device = ""
+    public var nvidia = ""
     public var idMaps = ""
     public var idRanges = ""
     public var fakeRoot = ""

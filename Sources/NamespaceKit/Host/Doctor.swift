@@ -60,11 +60,29 @@ public enum Doctor {
             })
         findings.append(binfmt())
         findings.append(image())
+        findings.append(devices(DeviceRegistry(directories: [])))
         findings.append(interface("mount calls by descriptor (Linux 5.12)", facts.hasMountAPI))
         findings.append(interface("openat2 (Linux 5.6)", facts.hasOpenat2))
         findings.append(
             interface("detached root (Linux 6.15)", facts.hasDetachedMounts))
         return findings + engines(namespacesWork: namespaces.works)
+    }
+
+    /// What specifications of the Container Device Interface there are. A host without devices lacks nothing.
+    static func devices(_ registry: DeviceRegistry) -> Finding {
+        var finding = Finding(
+            what: "devices (CDI)", works: registry.damages.isEmpty, isEssential: false, detail: "")
+        let names = registry.names()
+        for name in names.prefix(8) {
+            finding.detail += (finding.detail.isEmpty ? "" : ", ") + name
+        }
+        if names.count > 8 { finding.detail += " and \(names.count - 8) more" }
+        if names.isEmpty { finding.detail = "none in \(registry.directoriesText)" }
+        for damage in registry.damages {
+            finding.detail += "; \(damage.place): \(damage.reason)"
+            finding.remedy = "what cannot be read is passed over"
+        }
+        return finding
     }
 
     private static func interface(_ what: String, _ works: Bool) -> Finding {

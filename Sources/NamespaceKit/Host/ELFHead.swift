@@ -22,13 +22,7 @@ public struct ELFHead: Sendable, Equatable {
         self.isLittleEndian = isLittleEndian
 
         func number(_ offset: Int, _ size: Int) -> UInt64? {
-            guard offset >= 0, offset <= bytes.count - size else { return nil }
-            var value: UInt64 = 0
-            for index in 0..<size {
-                let at = isLittleEndian ? offset + size - 1 - index : offset + index
-                value = value << 8 | UInt64(bytes[at])
-            }
-            return value
+            bytes.number(at: offset, size: size, isLittleEndian: isLittleEndian)
         }
         let word = is64Bit ? 8 : 4
         guard let machine = number(18, 2), let flags = number(is64Bit ? 48 : 36, 4),
@@ -78,5 +72,18 @@ public struct ELFHead: Sendable, Equatable {
         case 94: "xtensa"
         default: "machine \(machine)"
         }
+    }
+}
+
+extension [UInt8] {
+    /// A number of an ELF file, nil where it does not lie within the bytes.
+    func number(at offset: Int, size: Int, isLittleEndian: Bool) -> UInt64? {
+        guard offset >= 0, offset <= count - size else { return nil }
+        var value: UInt64 = 0
+        for index in 0..<size {
+            let at = isLittleEndian ? offset + size - 1 - index : offset + index
+            value = value << 8 | UInt64(self[at])
+        }
+        return value
     }
 }

@@ -51,6 +51,7 @@ extension HostFacts {
         if request.view != .empty || !request.emulators.isEmpty {
             facts.emulation = EmulationFinder(request: request, facts: facts).find()
         }
+        if request.asksForDevices { facts.devices = DeviceFinder.find(for: request, on: facts) }
         if request.runsHostProgram { facts.hostProgram = .find(request.command.first, in: facts) }
         if request.view == .host, request.layer != .readOnly {
             facts.hostTree = HostTree.read()
@@ -58,8 +59,11 @@ extension HostFacts {
         return facts
     }
 
-    /// AppArmor lets namespaces be made and refuses what is done in them.
-    public var mayRefuseLate: Bool { HostRefusal.restrictsByAppArmor }
+    /// AppArmor lets namespaces be made and refuses what is done in them; and whether the kernel runs programs
+    /// of another architecture is seen last of all.
+    public var mayRefuseLate: Bool {
+        emulation.lack?.refusal != nil || HostRefusal.restrictsByAppArmor
+    }
 
     /// The caller's environment and nothing else.
     static var environmentOnly: HostFacts {

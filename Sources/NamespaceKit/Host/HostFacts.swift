@@ -45,6 +45,8 @@ public struct HostFacts: Sendable, Equatable {
     public var rootImage = RootImage.Finding.none
     /// What the programs of the root need beyond the kernel's own architecture.
     public var emulation = Emulation()
+    /// What the devices that are asked for come to.
+    public var devices = HostDevices()
     /// The parent of this process, see ``readParent()``; looked up where it is asked for.
     public var parent: ByteString?
     /// SELinux is there and enabled.

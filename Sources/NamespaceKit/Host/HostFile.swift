@@ -74,6 +74,12 @@ public enum HostFile {
         withCString(path) { nsrun_file_mode($0, true) } >= 0
     }
 
+    /// Whether a path leads to an ordinary file.
+    static func isRegular(_ path: ByteString) -> Bool {
+        let mode = withCString(path) { nsrun_file_mode($0, true) }
+        return mode >= 0 && mode & 0o170000 == 0o100000
+    }
+
     static func isWritable(_ path: ByteString) -> Bool {
         withCString(path) { nsrun_is_writable($0) } == 1
     }

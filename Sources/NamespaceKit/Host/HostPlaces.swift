@@ -127,14 +127,18 @@ extension HostFacts {
         if parts.contains(.groups) { groups = HostFacts.readGroups() }
     }
 
-    private static func readGroups() -> [HostGroup] {
+    /// The caller's supplementary groups.
+    static func readGroupIDs() -> [UInt32] {
         let capacity = 65536  // NGROUPS_MAX
-        let ids = [UInt32](unsafeUninitializedCapacity: capacity) { buffer, count in
+        return [UInt32](unsafeUninitializedCapacity: capacity) { buffer, count in
             count = Int(max(0, nsrun_groups(buffer.baseAddress!, Int32(capacity))))
         }
+    }
+
+    private static func readGroups() -> [HostGroup] {
         let file = AccountFile(text: readFile("/etc/group", limit: 1 << 24) ?? [])
         var groups: [HostGroup] = []
-        for id in ids {
+        for id in readGroupIDs() {
             if let name = file.fields(number: id)?.first {
                 groups.append(HostGroup(name: name, id: id))
             }

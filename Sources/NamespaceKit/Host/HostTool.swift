@@ -9,10 +9,10 @@ enum HostTool {
         var succeeded: Bool { status == 0 }
     }
 
-    /// Nil where the program could not be started at all.
+    /// Nil where the program could not be started at all. What it prints beyond the limit, in bytes, is lost.
     static func run(
         _ path: ByteString, _ arguments: [ByteString], errorsToo: Bool = false,
-        environment: [ByteString]? = nil
+        environment: [ByteString]? = nil, limit capacity: Int = 65536
     ) -> Answer? {
         var vector = CStringArray()
         vector.append(path)
@@ -24,7 +24,6 @@ enum HostTool {
             entries.free()
         }
         let variables = environment == nil ? nsrun_environment()! : entries.terminated()
-        let capacity = 65536
         var length = 0
         var status: Int32 = 0
         let output = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in

@@ -238,6 +238,20 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_PREPEND, target: target)
             step.flags |= UInt32(NSRUN_READ_ONLY)
             keep(bytes: text.bytes, in: &step)
+        case .linkerCache(let libraries, let target):
+            set(&step, NSRUN_OP_LINKER_CACHE, target: target)
+            step.flags |= UInt32(NSRUN_READ_ONLY)
+            step.list = keep(list: libraries.map { $0.name })
+            step.list2 = keep(list: libraries.map { $0.path })
+            var flags: [UInt8] = []
+            for library in libraries {
+                withUnsafeBytes(of: library.flags) { flags += Array($0) }
+            }
+            keep(bytes: flags, in: &step)
+        case .needGlibc(let need, let candidates):
+            let version = UInt64(need.version.major) << 32 | UInt64(need.version.minor)
+            set(&step, NSRUN_OP_NEED_GLIBC, value: version)
+            step.list = keep(list: candidates)
         case .symlink(let text, let target):
             set(&step, NSRUN_OP_SYMLINK, target: target)
             step.source = keep(text)
@@ -276,6 +290,7 @@ struct LoweredPlan {
         }
         var flags = UInt32(NSRUN_RECURSIVE)
         if bind.options.contains(.readOnly) { flags |= UInt32(NSRUN_READ_ONLY) }
+        if bind.options.contains(.noExecute) { flags |= UInt32(NSRUN_NO_EXECUTE) }
         if bind.options.contains(.devices) { flags |= UInt32(NSRUN_DEVICES) }
         if bind.options.contains(.optional) { flags |= UInt32(NSRUN_TRY) }
         if bind.options.contains(.onlyIfPresent) { flags |= UInt32(NSRUN_MUST_EXIST) }

@@ -208,6 +208,8 @@ struct MountTree {
             case .overlay(let overlay): put(overlay)
             case .bindData(let content, let target, _, let readOnly):
                 put(target, content.description, readOnly ? .readOnly : .isPrivate)
+            case .linkerCache(_, let target):
+                put(target, "the rootfs's, with the devices' libraries", .readOnly)
             case .bindLink(let text, let target): put(target, "link to \(text.text)", .readOnly)
             case .prepend(_, let target): put(target, "the rootfs's, with your entry", .readOnly)
             case .remountReadOnly(let target):

@@ -106,6 +106,7 @@ extension Planner {
             case .clear: entries.removeAll()
             }
         }
+        addDeviceVariables(to: &entries)
         plan.environment = entries
     }
 
@@ -115,7 +116,7 @@ extension Planner {
             && entry.hasPrefix(name)
     }
 
-    private func isNamed(_ entry: ByteString, _ name: ByteString) -> Bool {
+    func isNamed(_ entry: ByteString, _ name: ByteString) -> Bool {
         entry.count > name.count && entry.bytes[name.count] == UInt8(ascii: "=")
             && entry.bytes.starts(with: name.bytes)
     }

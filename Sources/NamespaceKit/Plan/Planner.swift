@@ -31,6 +31,7 @@ public struct Planner {
         planner.planRoot()
         try planner.planCallersPlaces()
         try planner.planOperations()
+        try planner.planDevicesAskedFor()
         try planner.planHostProgram()
         planner.planReadAhead()
         if request.join == nil { planner.planLabels() }
@@ -323,7 +324,9 @@ extension LaunchRequest {
 
     /// Something of the host is to be bound or layered.
     var hasSources: Bool {
-        if home != .standard || bindsCurrentDirectory || bindsSourceTree || showsHostRoot {
+        if home != .standard || bindsCurrentDirectory || bindsSourceTree || showsHostRoot
+            || asksForDevices
+        {
             return true
         }
         for operation in operations {

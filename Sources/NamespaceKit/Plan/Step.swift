@@ -45,6 +45,10 @@ public struct Step: Sendable, Equatable {
         case complete(directory: ByteString, files: [ByteString])
         /// The file of the root with a text before its own, bound read-only.
         case prepend(text: ByteString, target: ByteString)
+        /// The root's linker cache with these libraries in it, in the cache's own order, bound read-only.
+        case linkerCache([HostDevices.Library], target: ByteString)
+        /// Fails where the root's C library, one of these files, is older.
+        case needGlibc(HostDevices.Need, candidates: [ByteString])
         case symlink(text: ByteString, target: ByteString)
         /// A symlink in memory, bound over a file or a symlink, which itself stays as it is.
         case bindLink(text: ByteString, target: ByteString)

@@ -73,6 +73,8 @@ public struct BindOptions: OptionSet, Sendable {
     public static let replaceLink = BindOptions(rawValue: 1 << 4)
     /// The source is a path of the new root, not of the host.
     static let inside = BindOptions(rawValue: 1 << 6)
+    /// No program can be started from it.
+    public static let noExecute = BindOptions(rawValue: 1 << 7)
     /// A destination that is a symlink is refused.
     public static let refuseLink = BindOptions(rawValue: 1 << 5)
 }

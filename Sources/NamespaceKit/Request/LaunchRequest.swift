@@ -85,6 +85,16 @@ public struct LaunchRequest: Sendable, Equatable {
     /// Emulators to register besides the one that the root's own programs call for.
     public var emulators: [EmulatorRequest] = []
 
+    /// Devices by their names in the Container Device Interface, `vendor.com/class=device`.
+    public var devices: [ByteString] = []
+    /// Where their specifications are; empty for `/etc/cdi` and `/var/run/cdi`. Each goes before those that
+    /// stand before it.
+    public var deviceDirectories: [ByteString] = []
+    /// Shows the host's NVIDIA driver without a specification: libraries, device nodes and tools.
+    public var showsNVIDIADriver = false
+    /// The root that this driver is looked for in; empty for the host's own. For tests.
+    public var driverRoot: ByteString = ""
+
     /// What becomes the command's standard input, output and error; nil for the caller's own.
     public var standardInput: Int32?
     public var standardOutput: Int32?

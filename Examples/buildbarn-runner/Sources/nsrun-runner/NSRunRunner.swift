@@ -30,9 +30,9 @@ struct NSRunRunner: ParsableCommand {
     @Option(help: "What to write to standard error.")
     var logLevel = Logger.Level.info
 
-    /// Only the server itself says so.
-    @Flag(help: .hidden)
-    var starter = false
+    /// Only the server itself says so, to a process that it starts: the identity of its socket.
+    @Option(help: .hidden)
+    var starter: String?
 
     func validate() throws {
         for path in [socket, buildDirectory] where !path.hasPrefix("/") {
@@ -47,8 +47,8 @@ struct NSRunRunner: ParsableCommand {
         let configuration = Configuration(
             buildDirectory: buildDirectory, socket: socket, chrootsIntoInputRoot: chrootInputRoot,
             hasNetwork: network == .host)
-        if starter {
-            try Starter(configuration).serve()
+        if let starter {
+            try Starter(configuration, socket: starter).serve()
             return
         }
         Task {
@@ -74,7 +74,8 @@ struct NSRunRunner: ParsableCommand {
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { try await server.serve() }
             try await transport.awaitListening()
-            try await starters.prepare()  // there has to be one to remove the socket
+            // There has to be one to remove the socket.
+            try await starters.prepare(for: SocketFile(socket))
             logger.info(
                 "listening",
                 metadata: ["socket": "\(socket)", "build_directory": "\(buildDirectory)"])

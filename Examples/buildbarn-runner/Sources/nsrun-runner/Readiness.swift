@@ -24,14 +24,19 @@ final class Readiness: Sendable {
         if let last = lastSuccess.withLock(\.self), last.duration(to: .now) < Readiness.validity {
             return
         }
-        let missing = Doctor.examine().filter { !$0.works && isNeeded($0) }
-        guard missing.isEmpty else {
-            throw RPCError(code: .internalError, message: missing.map(\.text).joined())
+        let findings = Doctor.examine()
+        let missing = findings.filter { !$0.works && ($0.isEssential || needs.contains($0.what)) }
+        let unknown = needs.filter { need in !findings.contains { $0.what == need } }
+        guard missing.isEmpty, unknown.isEmpty else {
+            throw RPCError(
+                code: .internalError, message: (missing.map(\.text) + unknown).joined())
         }
         lastSuccess.withLock { $0 = .now }
     }
 
-    private func isNeeded(_ finding: Doctor.Finding) -> Bool {
-        finding.isEssential || !configuration.hasNetwork && finding.what == "network namespace"
+    /// What an action needs beyond what any launch does, in the doctor's words.
+    private var needs: [String] {
+        ["ipc, uts and cgroup namespaces", "own devices", "openat2 (Linux 5.6)"]
+            + (configuration.hasNetwork ? [] : ["network namespace"])
     }
 }

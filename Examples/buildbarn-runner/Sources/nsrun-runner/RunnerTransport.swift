@@ -94,9 +94,11 @@ extension Metadata {
         guard let text = self[stringValues: Metadata.timeoutKey].first(where: { _ in true }),
             let unit = text.last, let count = Int64(text.dropLast()), 0..<100_000_000 ~= count
         else { return nil }
+        // In nanoseconds, which the event loop counts, more would not fit.
+        let longest: Int64 = 1 << 32
         switch unit {
-        case "H": return .seconds(count * 3600)
-        case "M": return .seconds(count * 60)
+        case "H": return .seconds(min(count * 3600, longest))
+        case "M": return .seconds(min(count * 60, longest))
         case "S": return .seconds(count)
         case "m": return .milliseconds(count)
         case "u": return .microseconds(count)

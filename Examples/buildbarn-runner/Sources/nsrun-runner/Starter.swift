@@ -15,14 +15,15 @@ struct Starter {
 
     private let configuration: Configuration
     private let link: Link
-    private let socket: SocketFile?
+    private let socket: SocketFile
 
-    init(_ configuration: Configuration) throws {
+    /// The server's socket is the file that has this identity.
+    init(_ configuration: Configuration, socket identity: String) throws {
         self.configuration = configuration
         // An action's pid 1 begins as a copy, and closes what is marked so before the action can see it.
         _ = fcntl(Starter.linkNumber, F_SETFD, FD_CLOEXEC)
         link = Link(descriptor: try Descriptor(Starter.linkNumber, "the link"))
-        socket = SocketFile(configuration.socket)
+        socket = SocketFile(configuration.socket, identity: identity)
         // It ends when the server does, which gets these as well, and not before.
         for number in [SIGHUP, SIGINT, SIGTERM] { signal(number, SIG_IGN) }
     }
@@ -33,7 +34,7 @@ struct Starter {
         while let message = link.receive() {
             guard link.send(message.isEmpty ? [] : answer(to: message).message) else { break }
         }
-        socket?.remove()
+        socket.remove()
     }
 
     private func answer(to message: [UInt8]) -> StarterAnswer {
@@ -77,30 +78,6 @@ struct Starter {
             guard poll(&states, 2, -1) > 0, states[1].revents != 0 else { continue }
             process.kill()
             states[1].fd = -1  // what it is comes to light in serve()
-        }
-    }
-}
-
-/// The socket that the server listens on, as a file.
-private struct SocketFile {
-    private let path: String
-    private let status: stat
-
-    init?(_ path: String) {
-        var status = stat()
-        guard lstat(path, &status) == 0 else { return nil }
-        self.path = path
-        self.status = status
-    }
-
-    /// Removes it, unless another server has put its own in its place.
-    func remove() {
-        var now = stat()
-        if lstat(path, &now) == 0, now.st_dev == status.st_dev, now.st_ino == status.st_ino,
-            now.st_mtim.tv_sec == status.st_mtim.tv_sec,
-            now.st_mtim.tv_nsec == status.st_mtim.tv_nsec
-        {
-            unlink(path)
         }
     }
 }

@@ -9,9 +9,9 @@ import NIOPosix
 struct StarterProcess: Sendable {
     private let channel: any Channel
 
-    /// Starts one with the arguments of this program.
-    init(on eventLoop: any EventLoop) async throws {
-        let arguments = CommandLine.arguments + ["--starter"]
+    /// Starts one with the arguments of this program, for a server that listens on the socket.
+    init(for socket: SocketFile?, on eventLoop: any EventLoop) async throws {
+        let arguments = CommandLine.arguments + ["--starter", socket?.identity ?? "none"]
         var vector = arguments.map { strdup($0) } + [nil]
         defer { for argument in vector { free(argument) } }
         var link: Int32 = -1

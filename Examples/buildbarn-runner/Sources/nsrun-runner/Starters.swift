@@ -5,14 +5,20 @@ import Synchronization
 /// The starters of a server.
 final class Starters: Sendable {
     private let eventLoop: any EventLoop
+    private let socket = Mutex<SocketFile?>(nil)
     private let idle = Mutex<[StarterProcess]>([])
 
     init(on eventLoop: any EventLoop) { self.eventLoop = eventLoop }
 
-    /// Starts one ahead of time.
-    func prepare() async throws {
-        let starter = try await StarterProcess(on: eventLoop)
+    /// Starts one ahead of time. It and all later ones remove the socket when the server is gone.
+    func prepare(for socket: SocketFile?) async throws {
+        self.socket.withLock { $0 = socket }
+        let starter = try await start()
         idle.withLock { $0.append(starter) }
+    }
+
+    private func start() async throws -> StarterProcess {
+        try await StarterProcess(for: socket.withLock(\.self), on: eventLoop)
     }
 
     /// Has one that has nothing to do, or a new one, run an action to its end. That comes early if the call is
@@ -23,7 +29,7 @@ final class Starters: Sendable {
         let message = try ByteBuffer(bytes: request.serializedBytes() as [UInt8])
         var starter = idle.withLock { $0.popLast() }
         while starter?.isAlive == false { starter = idle.withLock { $0.popLast() } }
-        let used = if let starter { starter } else { try await StarterProcess(on: eventLoop) }
+        let used = if let starter { starter } else { try await start() }
         let action = StartedAction(message, by: used)
         let deadline = timeout.map {
             eventLoop.scheduleTask(in: TimeAmount($0)) { action.interrupt() }
