@@ -185,7 +185,7 @@ cell() {
     command_of "$program"
     [[ $refused == - ]] || read -ra words <<<"${refused//+/ }"
     "${run[@]}" env NSRUN_MATRIX="$token" NSRUN_PROOT="$proot" NSRUN_FAKECHROOT="$fakechroot" \
-        timeout 120 python3 "$refuse" "${words[@]}" -- \
+        XDG_CACHE_HOME="$folder/cache" timeout 120 python3 "$refuse" "${words[@]}" -- \
         "$work/nsrun" --engine "$engine" --rootfs "$root" -- "${command[@]}" \
         <"$work/main.c" >"$work/out" 2>"$work/err" || code=$?
     if judge "$word" "$refused" "$code" && [[ -z $(left_behind) ]]; then
@@ -245,6 +245,7 @@ if (($# == 0)); then
     chosen=("${programs[@]}")
     if is_root; then chosen=("${programs[0]}" "${programs[-1]}"); fi
 fi
+# Root's own home is closed to others.
 if is_root; then export XDG_CACHE_HOME=$work/cache; fi
 # shellcheck disable=SC2034 # for make_engines
 rootfs_tool=$work/nsrun-rootfs

@@ -171,6 +171,14 @@ import Testing
         #expect(seen.error.contains(": running with fakechroot instead"), "\(seen)")
     }
 
+    /// What is wanting here is wanting to every engine.
+    @Test(arguments: [("EAGAIN", "raise the limit on processes"), ("ENOMEM", "out of memory")])
+    func aWantIsNoRefusal(want: (String, String)) throws {
+        let seen = try seen(refusing: "namespaces=\(want.0)")
+        #expect(seen.status == 125 && seen.output == "", "\(seen)")
+        #expect(seen.error.contains(want.1) && !seen.error.contains("instead"), "\(seen)")
+    }
+
     /// Nothing but a refusal of the kernel's is a reason: other mistakes stay mistakes.
     @Test func mistakesDoNotFallBack() throws {
         let engines = try EngineBench.current()

@@ -92,6 +92,7 @@ import Testing
     @Test func refusedNamespacesAreMarked() throws {
         let diagnosis = Diagnosis(plan: try plan(.rootfs()), facts: .alice)
         #expect(diagnosis.explainClone(ENOSPC).refusal == .namespaces)
+        for want in [EAGAIN, ENOMEM] { #expect(diagnosis.explainClone(want).refusal == nil) }
         #expect(try diagnose(.unshare(.user), after: [], ENOSPC).refusal == .namespaces)
         #expect(!(try diagnose(.enterRoot, EINVAL).refusal == .namespaces))
     }

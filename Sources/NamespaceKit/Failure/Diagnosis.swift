@@ -27,10 +27,7 @@ struct Diagnosis {
         if let damage = damage(step, record) { return damage }
         if isRefusedMount(step, record) { return mountsRefused(step, record.code) }
         switch step.action {
-        case .unshare(let set):
-            var error = namespaces(set, record.code)
-            error.refusal = .namespaces
-            return error
+        case .unshare(let set): return namespaces(set, record.code)
         case .write(_, let file): return idMap(file, record.code)
         case .assertNoUserNamespaces:
             return LaunchError(
@@ -66,11 +63,7 @@ struct Diagnosis {
     }
 
     /// A refusal by clone(2) itself, before the first step.
-    func explainClone(_ code: Int32) -> LaunchError {
-        var error = namespaces(plan.namespaces, code)
-        error.refusal = .namespaces
-        return error
-    }
+    func explainClone(_ code: Int32) -> LaunchError { namespaces(plan.namespaces, code) }
 
     func error(_ message: String, _ code: Int32, _ remedy: String? = nil) -> LaunchError {
         LaunchError(.setup, "\(message): \(reason(code))", remedy: remedy, code: code)
@@ -80,7 +73,14 @@ struct Diagnosis {
 
     private let limitRemedy = "raise the limit on processes (ulimit -u)"
 
+    /// A want of processes or memory is no refusal: another engine would have it too.
     private func namespaces(_ set: NamespaceSet, _ code: Int32) -> LaunchError {
+        var error = namespaceFailure(set, code)
+        if code != EAGAIN, code != ENOMEM { error.refusal = .namespaces }
+        return error
+    }
+
+    private func namespaceFailure(_ set: NamespaceSet, _ code: Int32) -> LaunchError {
         let what = "cannot create a user namespace"
         switch code {
         case ENOSPC:
