@@ -97,8 +97,8 @@ extension Metadata {
         // In nanoseconds, which the event loop counts, more would not fit.
         let longest: Int64 = 1 << 32
         switch unit {
-        case "H": return .seconds(min(count * 3600, longest))
-        case "M": return .seconds(min(count * 60, longest))
+        case "H": return .seconds(Swift.min(count * 3600, longest))
+        case "M": return .seconds(Swift.min(count * 60, longest))
         case "S": return .seconds(count)
         case "m": return .milliseconds(count)
         case "u": return .microseconds(count)
