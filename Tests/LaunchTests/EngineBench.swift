@@ -92,15 +92,27 @@ extension Conversation {
     }
 }
 
-/// The private directories of runs without namespaces.
+/// The private directories of runs without namespaces. Other tests have runs under way.
 enum PrivateTrees {
     static let folder = "/dev/shm"
 
-    static func all() throws -> Set<String> {
+    /// By the process that is the launcher, which is part of the name.
+    private static func all() throws -> [(name: String, launcher: pid_t)] {
         let prefix = "nsrun-\(getuid())-"
-        return try Set(
-            FileManager.default.contentsOfDirectory(atPath: folder).filter {
-                $0.hasPrefix(prefix)
-            })
+        return try FileManager.default.contentsOfDirectory(atPath: folder).compactMap { name in
+            guard name.hasPrefix(prefix),
+                let launcher = pid_t(name.dropFirst(prefix.count).prefix { $0 != "-" })
+            else { return nil }
+            return (name, launcher)
+        }
+    }
+
+    static func of(launcher: pid_t) throws -> Set<String> {
+        Set(try all().filter { $0.launcher == launcher }.map(\.name))
+    }
+
+    /// Those whose launcher is gone.
+    static func abandoned() throws -> Set<String> {
+        Set(try all().filter { access("/proc/\($0.launcher)", F_OK) != 0 }.map(\.name))
     }
 }

@@ -78,16 +78,16 @@ import Testing
 
     @Test(arguments: TestEngine.withoutNamespaces)
     func thePrivateDirectoryIsGoneAfterwards(engine: TestEngine) throws {
-        let before = try PrivateTrees.all()
+        let before = try PrivateTrees.abandoned()
         let script = """
             mkdir -p /tmp/a/b; chmod 0 /tmp/a/b /tmp/a; ln -s / /tmp/l; ls -A /tmp; exit 3
             """
         let seen = try inRoot(by: engine, script)
         #expect(seen.status == 3 && seen.output == "a\nl", "\(seen)")
-        #expect(try PrivateTrees.all().subtracting(before) == [])
+        #expect(try PrivateTrees.abandoned().subtracting(before) == [])
         // And so it is where nothing was started.
         _ = try nsrun(by: engine, ["--rootfs", Bench.current().rootfs, "no-such-program"])
-        #expect(try PrivateTrees.all().subtracting(before) == [])
+        #expect(try PrivateTrees.abandoned().subtracting(before) == [])
     }
 
     /// Places that the rootfs lacks are made somewhere else, and are gone afterwards as well.
@@ -126,22 +126,21 @@ import Testing
 
     @Test(arguments: TestEngine.withoutNamespaces)
     func aRunThatWasKilledIsTidiedUpAfterByTheNext(engine: TestEngine) throws {
-        let before = try PrivateTrees.all()
         let run = try Conversation(by: engine, "echo x >/tmp/x; echo ready; read -r x; cat /tmp/x")
         #expect(run.line() == "ready")
-        let own = try PrivateTrees.all().subtracting(before)
+        let own = try PrivateTrees.of(launcher: run.child.pid)
         #expect(own.count == 1)
         run.child.send(SIGKILL)
         run.child.wait()
         // The command has outlived its launcher, and goes on in its root.
         expect(try inRoot(by: engine, "true"), exits: 0)
-        #expect(try PrivateTrees.all().isSuperset(of: own))
+        #expect(try PrivateTrees.of(launcher: run.child.pid) == own)
         run.say("go on")
         #expect(run.rest() == ["x"])
         #expect(
             try HostState.eventually {
                 expect(try inRoot(by: engine, "true"), exits: 0)
-                return try PrivateTrees.all().isDisjoint(with: own)
+                return try PrivateTrees.of(launcher: run.child.pid) == []
             })
     }
 
