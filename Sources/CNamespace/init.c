@@ -12,12 +12,19 @@
 
 #include "world.h"
 
-/// Marks a signal as forwarded by the launcher, not sent to the whole group.
-static const int forward_mark = 0x6e737275;
+/// Marks a signal as forwarded by the launcher, not sent to the whole group; the number is in the low byte.
+static const int forward_mark = 0x6e737200;
+
+/// What forwarded signals come as. Of most signals no second one is queued where one is pending, so that one that
+/// comes as itself and the group's would be one.
+static const int carrier = 64;
 
 /// A copy forwarded within this time of a direct one is the same signal. Generous, for on a busy machine
 /// the launcher may be late, and a late SIGCONT would undo the next stop.
 static const int64_t same_signal = 5ll * 1000 * 1000 * 1000;
+
+/// Within this time every copy is, as more than one direct signal may have become one.
+static const int64_t same_signals = 200 * 1000 * 1000;
 
 struct pid_one {
     pid_t command;
@@ -31,12 +38,18 @@ int nsrun_forward(pid_t child, uint32_t shape, int number) {
         return kill(child, number) == 0 ? 0 : -errno;
     siginfo_t info;
     memset(&info, 0, sizeof info);
-    info.si_signo = number;
     info.si_code = SI_QUEUE;
     info.si_pid = getpid();
     info.si_uid = getuid();
-    info.si_value.sival_int = forward_mark;
-    return nsrun_result(syscall(SYS_rt_sigqueueinfo, child, number, &info));
+    info.si_value.sival_int = forward_mark | number;
+    // Pid 1 itself may have been stopped.
+    int error = number == SIGCONT
+                    ? -EAGAIN
+                    : nsrun_result(syscall(SYS_rt_sigqueueinfo, child, carrier, &info));
+    // The limit on pending signals (RLIMIT_SIGPENDING) is not for those that are not queued.
+    if (error == -EAGAIN)
+        error = nsrun_result(syscall(SYS_rt_sigqueueinfo, child, number, &info));
+    return error;
 }
 
 static void tell(struct pid_one *one, uint32_t kind, int value, const void *data, size_t length) {
@@ -80,11 +93,11 @@ static void reap(struct pid_one *one) {
 }
 
 static bool is_forwarded(const siginfo_t *info) {
-    return info->si_code == SI_QUEUE && info->si_value.sival_int == forward_mark;
+    return info->si_code == SI_QUEUE && (info->si_value.sival_int & ~0xff) == forward_mark;
 }
 
 static void pass_on(struct pid_one *one, const siginfo_t *info) {
-    const int number = info->si_signo;
+    const int number = is_forwarded(info) ? info->si_value.sival_int & 0xff : info->si_signo;
     if (number < 1 || number > 64 || one->ended)
         return;
     if (!is_forwarded(info)) {
@@ -93,16 +106,21 @@ static void pass_on(struct pid_one *one, const siginfo_t *info) {
         return;
     }
     const int64_t direct = one->direct[number];
+    const int64_t age = nsrun_now() - direct;
+    if (direct != 0 && age < same_signals)
+        return;
     one->direct[number] = 0;
-    if (direct != 0 && nsrun_now() - direct < same_signal)
+    if (direct != 0 && age < same_signal)
         return;
     // The launcher may have been quicker than the sender's loop over the group.
     const uint64_t only = 1ull << (number - 1);
-    const struct timespec moment = {.tv_nsec = 2 * 1000 * 1000};
+    const struct timespec moment = {.tv_nsec = 10 * 1000 * 1000};
     siginfo_t next;
     if (syscall(SYS_rt_sigtimedwait, &only, &next, &moment, sizeof only) == number
-        && !is_forwarded(&next))
+        && !is_forwarded(&next)) {
+        one->direct[number] = nsrun_now();
         return;
+    }
     kill(one->command, number);
 }
 
