@@ -6,6 +6,7 @@
 #
 #   --quick      few rounds: a look, not a measurement
 #   --svg FILE   draw the launch times as a bar chart
+#   SECTION...   these parts of Scripts/benchmark alone, such as launch or join
 #
 # NSRUN_BENCHMARK_BINARY, NSRUN_BENCHMARK_ROOTFS_BINARY (nsrun-rootfs) and NSRUN_BENCHMARK_ROOTFS name
 # binaries and a rootfs to use as they are.
@@ -15,7 +16,11 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 parts=$project/Scripts/benchmark
-usage="usage: Scripts/benchmark.sh [--quick] [--svg FILE]"
+usage="usage: Scripts/benchmark.sh [--quick] [--svg FILE] [SECTION]..."
+all_sections=(
+    launch throughput join tests runner emulation image binds bwrap memory mpi engines rootfs
+)
+sections=()
 # Rounds of the launch race, where one takes some 20 ms; the sections scale it to theirs.
 rounds=300
 svg=
@@ -35,7 +40,13 @@ while (($# > 0)); do
         echo "$usage"
         exit
         ;;
-    *) fail "unknown option $1" "$usage" ;;
+    -*) fail "unknown option $1" "$usage" ;;
+    *)
+        [[ " ${all_sections[*]} " == *" $1 "* ]] ||
+            fail "there is no section $1" "there are ${all_sections[*]}"
+        sections+=("$1")
+        arguments+=("$1")
+        ;;
     esac
     shift
 done
@@ -104,11 +115,9 @@ target() { report "$@" >>"$work/targets"; }
 share_of_rounds() { echo $((rounds / $1 > 2 ? rounds / $1 : 3)); }
 
 cd /
-sections=(
-    contenders machine launch throughput join tests runner emulation image binds bwrap memory mpi
-    engines rootfs
-)
-for part in "${sections[@]}"; do
+((${#sections[@]} > 0)) || sections=("${all_sections[@]}")
+: >"$work/targets"
+for part in contenders machine "${sections[@]}"; do
     # shellcheck source=/dev/null
     source "$parts/$part.sh"
     if [[ $part == launch && -n $svg ]]; then
