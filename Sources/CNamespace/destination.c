@@ -7,7 +7,6 @@
 
 #define _GNU_SOURCE
 #include <linux/magic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/vfs.h>
 
@@ -396,8 +395,8 @@ int nsrun_open_below(const char *root, const char *path, int flags) {
             fd = place.fd;
         if (fd >= 0 && !(flags & O_PATH)) {
             // What the walk has reached is opened by descriptor, never by its path again.
-            char name[64];
-            snprintf(name, sizeof name, "/proc/self/fd/%d", place.fd);
+            char name[32];
+            nsrun_fd_path(place.fd, name);
             fd = nsrun_result(open(name, flags | O_CLOEXEC));
             close(place.fd);
         }

@@ -42,14 +42,9 @@ int nsrun_forward(pid_t child, uint32_t shape, int number) {
     info.si_pid = getpid();
     info.si_uid = getuid();
     info.si_value.sival_int = forward_mark | number;
-    // Pid 1 itself may have been stopped.
-    int error = number == SIGCONT
-                    ? -EAGAIN
-                    : nsrun_result(syscall(SYS_rt_sigqueueinfo, child, carrier, &info));
-    // The limit on pending signals (RLIMIT_SIGPENDING) is not for those that are not queued.
-    if (error == -EAGAIN)
-        error = nsrun_result(syscall(SYS_rt_sigqueueinfo, child, number, &info));
-    return error;
+    // Pid 1 itself may have been stopped, and only a real SIGCONT makes it go on.
+    const int sent = number == SIGCONT ? SIGCONT : carrier;
+    return nsrun_result(syscall(SYS_rt_sigqueueinfo, child, sent, &info));
 }
 
 static void tell(struct pid_one *one, uint32_t kind, int value, const void *data, size_t length) {
