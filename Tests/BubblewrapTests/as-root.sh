@@ -4,24 +4,11 @@
 # NSRUN_TEST_BINARY; prints the number of passed checks.
 set -euo pipefail
 
-((EUID == 0)) || { echo "as-root.sh: only root can run this" >&2 && exit 1; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/../as-root-lib.sh"
 ln -s "$(realpath "$NSRUN_TEST_BINARY")" "$work/bwrap"
-passed=0
 
 inside() { "$work/bwrap" --bind / / --proc /proc --dev /dev "$@"; }
-
-# expect WANTED WHAT COMMAND...: the command prints exactly that.
-expect() {
-    local seen
-    seen=$("${@:3}" 2>&1) || true
-    [[ $seen == "$1" ]] || {
-        printf 'as-root.sh: %s: %s\n  instead of: %s\n' "$2" "$seen" "$1" >&2
-        exit 1
-    }
-    passed=$((passed + 1))
-}
 
 capabilities=(grep -E '^Cap(Prm|Eff|Bnd)' /proc/self/status)
 effective() { sed -n 's/^CapEff:\t//p' /proc/self/status; }

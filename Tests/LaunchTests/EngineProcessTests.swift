@@ -32,16 +32,9 @@ import Testing
     /// Not by proot, which holds on to what it was started with.
     @Test(arguments: [TestEngine.userns, .fakechroot])
     func whatTheCommandClosesIsClosed(engine: TestEngine) throws {
-        let pipe = try Pipe.make()
-        let run = try Conversation(
-            by: engine, "exec 7>&-; echo closed; read -r x", passing: [7: pipe.write])
-        close(pipe.write)
-        defer { close(pipe.read) }
-        #expect(run.line() == "closed")
-        #expect(Pipe.isReadable(pipe.read))
-        var byte: UInt8 = 0
-        #expect(read(pipe.read, &byte, 1) == 0)
-        #expect(HostState.state(of: run.child.pid) != nil)
+        try ProcessTests.expectClosed { script, descriptors in
+            try Conversation(by: engine, script, passing: descriptors)
+        }
     }
 
     @Test(arguments: [TestEngine.userns, .fakechroot])

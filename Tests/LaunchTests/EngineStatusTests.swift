@@ -69,15 +69,7 @@ import Testing
     @Test(arguments: TestEngine.allCases, SignalTests.signals)
     func signalReachesTheCommandOnce(engine: TestEngine, signal: (String, Int32)) throws {
         let run = try Conversation(by: engine, SignalTests.listener)
-        #expect(run.line() == "ready")
-        run.child.send(signal.1)
-        #expect(run.line() == signal.0)
-        // A second copy would be told before the answer.
-        run.say("more")
-        #expect(run.line() == "more")
-        run.hangUp()
-        #expect(run.rest() == ["done"])
-        #expect(run.child.wait() == 0)
+        SignalTests.expectOnce(signal, by: run)
     }
 
     @Test(arguments: TestEngine.allCases)

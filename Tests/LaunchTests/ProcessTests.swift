@@ -126,9 +126,17 @@ import Testing
 
     @Test(arguments: [[], ["--as-pid-1"], ["--share-pid"], ["--timeout", "50"]])
     func whatTheCommandClosesIsClosed(shape: [String]) throws {
+        try ProcessTests.expectClosed { script, descriptors in
+            try Conversation(inRoot: script, shape, passing: descriptors)
+        }
+    }
+
+    /// When the command closes a descriptor of the caller's, nobody of the run has it open.
+    static func expectClosed(
+        by start: (_ script: String, _ descriptors: [Int32: Int32]) throws -> Conversation
+    ) throws {
         let pipe = try Pipe.make()
-        let run = try Conversation(
-            inRoot: "exec 7>&-; echo closed; read -r x", shape, passing: [7: pipe.write])
+        let run = try start("exec 7>&-; echo closed; read -r x", [7: pipe.write])
         close(pipe.write)
         defer { close(pipe.read) }
         #expect(run.line() == "closed")

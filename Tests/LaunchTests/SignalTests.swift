@@ -33,6 +33,11 @@ import Testing
     @Test(arguments: signals, shapes)
     func signalReachesTheCommandOnce(signal: (String, Int32), shape: [String]) throws {
         let run = try Conversation(inRoot: SignalTests.listener, shape)
+        SignalTests.expectOnce(signal, by: run)
+    }
+
+    /// The listener is told of a signal to its launcher, and once.
+    static func expectOnce(_ signal: (String, Int32), by run: Conversation) {
         #expect(run.line() == "ready")
         run.child.send(signal.1)
         #expect(run.line() == signal.0)

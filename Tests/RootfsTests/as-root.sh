@@ -3,22 +3,9 @@
 # in NSRUN_TEST_BINARY; prints the number of passed checks.
 set -euo pipefail
 
-((EUID == 0)) || { echo "as-root.sh: only root can run this" >&2 && exit 1; }
+# shellcheck source-path=SCRIPTDIR
+source "$(dirname "${BASH_SOURCE[0]}")/../as-root-lib.sh"
 nsrun=$(realpath "$NSRUN_TEST_BINARY")
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-passed=0
-
-# expect WANTED WHAT COMMAND...: the command prints exactly that.
-expect() {
-    local seen
-    seen=$("${@:3}" 2>&1) || true
-    [[ $seen == "$1" ]] || {
-        printf 'as-root.sh: %s: %s\n  instead of: %s\n' "$2" "$seen" "$1" >&2
-        exit 1
-    }
-    passed=$((passed + 1))
-}
 
 # A root with a shell and what it needs, and every place that the view mounts something on.
 mkdir -p "$work"/root/{bin,dev,etc,proc,root,run,sys,tmp,var/tmp}
