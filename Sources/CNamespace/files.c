@@ -211,3 +211,20 @@ int nsrun_chmod(struct nsrun_world *w, const struct nsrun_step *step) {
     close(place.fd);
     return error;
 }
+
+int nsrun_open_file(struct nsrun_world *w, const char *path, off_t largest) {
+    struct nsrun_place place;
+    const int error = nsrun_find(w, path, NSRUN_KIND_FILE, NSRUN_MUST_EXIST, 0, &place);
+    if (error < 0)
+        return error;
+    char name[32];
+    nsrun_fd_path(place.fd, name);
+    struct stat status;
+    // What is no file may do something when it is opened.
+    const bool is_fit =
+        fstat(place.fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= largest;
+    const int fd = is_fit ? nsrun_result(open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC))
+                          : -EINVAL;
+    close(place.fd);
+    return fd;
+}

@@ -15,61 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "beside.h"
 #include "include/nsrun.h"
 #include "join.h"
 #include "syscalls.h"
-
-int nsrun_send_group(int socket, const struct nsrun_group *group, const int *fds, unsigned count) {
-    char greeting = '+';
-    struct iovec data = {.iov_base = group != NULL ? (void *)group : &greeting,
-                         .iov_len = group != NULL ? sizeof *group : sizeof greeting};
-    char control[CMSG_SPACE(NSRUN_GROUP_KINDS * sizeof(int))] __attribute__((aligned(8))) = {0};
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
-    if (count > 0) {
-        message.msg_control = control;
-        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(count * sizeof(int));
-        memcpy(CMSG_DATA(header), fds, count * sizeof(int));
-    }
-    ssize_t sent;
-    do {
-        sent = sendmsg(socket, &message, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    return sent < 0 ? -errno : 0;
-}
-
-ssize_t nsrun_receive_group(int socket, struct nsrun_group *group, int *fds, unsigned *count) {
-    struct iovec data = {.iov_base = group, .iov_len = sizeof *group};
-    char control[CMSG_SPACE(NSRUN_GROUP_KINDS * sizeof(int))] __attribute__((aligned(8)));
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control,
-                             .msg_controllen = sizeof control};
-    const unsigned room = *count;
-    *count = 0;
-    ssize_t size;
-    do {
-        size = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
-    } while (size < 0 && errno == EINTR);
-    if (size < 0)
-        return -errno;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL;
-         header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-            continue;
-        const size_t number = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < number; i++) {
-            int fd;
-            memcpy(&fd, CMSG_DATA(header) + i * sizeof fd, sizeof fd);
-            if (*count < room)
-                fds[(*count)++] = fd;
-            else
-                close(fd);
-        }
-    }
-    return size;
-}
 
 /// What an event is about, in the upper half of its data; the descriptor is in the lower one.
 enum source { LISTENER, GUEST, LIFE };
@@ -112,11 +61,12 @@ static void let_in(struct keeper *k) {
 
 /// A guest says hello, with a descriptor of its process where the kernel has such, and is a member.
 static void welcome(struct keeper *k, int guest) {
-    struct nsrun_group greeting;
+    char greeting;
     int life = -1;
     unsigned count = 1;
-    const bool is_there = nsrun_receive_group(guest, &greeting, &life, &count) > 0
-                          && nsrun_send_group(guest, &k->group, k->fds, k->group.count) == 0;
+    const bool is_there =
+        nsrun_receive_descriptors(guest, &greeting, sizeof greeting, &life, &count) > 0
+        && nsrun_send_descriptors(guest, &k->group, sizeof k->group, k->fds, k->group.count) == 0;
     if (is_there && life >= 0 && watch(k, life, LIFE)) {
         k->members++;
         forget(k, guest);
@@ -162,7 +112,8 @@ static void withdraw(const struct nsrun_holder *holder) {
     }
 }
 
-void nsrun_hold(const struct nsrun_holder *holder) {
+void nsrun_hold(const void *argument) {
+    const struct nsrun_holder *holder = argument;
     static struct keeper k;
     withdraw(holder);
     k.listener = holder->listener;
@@ -171,7 +122,8 @@ void nsrun_hold(const struct nsrun_holder *holder) {
     if (listen(k.listener, 4096) != 0)
         _exit(1);
     unsigned count = NSRUN_GROUP_KINDS;
-    if (nsrun_receive_group(holder->leader, &k.group, k.fds, &count) != sizeof k.group
+    if (nsrun_receive_descriptors(holder->leader, &k.group, sizeof k.group, k.fds, &count)
+            != sizeof k.group
         || count != k.group.count)
         _exit(1);
     k.epoll = epoll_create1(EPOLL_CLOEXEC);

@@ -4,34 +4,12 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
+#include "beside.h"
 #include "world.h"
 
 /// What the kernel reads at a time, and the most that is worth reading before it is asked for.
 enum { PIECE = 128 << 10, LARGEST = 8 << 20 };
-
-/// Sends a descriptor to the process at the other end of a socket (unix(7), SCM_RIGHTS).
-static int hand_over(int socket, int fd) {
-    char byte = 0;
-    struct iovec data = {.iov_base = &byte, .iov_len = 1};
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(sizeof fd)];
-    } control;
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control.room,
-                             .msg_controllen = sizeof control.room};
-    memset(&control, 0, sizeof control);
-    control.head.cmsg_level = SOL_SOCKET;
-    control.head.cmsg_type = SCM_RIGHTS;
-    control.head.cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
-    ssize_t count;
-    do {
-        count = sendmsg(socket, &message, MSG_NOSIGNAL);
-    } while (count < 0 && errno == EINTR);
-    return count < 0 ? -errno : 0;
-}
 
 static int mount_fuse(struct nsrun_world *w, int device, const char *path, struct nsrun_place *place) {
     char fd[16], user[16], group[16];
@@ -50,20 +28,6 @@ static int mount_fuse(struct nsrun_world *w, int device, const char *path, struc
                                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, place);
 }
 
-static int open_file(struct nsrun_world *w, const char *path) {
-    struct nsrun_place place;
-    const int error = nsrun_find(w, path, NSRUN_KIND_FILE, NSRUN_MUST_EXIST, 0, &place);
-    if (error < 0)
-        return error;
-    char name[32];
-    nsrun_fd_path(place.fd, name);
-    struct stat status;
-    const bool is_fit = fstat(place.fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size < LARGEST;
-    const int fd = is_fit ? nsrun_result(open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) : -EINVAL;
-    close(place.fd);
-    return fd;
-}
-
 /// Has the kernel read a whole file, in pieces of what it reads at a time, and does not wait for that.
 static void read_ahead(int fd) {
     struct stat status;
@@ -76,11 +40,11 @@ static void read_ahead(int fd) {
 
 int nsrun_read_ahead(struct nsrun_world *w, const struct nsrun_step *step) {
     for (size_t i = 0; step->list[i] != NULL; i++) {
-        const int library = open_file(w, step->list[i]);
+        const int library = nsrun_open_file(w, step->list[i], LARGEST);
         if (library < 0)
             continue;
         // Both are opened first: what asks the server for a name waits until it has read all before.
-        const int loader = open_file(w, step->list2[i]);
+        const int loader = nsrun_open_file(w, step->list2[i], LARGEST);
         read_ahead(loader);
         read_ahead(library);
         break;
@@ -104,7 +68,7 @@ int nsrun_image(struct nsrun_world *w, const struct nsrun_step *step) {
         error = mount_fuse(w, device, step->source, &place);
         if (error == 0) {
             w->call = NSRUN_CALL_CONTENT;
-            error = hand_over(step->fd, device);
+            error = nsrun_send_descriptors(step->fd, "+", 1, &device, 1);
         }
         // Now the server's alone, so that its end ends the file system.
         close(device);

@@ -13,13 +13,11 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <sched.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 
+#include "beside.h"
 #include "include/nsrun.h"
 #include "syscalls.h"
 
@@ -31,7 +29,6 @@ struct server {
     char *const *argv;
     char *const *envp;
     int image, socket, errors;
-    const uint64_t *signals;
 };
 
 /// Everything that changes something (landlock(7)); unknown to the kernel it is done without.
@@ -77,28 +74,8 @@ static void forbid_sockets(void) {
     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
 }
 
-/// The device, which the run's set-up opens and sends; -1 where that comes to nothing.
-static int receive(int socket) {
-    char byte;
-    struct iovec data = {.iov_base = &byte, .iov_len = 1};
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control.room,
-                             .msg_controllen = sizeof control.room};
-    ssize_t count;
-    do {
-        count = recvmsg(socket, &message, 0);
-    } while (count < 0 && errno == EINTR);
-    int fd = -1;
-    const struct cmsghdr *head = count == 1 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (head != NULL && head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof fd))
-        memcpy(&fd, CMSG_DATA(head), sizeof fd);
-    return fd;
-}
-
-__attribute__((noreturn)) static void serve(const struct server *server) {
+__attribute__((noreturn)) static void serve(const void *argument) {
+    const struct server *server = argument;
     // What is sent to the terminal's or the job's processes is for the command, which still needs its root
     // while it deals with it.
     setsid();
@@ -108,7 +85,11 @@ __attribute__((noreturn)) static void serve(const struct server *server) {
         _exit(1);
     const int keep[] = {server->image, server->socket};
     nsrun_close_others(keep, 2);
-    const int device = receive(server->socket);
+    // The device, which the run's set-up opens and sends, if it comes to that.
+    char greeting;
+    int device = -1;
+    unsigned count = 1;
+    nsrun_receive_descriptors(server->socket, &greeting, sizeof greeting, &device, &count);
     if (device < 0)
         _exit(0);
     // All of them are above 2. First out of each other's way, then to their numbers.
@@ -125,14 +106,6 @@ __attribute__((noreturn)) static void serve(const struct server *server) {
     _exit(127);
 }
 
-/// Runs on the launcher's memory, which waits.
-static int start(void *argument) {
-    const long pid = syscall(SYS_clone, 0, 0, 0, 0, 0);
-    if (pid == 0)
-        serve(argument);
-    _exit(pid < 0 ? errno : 0);
-}
-
 int nsrun_start_image_server(const char *program, char *const argv[], char *const envp[], int image,
                              int *socket, int *errors) {
     int pair[2], words[2];
@@ -147,19 +120,8 @@ int nsrun_start_image_server(const char *program, char *const argv[], char *cons
     }
     struct server server = {.program = program, .argv = argv, .envp = envp, .image = image,
                             .socket = pair[1], .errors = words[1]};
-    // Blocked for the server, too, and for good: KILL ends it, and the end of the run.
-    uint64_t previous;
-    nsrun_block_all_signals(&previous);
-    char stack[16 * 1024] __attribute__((aligned(64)));
-    // Without SIGCHLD: a program that launches runs is not told of a child that it does not know.
-    const pid_t pid = clone(start, stack + sizeof stack, CLONE_VM | CLONE_VFORK, &server);
-    error = pid < 0 ? -errno : 0;
-    int status = 0;
-    if (error == 0)
-        error = nsrun_wait(pid, true, &status, NULL);
-    if (error == 0)
-        error = -WEXITSTATUS(status);   // a small errno
-    nsrun_sigprocmask(SIG_SETMASK, &previous, NULL);
+    // Signals stay blocked for the server: KILL ends it, and the end of the run.
+    error = nsrun_start_beside(serve, &server);
     close(pair[1]);
     close(words[1]);
     if (error < 0) {

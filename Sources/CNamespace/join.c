@@ -22,9 +22,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <time.h>
 
+#include "beside.h"
 #include "join.h"
 #include "world.h"
 
@@ -98,47 +98,30 @@ static int new_socket(void) {
 
 // MARK: The first
 
-/// Makes the holder and is gone: nobody must wait for a holder, the program least of all.
-static int start_holder(void *argument) {
-    const struct nsrun_holder *holder = argument;
-    // A copy of the memory, which this process shares with the first member.
-    const long pid = syscall(SYS_clone, 0, 0, 0, 0, 0);
-    if (pid == 0)
-        nsrun_hold(holder);
-    _exit(pid < 0);
-}
-
 static int lead(struct nsrun_world *w, const struct sockaddr_un *address, socklen_t size) {
-    static char stack[16 * 1024] __attribute__((aligned(64)));
     struct nsrun_holder holder = {.listener = new_socket()};
     if (holder.listener < 0)
         return holder.listener;
-    int ends[2], error = 0, status = 0;
-    if (bind(holder.listener, (const void *)address, size) != 0
-        || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-        error = -errno;
+    int ends[2];
+    int error = bind(holder.listener, (const void *)address, size) == 0 ? nsrun_socket_pair(ends)
+                                                                        : -errno;
+    if (error < 0) {
         close(holder.listener);
         return error;
     }
     holder.leader = ends[1];
     holder.life = own_life(w);
-    const uint64_t all = ~0ull;
-    uint64_t previous;
-    nsrun_sigprocmask(SIG_SETMASK, &all, &previous);
-    const pid_t helper =
-        clone(start_holder, stack + sizeof stack, CLONE_VM | CLONE_VFORK, &holder);
-    if (helper < 0)
-        error = -errno;
-    else if (waitpid(helper, &status, __WALL) == helper && status != 0)
-        error = -EAGAIN;
-    nsrun_sigprocmask(SIG_SETMASK, &previous, NULL);
+    error = nsrun_start_beside(nsrun_hold, &holder);
     if (holder.life >= 0)
         close(holder.life);
     close(holder.listener);
     close(ends[1]);
-    w->group = error < 0 ? -1 : nsrun_result(fcntl(ends[0], F_DUPFD_CLOEXEC, 3));
-    close(ends[0]);
-    return error < 0 ? error : w->group < 0 ? w->group : LEADING;
+    if (error < 0) {
+        close(ends[0]);
+        return error;
+    }
+    w->group = ends[0];
+    return LEADING;
 }
 
 void nsrun_leave_group(struct nsrun_world *w) {
@@ -195,7 +178,7 @@ int nsrun_share(struct nsrun_world *w, const struct nsrun_step *step) {
     if (w->users > 1 && error == 0)
         error = add(w, &group, fds, CLONE_NEWUSER, "self/ns/user");
     if (error == 0)
-        error = nsrun_send_group(w->group, &group, fds, group.count);
+        error = nsrun_send_descriptors(w->group, &group, sizeof group, fds, group.count);
     for (unsigned i = 0; i < group.count; i++)
         close(fds[i]);
     if (error == 0 && w->stays_connected)
@@ -262,8 +245,9 @@ static int ask(struct nsrun_world *w, int fd) {
     struct nsrun_group group;
     int fds[NSRUN_GROUP_KINDS];
     unsigned count = NSRUN_GROUP_KINDS;
-    error = nsrun_send_group(fd, NULL, &life, life >= 0 ? 1 : 0);
-    ssize_t size = error < 0 ? error : nsrun_receive_group(fd, &group, fds, &count);
+    error = nsrun_send_descriptors(fd, "+", 1, &life, life >= 0 ? 1 : 0);
+    ssize_t size =
+        error < 0 ? error : nsrun_receive_descriptors(fd, &group, sizeof group, fds, &count);
     // Too many descriptors on their way at once: there will be fewer.
     if (size == -EPIPE || size == -ECONNRESET || size == -ETOOMANYREFS)
         size = 0;

@@ -23,10 +23,5 @@ struct nsrun_holder {
     int life;       ///< readable when the first member has ended; -1 for the end of `leader`
 };
 
-/// Keeps a group until its last member has ended. For a process of its own.
-void nsrun_hold(const struct nsrun_holder *holder) __attribute__((noreturn));
-/// Sends a group, or with NULL a bare greeting, and descriptors (unix(7)). 0 or a negative errno.
-int nsrun_send_group(int socket, const struct nsrun_group *group, const int *fds, unsigned count);
-/// Receives one. The number of bytes, 0 at the end, or a negative errno; `count` is the room for
-/// descriptors, then how many came. What does not fit is closed.
-ssize_t nsrun_receive_group(int socket, struct nsrun_group *group, int *fds, unsigned *count);
+/// Keeps a group until its last member has ended. For a process of its own; takes a `struct nsrun_holder`.
+void nsrun_hold(const void *holder) __attribute__((noreturn));

@@ -85,19 +85,14 @@ static char *map(size_t size) {
 
 /// The content of a regular file of the root with a NUL behind it. Its size, 0 where there is none to be had.
 static ssize_t content(struct nsrun_world *w, const char *path, off_t limit, char **bytes) {
-    struct nsrun_place place;
-    if (nsrun_find(w, path, NSRUN_KIND_FILE, NSRUN_MUST_EXIST, 0, &place) < 0)
-        return 0;
-    char name[32];
-    nsrun_fd_path(place.fd, name);
-    struct stat status;
-    int file = -1;
-    if (fstat(place.fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0
-        && status.st_size <= limit)
-        file = open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    close(place.fd);
+    const int file = nsrun_open_file(w, path, limit);
     if (file < 0)
         return 0;
+    struct stat status;
+    if (fstat(file, &status) != 0 || status.st_size == 0) {
+        close(file);
+        return 0;
+    }
     *bytes = map((size_t)status.st_size + 1);
     ssize_t size = *bytes == NULL ? -ENOMEM
                                   : nsrun_read_all(file, *bytes, (size_t)status.st_size);

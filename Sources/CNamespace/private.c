@@ -160,8 +160,8 @@ ssize_t nsrun_locate_below(const char *root, const char *path, char *buffer, siz
     int fd = nsrun_open_below(root, path, O_PATH);
     if (fd < 0)
         return fd;
-    char name[64];
-    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    char name[32];
+    nsrun_fd_path(fd, name);
     ssize_t length = readlink(name, buffer, capacity - 1);
     int error = -errno;
     close(fd);

@@ -144,6 +144,8 @@ int nsrun_complete(struct nsrun_world *w, const struct nsrun_step *step);
 
 // files.c
 int nsrun_scratch(struct nsrun_world *w);
+/// A regular file of the new root of at most so many bytes, to be read. A descriptor or a negative errno.
+int nsrun_open_file(struct nsrun_world *w, const char *path, off_t largest);
 /// A new file in the scratch tmpfs, open for writing; `name` is its name there.
 int nsrun_scratch_file(struct nsrun_world *w, mode_t mode, char name[16]);
 /// Binds such a file onto the step's target.
