@@ -88,7 +88,10 @@ if is_root; then
     check_account_is_idle after
     for script in "$project"/Tests/*/as-root.sh; do
         say "${script#"$project"/}"
-        NSRUN_TEST_BINARY=$copy/.build-embedded/nsrun "$script" || status=$?
+        NSRUN_TEST_BINARY=$copy/.build-embedded/nsrun "$script" || {
+            status=$?
+            say "FAILED: ${script#"$project"/}"
+        }
     done
     if $all; then
         run_matrices "$copy/.build-embedded/nsrun" "$copy/.build-rootfs/nsrun-rootfs" ||
@@ -98,38 +101,44 @@ if is_root; then
 fi
 
 passed=0
-failed=0
+failures=()
 
 pass() { passed=$((passed + $1)); }
 miss() {
-    failed=$((failed + 1))
+    failures+=("$1")
     say "FAILED: $1"
 }
 
-# Counts the tests in results of swift test, and those that did not pass. A test that was skipped
-# did not.
-count_tests() {
-    awk '/<testcase / { tests++; good = 1 }
-        /<(failure|error|skipped)[ >\/]/ && good { bad++; good = 0 }
-        END { print tests + 0, bad + 0 }'
+# Out of the results of swift test: how many tests passed, then the names of those that did not. One that
+# was skipped did not.
+sum_up() {
+    awk '/<testcase / {
+            if (match($0, /classname="[^"]*"/)) class = substr($0, RSTART + 11, RLENGTH - 12)
+            if (match($0, / name="[^"]*"/)) name = substr($0, RSTART + 7, RLENGTH - 8)
+            tests++
+            bad = 0
+        }
+        /<(failure|error|skipped)[ >\/]/ && !bad { bad = 1; names[++failed] = class "." name }
+        END { print tests - failed; for (i = 1; i <= failed; i++) print names[i] }'
 }
 
 run_swift_tests() {
-    local results status=0 tests=0 bad=0
+    local results status=0 summary=() name
     results=$(mktemp -d)
     swift test "${swift_options[@]}" --xunit-output "$results/results.xml" || status=$?
-    read -r tests bad < <(find "$results" -type f -exec cat {} + | count_tests)
+    mapfile -t summary < <(find "$results" -type f -exec cat {} + | sum_up)
     rm -r "$results"
-    pass $((tests - bad))
-    failed=$((failed + bad))
-    ((tests > 0)) || miss "swift test ran no test"
-    ((status == 0 || failed > 0)) || miss "swift test: exit status $status"
+    for name in "${summary[@]:1}"; do miss "$name"; done
+    pass "${summary[0]}"
+    ((summary[0] > 0)) || miss "swift test passed no test"
+    ((status == 0 || ${#failures[@]} > 0)) || miss "swift test: exit status $status"
 }
 
-# An example passes when its run.sh exits with 0. It finds nsrun in NSRUN, nsrun-rootfs in
-# NSRUN_ROOTFS and a rootfs in ROOTFS.
+# An example passes when its run.sh exits with 0; what it prints is shown if it does not. It finds nsrun
+# in NSRUN, nsrun-rootfs in NSRUN_ROOTFS and a rootfs in ROOTFS.
 run_examples() {
-    local script whole
+    local script whole log
+    log=$(mktemp)
     for script in "$project"/Examples/*/run.sh; do
         whole=${NSRUN_ALL-}
         if $runner && [[ $script == */buildbarn-runner/* ]]; then
@@ -138,12 +147,15 @@ run_examples() {
             continue
         fi
         say "${script#"$project"/}"
-        if NSRUN_ALL=$whole NSRUN=$binary NSRUN_ROOTFS=$rootfs_tool ROOTFS=$(rootfs) "$script"; then
+        if NSRUN_ALL=$whole NSRUN=$binary NSRUN_ROOTFS=$rootfs_tool ROOTFS=$(rootfs) \
+            "$script" >"$log" 2>&1; then
             pass 1
         else
+            cat "$log"
             miss "$script"
         fi
     done
+    rm "$log"
 }
 
 # What a run could leave behind: mounts, and processes that live among other mounts than ours.
@@ -196,5 +208,6 @@ left_behind() { comm -13 <(echo "$before") <(traces | sort); }
 left=$(left_behind)
 if [[ -z $left ]]; then pass 1; else miss "left behind: $left"; fi
 
-echo "$passed passed, $failed failed"
-((failed == 0))
+((${#failures[@]} == 0)) || printf 'FAILED: %s\n' "${failures[@]}"
+echo "$passed passed, ${#failures[@]} failed"
+((${#failures[@]} == 0))

@@ -48,12 +48,7 @@ struct Proot {
             }
             if HostFile.isExecutable(program) { return (program, []) }
         }
-        var candidates: [ByteString] = []
-        let search = facts.variable("PATH") ?? "/usr/local/bin:/usr/bin:/bin"
-        for folder in search.split(on: UInt8(ascii: ":")) where folder.isAbsolute {
-            candidates.append(folder.appending(path: "proot"))
-        }
-        for candidate in candidates where HostFile.isExecutable(candidate) {
+        for candidate in facts.places(ofTool: "proot") where HostFile.isExecutable(candidate) {
             if let path = HostFile.canonicalPath(candidate) { return (path, []) }
         }
         throw .proot(

@@ -164,14 +164,10 @@ struct EmulationFinder {
             return BinfmtRecord(architecture, interpreter: host.interpreter)
         }
         if let record = configuredRecord(for: architecture) { return record }
-        let search = facts.variable("PATH") ?? "/usr/local/bin:/usr/bin:/bin"
-        for directory in search.split(on: UInt8(ascii: ":")) + ["/usr/local/bin", "/usr/bin"] {
-            for suffix: ByteString in ["-static", ""] {
-                let candidate = directory.appending(path: "qemu-" + architecture.text + suffix)
-                if directory.isAbsolute, isUsable(candidate) {
-                    return BinfmtRecord(architecture, interpreter: candidate)
-                }
-            }
+        let name = "qemu-" + architecture.text
+        let places = facts.places(ofTool: name + "-static") + facts.places(ofTool: name)
+        if let found = places.first(where: isUsable) {
+            return BinfmtRecord(architecture, interpreter: found)
         }
         throw .noEmulator(guest.name, architecture.text)
     }

@@ -38,3 +38,13 @@ enum HostTool {
         return status < 0 ? nil : Answer(output: output, status: status)
     }
 }
+
+extension HostFacts {
+    /// Where a tool of the host may lie: in the directories of PATH, an unsafe relative one left out, then in
+    /// those that a short PATH lacks.
+    func places(ofTool name: ByteString) -> [ByteString] {
+        let search = variable("PATH")?.split(on: UInt8(ascii: ":")) ?? []
+        return (search.filter(\.isAbsolute) + ["/usr/local/bin", "/usr/bin"])
+            .map { $0.appending(path: name) }
+    }
+}

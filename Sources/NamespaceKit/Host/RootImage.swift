@@ -69,7 +69,8 @@ struct RootImageFinder {
 
     private func findMounting() throws(LaunchError) -> RootImage.Mounting {
         if isKernelWilling { return .kernel }
-        guard let program = findServer() else {
+        let servers = facts.places(ofTool: "squashfuse_ll")
+        guard let program = servers.first(where: HostFile.isExecutable) else {
             throw refusal(
                 "squashfuse_ll, which serves it, is not installed",
                 "install the package squashfuse, or \(unpack)", ENOENT)
@@ -107,14 +108,5 @@ struct RootImageFinder {
         let known = HostFacts.readFile("/proc/filesystems", limit: 65536) ?? []
         return map.split(on: UInt8(ascii: " ")).last == "4294967295\n"
             && ByteString(bytes: known).split(on: UInt8(ascii: "\n")).contains("\tsquashfs")
-    }
-
-    private func findServer() -> ByteString? {
-        let search = facts.variable("PATH") ?? ""
-        for directory in search.split(on: UInt8(ascii: ":")) + ["/usr/local/bin", "/usr/bin"] {
-            let candidate = directory.appending(path: "squashfuse_ll")
-            if candidate.isAbsolute, HostFile.isExecutable(candidate) { return candidate }
-        }
-        return nil
     }
 }
