@@ -14,6 +14,9 @@ let isEmbedded = Context.environment["NSRUN_EMBEDDED"] == "1"
 
 let swiftSettings: [SwiftSetting] =
     isEmbedded ? [.enableExperimentalFeature("Embedded")] : []
+// The code of the libraries is generated once, in the executable, which Embedded Swift does anyway.
+let librarySettings =
+    swiftSettings + (isEmbedded ? [.enableExperimentalFeature("DeferredCodeGen")] : [])
 
 // One static file either way: starts in a fifth of the time, and runs in any root.
 let linkerSettings: [LinkerSetting] =
@@ -33,17 +36,17 @@ let launcher: [Target] = [
         name: "CLibseccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
     .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .target(name: "CNamespace", dependencies: ["CLibcap", "CLibseccomp", "CLibyaml"]),
-    .target(name: "NamespaceKit", dependencies: ["CNamespace"], swiftSettings: swiftSettings),
+    .target(name: "NamespaceKit", dependencies: ["CNamespace"], swiftSettings: librarySettings),
     .systemLibrary(
         name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CPack", dependencies: ["CArchive", "CZlib"]),
     .target(
         name: "PackedProgram", dependencies: ["CNamespace", "CPack", "NamespaceKit"],
-        swiftSettings: swiftSettings),
+        swiftSettings: librarySettings),
     .target(
         name: "LaunchCommand", dependencies: ["NamespaceKit", "PackedProgram"],
-        swiftSettings: swiftSettings),
+        swiftSettings: librarySettings),
     .executableTarget(
         name: "nsrun", dependencies: ["LaunchCommand", "CNamespace"],
         swiftSettings: swiftSettings, linkerSettings: linkerSettings),

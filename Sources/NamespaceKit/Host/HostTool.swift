@@ -44,7 +44,7 @@ extension HostFacts {
     /// those that a short PATH lacks.
     func places(ofTool name: ByteString) -> [ByteString] {
         let search = variable("PATH")?.split(on: UInt8(ascii: ":")) ?? []
-        return (search.filter(\.isAbsolute) + ["/usr/local/bin", "/usr/bin"])
+        return (search.filter { $0.isAbsolute } + ["/usr/local/bin", "/usr/bin"])
             .map { $0.appending(path: name) }
     }
 }
