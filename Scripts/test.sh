@@ -5,7 +5,8 @@
 #
 #   --all        run the examples marked "# On demand", all parts of the others, and the tables of
 #                Scripts/matrix too
-#   --runner     run Examples/buildbarn-runner, which builds gRPC, and all parts of it
+#   --runner     run Examples/buildbarn-runner, which builds gRPC, and all parts of it, though of a debug
+#                build
 #   --sanitize   build the tests with AddressSanitizer
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
@@ -20,7 +21,10 @@ for option; do
         all=true
         export NSRUN_ALL=1
         ;;
-    --runner) runner=true ;;
+    --runner)
+        runner=true
+        export CONFIGURATION=debug
+        ;;
     --sanitize)
         swift_options+=(--sanitize=address --scratch-path "$project/.build-sanitize")
         # XCTest itself leaks.
@@ -125,7 +129,7 @@ sum_up() {
 run_swift_tests() {
     local results status=0 summary=() name
     results=$(mktemp -d)
-    swift test "${swift_options[@]}" --xunit-output "$results/results.xml" || status=$?
+    swift test --disable-index-store "${swift_options[@]}" --xunit-output "$results/results.xml" || status=$?
     mapfile -t summary < <(find "$results" -type f -exec cat {} + | sum_up)
     rm -r "$results"
     for name in "${summary[@]:1}"; do miss "$name"; done
@@ -141,7 +145,7 @@ run_examples() {
     log=$(mktemp)
     for script in "$project"/Examples/*/run.sh; do
         whole=${NSRUN_ALL-}
-        if $runner && [[ $script == */buildbarn-runner/* ]]; then
+        if $runner && [[ $script == "$runner_script" ]]; then
             whole=1
         elif ! $all && grep -q '^# On demand' "$script"; then
             continue
@@ -170,11 +174,28 @@ traces() {
     done
 }
 
+# The longest build goes beside the others, much of which one processor does.
+runner_script=$project/Examples/buildbarn-runner/run.sh
+start_runner_build() {
+    runner_log=$(mktemp)
+    "$runner_script" --build >"$runner_log" 2>&1 &
+    runner_build=$!
+}
+await_runner_build() {
+    wait "$runner_build" || {
+        cat "$runner_log"
+        miss "$runner_script --build"
+    }
+    rm "$runner_log"
+}
+
 prepare_host "${build_packages[@]}" "${test_needs[@]}"
+if $runner; then start_runner_build; fi
 binary=$(build_release)
 rootfs_tool=$(build_rootfs_tool)
 make_rootfs
 make_engines
+if $runner; then await_runner_build; fi
 export NSRUN_TEST_BINARY=$binary NSRUN_ROOTFS_TEST_BINARY=$rootfs_tool NSRUN_TEST_ROOTFS
 export NSRUN_TEST_PROOT NSRUN_TEST_FAKECHROOT=${evidence[libfakechroot]}
 NSRUN_TEST_ROOTFS=$(rootfs)

@@ -3,7 +3,7 @@
     bench.py DIRECTORY ROUNDS
 
 DIRECTORY gets `action`, one at a time, and `actions`, several at once: microseconds an action, as
-Scripts/benchmark/race.py writes them down. The client, Python's gRPC, is part of what is measured.
+Scripts/benchmark/race.py writes them down. The client is that of connection.py.
 """
 
 import itertools
@@ -13,7 +13,9 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Tests"))
+from connection import Connection  # noqa: E402
 from harness import BUILD, TOOLS, Action, Runner  # noqa: E402
+from runner_pb2 import RunResponse  # noqa: E402
 
 AT_ONCE = 4
 COMMAND = ["/bin/true"]
@@ -42,6 +44,7 @@ class RunnerCalls:
 
     def __init__(self, actions):
         self.actions = actions
+        self.connections = [Connection(action.runner.socket) for action in actions]
         self.count = itertools.count()
 
     def run(self, number):
@@ -51,7 +54,9 @@ class RunnerCalls:
         suffix = next(self.count)
         action.request.stdout_path = f"{directory}/stdout-{suffix}"
         action.request.stderr_path = f"{directory}/stderr-{suffix}"
-        assert action.runner.stub.Run(action.request).exit_code == 0
+        answer = self.connections[number].call(
+            b"/buildbarn.runner.Runner/Run", action.request.SerializeToString())
+        assert RunResponse.FromString(answer).exit_code == 0
 
 
 def one(contender):

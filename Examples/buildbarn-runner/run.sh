@@ -3,10 +3,18 @@
 # environment ten thousand actions run in a row, and rustc, javac and Go are among the tools.
 #
 #   run.sh                             the tests
+#   run.sh --build                     only builds it
 #   run.sh --bench DIRECTORY ROUNDS    how long an action takes, beside nsrun: see bench.py
+#
+# CONFIGURATION=debug in the environment makes the build a shorter one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+swift build -c "${CONFIGURATION:=release}" --static-swift-stdlib --disable-index-store \
+    --product nsrun-runner >&2
+[[ ${1-} != --build ]] || exit 0
+
 export NSRUN RUNNER TOOLS
+RUNNER=$(realpath ".build/$CONFIGURATION/nsrun-runner")
 NSRUN=$(realpath "${NSRUN:-../../.build-embedded/nsrun}")
 rootfs_tool=$(realpath "${NSRUN_ROOTFS:-../../.build-rootfs/nsrun-rootfs}")
 
@@ -21,8 +29,6 @@ done
     echo "run.sh: Python has no gRPC: install python3-grpcio and python3-protobuf" >&2
     exit 1
 }
-swift build -c release --static-swift-stdlib --product nsrun-runner >&2
-RUNNER=$(realpath .build/release/nsrun-runner)
 
 # Not below /tmp and /var/tmp, which actions have to themselves.
 scratch=$(mktemp -d -p "$PWD/.build")

@@ -6,16 +6,22 @@ import Testing
     private let folder: TemporaryDirectory
     private var root: String { folder / "roots/new" }
 
-    init() throws { folder = try TemporaryDirectory() }
+    init() throws {
+        folder = try TemporaryDirectory()
+        try folder.makeDirectory("tmp")
+    }
 
-    /// Nothing of the rootfs, and nothing hidden.
+    /// Nothing of the rootfs, and nothing hidden; no temporary file either.
     private func leavesNothing(sourceLocation: SourceLocation = #_sourceLocation) throws {
         #expect(try folder.names(in: "roots") == [], sourceLocation: sourceLocation)
+        #expect(try folder.names(in: "tmp") == [], sourceLocation: sourceLocation)
     }
 
     @Test(arguments: [["no-such-suite"], ["bookworm", "--arch", "m68k"]])
     func whatTheMirrorDoesNotCarryIsAnError(_ wanted: [String]) throws {
-        let seen = try rootfsTool(["debian", "--quiet", wanted[0], root] + wanted.dropFirst())
+        let seen = try rootfsTool(
+            ["debian", "--quiet", wanted[0], root] + wanted.dropFirst(),
+            environment: ["TMPDIR": folder / "tmp"])
         #expect(seen.status == 125, "\(seen)")
         #expect(seen.output == "")
         let object = wanted.count > 1 ? "bookworm for m68k" : wanted[0]
@@ -40,7 +46,10 @@ import Testing
         try folder.makeDirectory("roots")
         for signal in [SIGINT, SIGTERM] {
             let talk = try Conversation(
-                ["sh", "-c", "exec \"$0\" debian bookworm \"$1\" 2>&1", RootfsTool.path(), root])
+                [
+                    "sh", "-c", "TMPDIR=$2 exec \"$0\" debian bookworm \"$1\" 2>&1",
+                    RootfsTool.path(), root, folder / "tmp",
+                ])
             while let line = talk.line(), !line.contains(step) {}
             #expect(try folder.names(in: "roots").count == 1)
             talk.child.send(signal)
@@ -68,9 +77,9 @@ import Testing
             [
                 "debian", "--quiet", "--variant", "extract", "--include", "hostname", "bookworm",
                 root,
-            ]
-        )
+            ], environment: ["TMPDIR": folder / "tmp"])
         expect(seen, exits: 0)
+        #expect(try folder.names(in: "tmp") == [])
         #expect(try folder.names(in: "roots") == ["new", "new.image"])
         #expect(access("\(root)/bin/hostname", X_OK) == 0)
         let record = folder.content("roots/new.image") ?? ""

@@ -9,7 +9,7 @@ import threading
 import grpc
 import runner_pb2
 
-from harness import BUILD, TOOLS, Action, ChrootTest, RunnerTest
+from harness import BUILD, TOOLS, Action, ChrootTest, RunnerTest, wait_until
 
 
 class Isolation:
@@ -39,6 +39,41 @@ class Isolation:
 
     def test_network(self):
         self.assertEqual(self.output("tail -n +3 /proc/net/dev | cut -d: -f1").split(), ["lo"])
+
+    def test_the_network_is_not_for_actions_to_change(self):
+        # SIOCSIFFLAGS, with none: lo would go down.
+        take_down = "import fcntl as f, socket as s, struct as t; " \
+            "f.ioctl(s.socket(s.AF_INET, s.SOCK_DGRAM), 0x8914, t.pack('16sh14x', b'lo', 0))"
+        action = self.action("python3", "-c", take_down)
+        self.assertEqual(action.run(), 1)
+        self.assertIn("PermissionError", action.file("stderr"))
+
+    def test_a_network_that_was_used_is_nobody_elses(self):
+        """What an action has sent would be seen, and its ports stay taken for a while."""
+        talk = "import socket as s; l = s.create_server(('127.0.0.1', 4711)); " \
+            "c = s.create_connection(('127.0.0.1', 4711)); p = l.accept()[0]; p.close(); " \
+            "print(c.recv(1))"
+        traffic = "import re; print(re.search(r'lo: *(\\d+)', open('/proc/net/dev').read())[1])"
+        taken = "import socket as s; l = s.socket(); l.bind(('127.0.0.1', 4711)); print('free')"
+        for _ in range(3):
+            self.assertEqual(self.output(f"python3 -c \"{talk}\""), "b''\n")
+            self.assertEqual(self.output(f"python3 -c \"{taken}\""), "free\n")
+            self.assertEqual(self.output(f"python3 -c \"{traffic}\""), "0\n")
+
+    def test_networks_of_actions_at_once(self):
+        """One listens, and another can listen there, too."""
+        listen = "import socket as s; l = s.create_server(('127.0.0.1', 4711)); " \
+            "u = s.socket(s.AF_UNIX); u.bind('\\0name'); open('/tmp/ready', 'w').close(); " \
+            "open('/tmp/gate').read()"
+        actions = [self.action("python3", "-c", listen) for _ in range(4)]
+        for action in actions:
+            os.mkfifo(f"{action.path}/tmp/gate")
+        calls = [action.start() for action in actions]
+        for action, call in zip(actions, calls):
+            ready = f"{action.path}/tmp/ready"
+            self.assertTrue(wait_until(lambda: os.path.exists(ready)), "it does not listen")
+            open(f"{action.path}/tmp/gate", "w").close()
+            self.assertEqual(call.result().exit_code, 0)
 
     def test_shared_memory_of_system_v(self):
         # IPC_CREAT | IPC_EXCL: to make a segment that somebody else has made fails.

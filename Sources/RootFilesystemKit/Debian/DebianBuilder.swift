@@ -28,10 +28,14 @@ public struct DebianBuilder {
         var stage = Stage()
         // Where packages are only extracted, none of their programs runs.
         let emulated = variant == "extract" ? nil : architecture
-        try NamespaceTool(power: power, architecture: emulated).run(
-            command, cannot: "build Debian", description(of: suite)
-        ) { line in
-            stage.see(line, progress)
+        // mmdebstrap leaves some of its temporary files, and all of them when it is killed.
+        let scratch = try ScratchDirectory(isShared: true)
+        let tool = NamespaceTool(
+            power: power, architecture: emulated, environment: [("TMPDIR", scratch.path)])
+        try withExtendedLifetime(scratch) {
+            try tool.run(command, cannot: "build Debian", description(of: suite)) { line in
+                stage.see(line, progress)
+            }
         }
         try check(tree, suite)
         try finish(tree)

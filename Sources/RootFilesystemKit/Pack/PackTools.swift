@@ -51,12 +51,9 @@ struct PackTools {
 
     /// nsrun tries it as it would in the pack.
     private func check(_ parts: ProgramParts, launcher: String) throws {
-        let folder = NSTemporaryDirectory() + "/nsrun-pack-\(getpid())"
-        try? FileManager.default.removeItem(atPath: folder)
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let scratch = try ScratchDirectory()
+        let folder = scratch.path
         do {
-            try FileManager.default.createDirectory(
-                atPath: folder, withIntermediateDirectories: true)
             for file in parts.files {
                 // What a link leads to, not the link.
                 let source = URL(fileURLWithPath: file.source).resolvingSymlinksInPath().path
@@ -75,7 +72,10 @@ struct PackTools {
         FileManager.default.createFile(
             atPath: "\(folder)/start", contents: Data(start.utf8),
             attributes: [.posixPermissions: 0o755])
-        try tool.run(["--engine", "proot", "--chdir", "/", "true"], cannot: "pack", parts.program)
+        try withExtendedLifetime(scratch) {
+            _ = try tool.run(
+                ["--engine", "proot", "--chdir", "/", "true"], cannot: "pack", parts.program)
+        }
     }
 }
 

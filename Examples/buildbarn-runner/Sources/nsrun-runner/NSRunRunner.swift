@@ -48,7 +48,8 @@ struct NSRunRunner: ParsableCommand {
             buildDirectory: buildDirectory, socket: socket, chrootsIntoInputRoot: chrootInputRoot,
             hasNetwork: network == .host)
         if let starter {
-            try Starter(configuration, socket: starter).serve()
+            var starter = try Starter(configuration, socket: starter)
+            starter.serve()
             return
         }
         Task {

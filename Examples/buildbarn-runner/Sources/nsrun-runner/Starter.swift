@@ -16,6 +16,8 @@ struct Starter {
     private let configuration: Configuration
     private let link: Link
     private let socket: SocketFile
+    /// Where actions have none of their own.
+    private var network: ActionNetwork?
 
     /// The server's socket is the file that has this identity.
     init(_ configuration: Configuration, socket identity: String) throws {
@@ -26,13 +28,16 @@ struct Starter {
         socket = SocketFile(configuration.socket, identity: identity)
         // It ends when the server does, which gets these as well, and not before.
         for number in [SIGHUP, SIGINT, SIGTERM] { signal(number, SIG_IGN) }
+        if !configuration.hasNetwork { network = ActionNetwork() }
     }
 
     /// Starts what the server asks for, until that is gone; then removes the server's socket, which it
     /// could not do itself if it was killed.
-    func serve() {
+    mutating func serve() {
         while let message = link.receive() {
             guard link.send(message.isEmpty ? [] : answer(to: message).message) else { break }
+            // While nobody waits.
+            if network?.renew() == false { network = nil }
         }
         socket.remove()
     }
@@ -51,7 +56,8 @@ struct Starter {
         _ request: Buildbarn_Runner_RunRequest
     ) throws -> Buildbarn_Runner_RunResponse {
         let files = try ActionFiles(request, of: configuration)
-        let launch = LaunchRequest(request, with: files, of: configuration)
+        var launch = LaunchRequest(request, with: files, of: configuration)
+        if network != nil { launch.namespaces.new.remove(.network) }
         var plan: LaunchPlan?
         do {
             let facts = HostFacts.read(for: launch)

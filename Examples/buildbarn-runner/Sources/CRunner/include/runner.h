@@ -19,6 +19,17 @@ int runner_open(int directory, const char *path, enum runner_kind kind, bool as_
 /// A directory of the host's, to start from.
 int runner_open_host(const char *path);
 
+// network.c
+
+/// Moves this process, which must have one thread, into a user namespace in which its ids are the same, and
+/// into an empty network with lo up; what it launches from then on is in there, too. Returns a descriptor for
+/// runner_is_unused(), or a negative errno, and then nothing has changed.
+int runner_make_first_network(void);
+/// Moves it on into a new network.
+int runner_make_next_network(void);
+/// Whether nothing was ever sent in that network.
+bool runner_is_unused(int devices);
+
 // processes.c
 
 /// Starts this very program once more, with a socket as its descriptor 3, nothing to read on its standard
