@@ -3,7 +3,8 @@
     bench.py DIRECTORY ROUNDS
 
 DIRECTORY gets `action`, one at a time, and `actions`, several at once: microseconds an action, as
-Scripts/benchmark/race.py writes them down. The client is that of connection.py.
+Scripts/benchmark/race.py writes them down. The client is that of connection.py,
+and the build directory is in memory.
 """
 
 import itertools
