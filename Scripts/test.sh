@@ -129,7 +129,7 @@ sum_up() {
 run_swift_tests() {
     local results status=0 summary=() name
     results=$(mktemp -d)
-    swift test --disable-index-store "${swift_options[@]}" --xunit-output "$results/results.xml" || status=$?
+    swift test "${swift_options[@]}" --xunit-output "$results/results.xml" || status=$?
     mapfile -t summary < <(find "$results" -type f -exec cat {} + | sum_up)
     rm -r "$results"
     for name in "${summary[@]:1}"; do miss "$name"; done

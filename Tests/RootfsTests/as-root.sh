@@ -35,23 +35,27 @@ expect "    mount the squashfs $image on / by a loop device  [--rootfs]" "--expl
     sh -c "'$nsrun' --rootfs '$image' --explain true | sed -n 's/^ *[0-9]*  \(mount the squashfs\)/    \1/p'"
 expect "ok      squashfs files" "and the doctor" sh -c "'$nsrun' --doctor | grep squashfs"
 
+# settle WANTED COMMAND...: waits until that is what the command prints.
+settle() {
+    local i
+    for ((i = 0; i < 500; i++)); do
+        [[ $("${@:2}") != "$1" ]] || return 0
+        sleep 0.01
+    done
+}
+
 # While it runs there is one device for it, and afterwards none, even if it was killed.
+settle "" backing
 mkfifo "$work/input"
 exec 9<>"$work/input"
 "$nsrun" --die-with-parent --rootfs "$image" -- sh -c 'echo ready; read -r line' \
     <"$work/input" >"$work/said" 9<&- &
 run=$!
-for ((i = 0; i < 500; i++)); do
-    [[ ! -s $work/said ]] || break
-    sleep 0.01
-done
+settle ready cat "$work/said"
 expect "$image" "a device gives the image" backing
+disown "$run"
 kill -KILL "$run"
-wait "$run" 2>/dev/null || true
-for ((i = 0; i < 500; i++)); do
-    [[ -n $(backing) ]] || break
-    sleep 0.01
-done
+settle "" backing
 expect "" "and is given up with the run" backing
 expect "$before" "nothing stays mounted" cut -d' ' -f5- /proc/self/mountinfo
 
