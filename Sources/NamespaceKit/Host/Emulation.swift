@@ -165,7 +165,7 @@ struct EmulationFinder {
         }
         if let record = configuredRecord(for: architecture) { return record }
         let name = "qemu-" + architecture.text
-        let places = facts.places(ofTool: name + "-static") + facts.places(ofTool: name)
+        let places = facts.places(ofTool: name + "-static", name)
         if let found = places.first(where: isUsable) {
             return BinfmtRecord(architecture, interpreter: found)
         }

@@ -40,11 +40,11 @@ enum HostTool {
 }
 
 extension HostFacts {
-    /// Where a tool of the host may lie: in the directories of PATH, an unsafe relative one left out, then in
-    /// those that a short PATH lacks.
-    func places(ofTool name: ByteString) -> [ByteString] {
+    /// Where a tool of the host may lie, under any of its names: in the directories of PATH, an unsafe relative
+    /// one left out, then in those that a short PATH lacks.
+    func places(ofTool names: ByteString...) -> [ByteString] {
         let search = variable("PATH")?.split(on: UInt8(ascii: ":")) ?? []
         return (search.filter { $0.isAbsolute } + ["/usr/local/bin", "/usr/bin"])
-            .map { $0.appending(path: name) }
+            .flatMap { directory in names.map { directory.appending(path: $0) } }
     }
 }
