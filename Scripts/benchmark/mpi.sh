@@ -9,7 +9,7 @@ cp "$pingpong" "$work"
 (cd "$work" && ./nsrun --preset hpc --rootfs mpi -- mpicc.openmpi -O2 -o inside pingpong.c)
 
 sizes=(8 65536 4194304)
-python3 "$parts/pingpong.py" --rounds "$(share_of_rounds 30)" --sizes "${sizes[*]}" "$work/mpi" \
+python3 "$parts/pingpong.py" --rounds "$(share_of_rounds 8)" --sizes "${sizes[*]}" "$work/mpi" \
     :: "on the host" mpirun.openmpi --oversubscribe -n 2 "$work/outside" \
     :: "--join" mpirun.openmpi --oversubscribe -n 2 \
     "$work/nsrun" --preset hpc --rootfs mpi --join auto -- "$work/inside"
