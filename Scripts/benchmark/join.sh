@@ -26,3 +26,5 @@ wait "$member" || true
 printf '\n## Joining\n\n'
 report table join µs "plain exec"
 target limit joining "joining itself" µs 500
+# With all that a launch is besides.
+target excess join "nsrun --preset hpc --join, another" "plain exec" µs 500

@@ -23,7 +23,7 @@ int runner_open_host(const char *path);
 
 /// Moves this process, which must have one thread, into a user namespace in which its ids are the same, and
 /// into an empty network with lo up; what it launches from then on is in there, too. Returns a descriptor for
-/// runner_is_unused(), or a negative errno, and then nothing has changed.
+/// runner_is_unused(), or a negative errno: then each launch must bring a network of its own.
 int runner_make_first_network(void);
 /// Moves it on into a new network.
 int runner_make_next_network(void);
