@@ -135,16 +135,16 @@ static bool is_magic(int link, int parent) {
 
 static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, unsigned flags,
                 mode_t mode, struct nsrun_place *place) {
-    char todo[PATH_MAX], name[NAME_MAX + 1], link[PATH_MAX];
-    if (strlen(path) >= sizeof todo)
+    char pending[PATH_MAX], name[NAME_MAX + 1], link[PATH_MAX];
+    if (strlen(path) >= sizeof pending)
         return -ENAMETOOLONG;
-    strcpy(todo, path);
+    strcpy(pending, path);
     place->path[0] = 0;
     place->fd = nsrun_reopen(w, "");
     if (place->fd < 0)
         return place->fd;
     int links = 0, error = 0;
-    char *rest = todo;
+    char *rest = pending;
     for (;;) {
         rest += strspn(rest, "/");
         size_t length = strcspn(rest, "/");
@@ -217,13 +217,13 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
             continue;
         }
         size_t tail = strlen(rest);
-        if (++links > 40 || (size_t)size + tail + 2 > sizeof todo) {
+        if (++links > 40 || (size_t)size + tail + 2 > sizeof pending) {
             error = links > 40 ? -ELOOP : -ENAMETOOLONG;
             break;
         }
-        memmove(todo + size, rest, tail + 1);
-        memcpy(todo, link, (size_t)size);
-        rest = todo;
+        memmove(pending + size, rest, tail + 1);
+        memcpy(pending, link, (size_t)size);
+        rest = pending;
         if (link[0] == '/') {
             place->path[0] = 0;
             int root = nsrun_reopen(w, "");
