@@ -14,7 +14,9 @@ shopt -s inherit_errexit
 # What is in the root that MPI is tried with, as nsrun-rootfs takes it: either family, and a compiler.
 # shellcheck disable=SC2034
 mpi_packages=openmpi-bin,libopenmpi-dev,mpich,libmpich-dev,gcc,libc6-dev
-build_packages=(libarchive-dev libcap-dev libseccomp-dev libyaml-dev pkg-config zlib1g-dev)
+build_packages=(
+    libarchive-dev libcap-dev libseccomp-dev libyaml-dev musl-dev pkg-config zlib1g-dev
+)
 # shellcheck disable=SC2034 # named by the scripts that make the rootfs
 rootfs_packages=(debian-archive-keyring mmdebstrap)
 # shellcheck disable=SC2034 # named by those that run Examples/buildbarn-runner
@@ -27,6 +29,7 @@ declare -A evidence=(
     [libcap-dev]=/usr/include/sys/capability.h
     [libfakechroot]=/usr/lib/$(uname -m)-linux-gnu/fakechroot/libfakechroot.so
     [libopenmpi-dev]=mpicc.openmpi
+    [musl-dev]=/usr/lib/$(uname -m)-linux-musl/libc.a
     [libseccomp-dev]=/usr/include/seccomp.h
     [libyaml-dev]=/usr/include/yaml.h
     [mmdebstrap]=mmdebstrap

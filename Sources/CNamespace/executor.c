@@ -109,14 +109,14 @@ static int lock_file(struct nsrun_world *w, const struct nsrun_step *step) {
 static int set_limit(const struct nsrun_step *step) {
     struct rlimit limit = {.rlim_cur = step->value, .rlim_max = step->value2}, present;
     if (step->flags & NSRUN_ONLY_LOWER) {
-        if (getrlimit((__rlimit_resource_t)step->fd, &present) != 0)
+        if (getrlimit(step->fd, &present) != 0)
             return -errno;
         if (present.rlim_max < limit.rlim_max)
             limit.rlim_max = present.rlim_max;
         if (present.rlim_cur < limit.rlim_cur)
             limit.rlim_cur = present.rlim_cur;
     }
-    return setrlimit((__rlimit_resource_t)step->fd, &limit) == 0 ? 0 : -errno;
+    return setrlimit(step->fd, &limit) == 0 ? 0 : -errno;
 }
 
 /// One descriptor becomes another, and stays open when the command starts.

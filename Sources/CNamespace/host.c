@@ -337,11 +337,22 @@ int nsrun_kill(pid_t pid, int signal) { return kill(pid, signal) == 0 ? 0 : -err
 
 static char **arguments;
 
+#ifdef __GLIBC__
 /// glibc hands every constructor what it hands main().
 __attribute__((constructor)) static void keep_arguments(int count, char **vector) {
     (void)count;
     arguments = vector;
 }
+#else
+/// The kernel puts the environment right behind the arguments, and their number before them: the initial
+/// process stack of the System V ABI. nsrun has no library that changes the environment before this.
+__attribute__((constructor)) static void find_arguments(void) {
+    char **end = environ - 1;
+    intptr_t count = 0;
+    while ((intptr_t)end[-count - 1] != count) count++;
+    arguments = end - count;
+}
+#endif
 
 char **nsrun_arguments(void) { return arguments; }
 

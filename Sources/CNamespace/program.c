@@ -1,6 +1,7 @@
 // The last steps: the working directory and the program itself.
 
 #define _GNU_SOURCE
+#include <linux/close_range.h>
 #include <string.h>
 
 #include "world.h"

@@ -1,4 +1,4 @@
-// System calls and constants that glibc 2.36 lacks, as functions that return a negative errno.
+// System calls and constants that glibc 2.36 or musl lacks, as functions that return a negative errno.
 #pragma once
 
 #include <errno.h>
@@ -50,7 +50,7 @@ static inline int nsrun_pivot_root(const char *new_root, const char *put_old) {
     return nsrun_result(syscall(SYS_pivot_root, new_root, put_old));
 }
 
-/// The kernel's own structure: glibc's function of the same purpose takes locks.
+/// The kernel's own structure: the C library's function of the same purpose takes locks.
 struct nsrun_sigaction {
     void (*handler)(int);
     unsigned long flags;
@@ -66,7 +66,7 @@ static inline int nsrun_close_range(unsigned first, unsigned last, unsigned flag
     return nsrun_result(syscall(SYS_close_range, first, last, flags));
 }
 
-/// The kernel's own signal set: no glibc lock, and the two signals glibc hides are covered.
+/// The kernel's own signal set: no lock, and the signals that the C library keeps to itself are covered.
 static inline int nsrun_sigprocmask(int how, const uint64_t *set, uint64_t *old) {
     return nsrun_result(syscall(SYS_rt_sigprocmask, how, set, old, sizeof *set));
 }

@@ -1,0 +1,11 @@
+#include "include/heap.h"
+
+#include <stdlib.h>
+
+#define malloc heap_malloc
+#define calloc heap_calloc
+#define realloc heap_realloc
+#define free heap_free
+#define aligned_alloc heap_aligned_alloc
+#define posix_memalign heap_posix_memalign
+#include "../../Sources/CMusl/heap.c"
