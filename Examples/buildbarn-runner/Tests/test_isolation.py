@@ -47,6 +47,10 @@ class Isolation:
         action = self.action("python3", "-c", take_down)
         self.assertEqual(action.run(), 1)
         self.assertIn("PermissionError", action.file("stderr"))
+        settings = "import os; " \
+            "paths = [f'{d}/{f}' for d, _, fs in os.walk('/proc/sys/net') for f in fs]; " \
+            "print(len(paths) > 50, [p for p in paths if os.access(p, os.W_OK)])"
+        self.assertEqual(self.output(f'python3 -c "{settings}"'), "True []\n")
 
     def test_a_network_that_was_used_is_nobody_elses(self):
         """What an action has sent would be seen, and its ports stay taken for a while."""

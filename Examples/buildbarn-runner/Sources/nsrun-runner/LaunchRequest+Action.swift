@@ -1,10 +1,10 @@
 import NamespaceKit
 
 extension LaunchRequest {
-    /// An action, as NamespaceKit launches it.
+    /// An action, as NamespaceKit launches it, in a network of its own or in that of whoever launches it.
     init(
         _ request: Buildbarn_Runner_RunRequest, with files: ActionFiles,
-        of configuration: Configuration
+        of configuration: Configuration, ownNetwork: Bool
     ) {
         self.init(command: request.arguments.map { ByteString($0) })
         apply(.action)
@@ -22,7 +22,7 @@ extension LaunchRequest {
         }
         if let temporaryDirectory = files.temporaryDirectory { bind(temporaryDirectory, "/tmp") }
         workingDirectory = directory.appending(path: ByteString(request.workingDirectory))
-        if configuration.hasNetwork { namespaces.new.remove(.network) }
+        if !ownNetwork { namespaces.new.remove(.network) }
         // System V's queues and shared memory lie in no directory.
         namespaces.new.insert(.ipc)
         lifecycle.newSession = true

@@ -56,8 +56,9 @@ struct Starter {
         _ request: Buildbarn_Runner_RunRequest
     ) throws -> Buildbarn_Runner_RunResponse {
         let files = try ActionFiles(request, of: configuration)
-        var launch = LaunchRequest(request, with: files, of: configuration)
-        if network != nil { launch.namespaces.new.remove(.network) }
+        let launch = LaunchRequest(
+            request, with: files, of: configuration,
+            ownNetwork: !configuration.hasNetwork && network == nil)
         var plan: LaunchPlan?
         do {
             let facts = HostFacts.read(for: launch)
