@@ -6,7 +6,8 @@ final class ScratchDirectory {
 
     /// Others may look into it if it `isShared`: programs that change their user while they work.
     init(isShared: Bool = false) throws {
-        let parent = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+        let named = ProcessInfo.processInfo.environment["TMPDIR"] ?? ""
+        let parent = named.isEmpty ? "/tmp" : named
         var name = Array("\(parent)/nsrun-rootfs-XXXXXX".utf8CString)
         guard mkdtemp(&name) != nil, !isShared || chmod(name, 0o755) == 0 else {
             throw RootFilesystemError(

@@ -53,25 +53,25 @@ struct PackTools {
     private func check(_ parts: ProgramParts, launcher: String) throws {
         let scratch = try ScratchDirectory()
         let folder = scratch.path
+        let start =
+            parts.hasLoader
+            ? "#!/bin/sh\nexec \(folder)/ld.so --library-path \(folder) \(folder)/proot \"$@\"\n"
+            : "#!/bin/sh\nexec \(folder)/proot \"$@\"\n"
         do {
             for file in parts.files {
                 // What a link leads to, not the link.
                 let source = URL(fileURLWithPath: file.source).resolvingSymlinksInPath().path
                 try FileManager.default.copyItem(atPath: source, toPath: "\(folder)/\(file.name)")
             }
+            try Data(start.utf8).write(to: URL(fileURLWithPath: "\(folder)/start"))
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o755], ofItemAtPath: "\(folder)/start")
         } catch {
             throw RootFilesystemError(
                 cannot: "try", parts.program, because: error.localizedDescription)
         }
         let tool = ExternalTool(
             name: launcher, package: "nsrun", environment: ["NSRUN_PROOT": "\(folder)/start"])
-        let start =
-            parts.hasLoader
-            ? "#!/bin/sh\nexec \(folder)/ld.so --library-path \(folder) \(folder)/proot \"$@\"\n"
-            : "#!/bin/sh\nexec \(folder)/proot \"$@\"\n"
-        FileManager.default.createFile(
-            atPath: "\(folder)/start", contents: Data(start.utf8),
-            attributes: [.posixPermissions: 0o755])
         try withExtendedLifetime(scratch) {
             _ = try tool.run(
                 ["--engine", "proot", "--chdir", "/", "true"], cannot: "pack", parts.program)
