@@ -81,8 +81,8 @@ let rootfs: [Target] = [
 ]
 
 let tests: [Target] = [
-    .target(name: "CHeap", path: "Tests/CHeap"),
-    .testTarget(name: "HeapTests", dependencies: ["CHeap"]),
+    .target(name: "CMuslParts", path: "Tests/CMuslParts"),
+    .testTarget(name: "CMuslTests", dependencies: ["CMuslParts"]),
     .testTarget(name: "NamespaceKitTests", dependencies: ["NamespaceKit"]),
     .testTarget(name: "LaunchCommandTests", dependencies: ["LaunchCommand", "NamespaceKit"]),
     .testTarget(
@@ -93,7 +93,7 @@ let tests: [Target] = [
     .testTarget(name: "RootfsTests", exclude: ["as-root.sh"]),
 ]
 
-// What nsrun needs beside musl. In any other program its heap would take the place of the C library's.
+// What nsrun has beside musl. In any other program it would take the place of the C library's.
 let beyondMusl: [Target] = [.target(name: "CMusl", cSettings: cSettings)]
 
 let package = Package(

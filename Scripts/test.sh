@@ -14,6 +14,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 all=false
 runner=false
+runner_configuration=release
 swift_options=(--package-path "$project")
 for option; do
     case $option in
@@ -23,7 +24,7 @@ for option; do
         ;;
     --runner)
         runner=true
-        export CONFIGURATION=debug
+        runner_configuration=debug
         ;;
     --sanitize)
         swift_options+=(--sanitize=address --scratch-path "$project/.build-sanitize")
@@ -152,7 +153,7 @@ run_examples() {
         fi
         say "${script#"$project"/}"
         if NSRUN_ALL=$whole NSRUN=$binary NSRUN_ROOTFS=$rootfs_tool ROOTFS=$(rootfs) \
-            "$script" >"$log" 2>&1; then
+            CONFIGURATION=$runner_configuration "$script" >"$log" 2>&1; then
             pass 1
         else
             cat "$log"
@@ -178,7 +179,7 @@ traces() {
 runner_script=$project/Examples/buildbarn-runner/run.sh
 start_runner_build() {
     runner_log=$(mktemp)
-    "$runner_script" --build >"$runner_log" 2>&1 &
+    CONFIGURATION=$runner_configuration "$runner_script" --build >"$runner_log" 2>&1 &
     runner_build=$!
 }
 await_runner_build() {

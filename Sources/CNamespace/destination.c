@@ -381,9 +381,9 @@ int nsrun_find_directory(struct nsrun_world *w, const char *path, struct nsrun_p
 }
 
 int nsrun_open_below(const char *root, const char *path, int flags) {
-    int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int directory = nsrun_open(root, O_PATH | O_DIRECTORY);
     if (directory < 0)
-        return -errno;
+        return directory;
     int fd = nsrun_openat2(directory, path, (uint64_t)flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
     // EAGAIN: a ".." on the way, and something was renamed or mounted at that moment.
     if (fd == -ENOSYS || fd == -EAGAIN) {
@@ -397,7 +397,7 @@ int nsrun_open_below(const char *root, const char *path, int flags) {
             // What the walk has reached is opened by descriptor, never by its path again.
             char name[32];
             nsrun_fd_path(place.fd, name);
-            fd = nsrun_result(open(name, flags | O_CLOEXEC));
+            fd = nsrun_open(name, flags);
             close(place.fd);
         }
     }

@@ -72,7 +72,7 @@ static int die_with_parent(struct nsrun_world *w) {
 
 int nsrun_open_proc(struct nsrun_world *w) {
     if (w->proc < 0)
-        w->proc = nsrun_result(open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC));
+        w->proc = nsrun_open("/proc", O_PATH | O_DIRECTORY);
     return w->proc;
 }
 

@@ -223,8 +223,7 @@ int nsrun_open_file(struct nsrun_world *w, const char *path, off_t largest) {
     // What is no file may do something when it is opened.
     const bool is_fit =
         fstat(place.fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= largest;
-    const int fd = is_fit ? nsrun_result(open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC))
-                          : -EINVAL;
+    const int fd = is_fit ? nsrun_open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY) : -EINVAL;
     close(place.fd);
     return fd;
 }

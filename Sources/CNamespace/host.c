@@ -167,9 +167,9 @@ int nsrun_read_report(int fd, struct nsrun_report *report) {
 }
 
 ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = nsrun_open(path, O_RDONLY | O_NOCTTY);
     if (fd < 0)
-        return -errno;
+        return fd;
     ssize_t length = nsrun_read_all(fd, buffer, capacity);
     close(fd);
     return length;
@@ -301,7 +301,7 @@ int nsrun_capture(const char *path, char *const argv[], char *const envp[], char
 }
 
 int nsrun_open_for_reading(const char *path) {
-    return nsrun_result(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    return nsrun_open(path, O_RDONLY | O_NOCTTY);
 }
 
 int nsrun_is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }

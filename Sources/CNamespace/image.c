@@ -61,7 +61,7 @@ int nsrun_image(struct nsrun_world *w, const struct nsrun_step *step) {
     } else {
         w->call = NSRUN_CALL_SOURCE;
         // Opened in the user namespace that mounts it: the kernel insists on that.
-        const int device = nsrun_result(open("/dev/fuse", O_RDWR | O_CLOEXEC));
+        const int device = nsrun_open("/dev/fuse", O_RDWR);
         if (device < 0)
             return device;
         w->call = NSRUN_CALL_STEP;

@@ -11,7 +11,7 @@
 
 /// A loop device that gives the file, and is given up with its last user. Its name is written to `path`.
 static int attach(int image, char path[32]) {
-    const int control = nsrun_result(open("/dev/loop-control", O_RDWR | O_CLOEXEC));
+    const int control = nsrun_open("/dev/loop-control", O_RDWR);
     if (control < 0)
         return control;
     const struct loop_config config = {
@@ -27,7 +27,7 @@ static int attach(int image, char path[32]) {
             break;
         }
         snprintf(path, 32, "/dev/loop%d", number);
-        device = nsrun_result(open(path, O_RDONLY | O_CLOEXEC));
+        device = nsrun_open(path, O_RDONLY);
         if (device >= 0 && ioctl(device, LOOP_CONFIGURE, &config) != 0) {
             const int error = -errno;
             close(device);

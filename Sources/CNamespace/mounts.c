@@ -194,7 +194,7 @@ static int open_source(struct nsrun_world *w, const struct nsrun_step *step) {
         return tree;
     }
     if (step->fd < 0)
-        return classic(w) ? nsrun_result(open(step->source, O_PATH | O_CLOEXEC))
+        return classic(w) ? nsrun_open(step->source, O_PATH)
                           : clone_path(w, step->source, step->flags);
     int file = reopen_source(step->fd);
     if (file < 0 || classic(w))

@@ -10,7 +10,7 @@
 enum { MOST_LAYERS = 120 };
 
 static int open_layer(const char *path) {
-    return nsrun_result(open(path, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return nsrun_open(path, O_PATH | O_DIRECTORY);
 }
 
 /// The upper and work directories in memory, both on one new tmpfs.

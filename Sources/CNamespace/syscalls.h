@@ -14,6 +14,11 @@
 
 static inline int nsrun_result(long value) { return value < 0 ? -errno : (int)value; }
 
+/// By openat(): musl's open() makes a second call, for kernels before 2.6.23.
+static inline int nsrun_open(const char *path, int flags) {
+    return nsrun_result(openat(AT_FDCWD, path, flags | O_CLOEXEC));
+}
+
 static inline int nsrun_open_tree(int dir, const char *path, unsigned flags) {
     return nsrun_result(syscall(SYS_open_tree, dir, path, flags | O_CLOEXEC));
 }

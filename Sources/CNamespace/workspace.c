@@ -20,7 +20,7 @@ int nsrun_workspace(struct nsrun_world *w) {
             error = -errno;
             continue;
         }
-        w->workspace = nsrun_result(open(place, O_PATH | O_DIRECTORY | O_CLOEXEC));
+        w->workspace = nsrun_open(place, O_PATH | O_DIRECTORY);
         if (w->workspace < 0)
             return w->workspace;
         w->workspace_path = place;

@@ -28,7 +28,7 @@ public struct LaunchTool {
         tool.hasLevelPrefix = arguments.contains("--level-prefix")
         do throws(UsageError) {
             let line = try Parser.parse(Array(arguments.dropFirst()))
-            if tool.personality.isBubblewrap, line.hasNothingToDo {
+            if tool.personality.isBubblewrap, line.asksForNothing {
                 HostProcess.printError(Help(tool.personality).text)
                 return tool.personality.status(125)
             }

@@ -16,7 +16,7 @@ struct ParsedCommandLine {
     var options: [ParsedOption] = []
     var command: [ByteString] = []
     /// Neither a command nor an option that needs none.
-    var hasNothingToDo: Bool {
+    var asksForNothing: Bool {
         command.isEmpty
             && !options.contains { $0.id == .help || $0.id == .version || $0.id == .debug }
     }

@@ -1,26 +1,10 @@
 import CNamespace
 
-/// glibc's words, which callers of bubblewrap look for. nsrun itself is built with musl, which has others for these.
-func systemReason(_ code: Int32) -> String {
-    switch code {
-    case EIO: "Input/output error"
-    case ENOMEM: "Cannot allocate memory"
-    case EBUSY: "Device or resource busy"
-    case EXDEV: "Invalid cross-device link"
-    case EMFILE: "Too many open files"
-    case ENOTTY: "Inappropriate ioctl for device"
-    case ELOOP: "Too many levels of symbolic links"
-    case ENAMETOOLONG: "File name too long"
-    case EOVERFLOW: "Value too large for defined data type"
-    case EUSERS: "Too many users"
-    case EOPNOTSUPP: "Operation not supported"
-    case EDQUOT: "Disk quota exceeded"
-    default: String(cString: strerror(code))
-    }
-}
+/// The C library's own words, which callers of bubblewrap look for.
+func systemReason(_ code: Int32) -> String { String(cString: strerror(code)) }
 
 extension LaunchError {
-    /// The message with glibc's words for the cause, which bubblewrap's callers look for.
+    /// The message with the C library's own words for the cause, which bubblewrap's callers look for.
     public var asBubblewrap: String {
         if let bubblewrapWords { return bubblewrapWords + ": " + systemReason(code) }
         if code == 0 { return message }

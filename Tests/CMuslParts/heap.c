@@ -1,4 +1,4 @@
-#include "include/heap.h"
+#include "include/parts.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-// The heap of nsrun, under names that leave the C library's own in place.
+// What nsrun has beside musl, under names that leave the C library's own in place.
 #pragma once
 
 #include <stddef.h>
@@ -9,3 +9,5 @@ void *heap_realloc(void *memory, size_t size);
 void heap_free(void *memory);
 void *heap_aligned_alloc(size_t alignment, size_t size);
 int heap_posix_memalign(void **memory, size_t alignment, size_t size);
+
+char *musl_strerror(int number);

@@ -1,4 +1,4 @@
-import CHeap
+import CMuslParts
 import Glibc
 import Testing
 

@@ -1,0 +1,6 @@
+#include "include/parts.h"
+
+#include <string.h>
+
+#define strerror musl_strerror
+#include "../../Sources/CMusl/strerror.c"
