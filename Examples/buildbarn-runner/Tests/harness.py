@@ -67,7 +67,11 @@ class Runner:
         self.process = subprocess.Popen(
             [*prefix, BINARY, "--socket", self.socket, "--build-directory", BUILD, *options],
             env={"PATH": os.environ["PATH"], name: value}, stdin=subprocess.PIPE, stderr=self.log)
-        self.channel = grpc.insecure_channel("unix:" + self.socket)
+        # Otherwise another runner may answer: one whose place this one is about to take, or one that
+        # a channel to the same address is connected with.
+        assert wait_until(lambda: "listening" in self.logged(), TIMEOUT), self.logged()
+        self.channel = grpc.insecure_channel(
+            "unix:" + self.socket, options=[("grpc.use_local_subchannel_pool", 1)])
         self.stub = runner_pb2_grpc.RunnerStub(self.channel)
         grpc.channel_ready_future(self.channel).result(timeout=TIMEOUT)
 
@@ -78,6 +82,10 @@ class Runner:
         assert wait_until(lambda: not os.path.exists(self.socket)), "the socket is still there"
         self.log.close()
         shutil.rmtree(self.directory)
+
+    def logged(self):
+        with open(self.directory + "/log") as file:
+            return file.read()
 
     def starters(self):
         """The processes that launch the actions."""

@@ -123,12 +123,11 @@ class Run:
         self.assertTrue(log.startswith("cannot run nosuch: not found"), log)
         self.assertIn("\nSteps:\n", log)
 
-
     def test_what_is_logged(self):
         action = self.action("nosuch")
         self.assert_invalid(action, "nosuch")
-        with open(self.runner.directory + "/log") as file:
-            lines = [line for line in file if action.request.input_root_directory in line]
+        lines = [line for line in self.runner.logged().splitlines()
+                 if action.request.input_root_directory in line]
         self.assertRegex(lines[-1], r" notice nsrun-runner ?: .*cause=cannot run nosuch: .*failed")
         self.assertIn("code=invalidArgument", lines[-1])
 
