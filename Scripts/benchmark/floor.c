@@ -4,13 +4,16 @@
 // nsrun takes beyond this is the price of being nsrun.
 //
 //     floor [--in-place] R COMMAND...
+//     floor --suite COMMAND...
 //
 // --in-place is the floor of `nsrun --share-pid`: no pid namespace, and the command replaces it.
+// --suite is that of `nsrun --preset test`, without limits: the host's own root, and no network.
 
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,8 +21,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -64,7 +69,9 @@ static void bind_to(int from, const char *source, uint64_t attributes, int dir, 
     int tree = (int)must(syscall(SYS_open_tree, from, source,
                                  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
     struct mount_attr set = {.attr_set = attributes};
-    must(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &set, sizeof set));
+    if (attributes != 0)
+        must(syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &set,
+                     sizeof set));
     attach(tree, dir, path);
     close(tree);
 }
@@ -183,22 +190,24 @@ static void drop_capabilities(void) {
     must(syscall(SYS_capset, &header, nothing));
 }
 
-static void enter(const char *rootfs, bool own_pids, uid_t uid, gid_t gid) {
-    const unsigned strict = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-    char map[32], cwd[4096];
-    step = "getcwd";
-    if (getcwd(cwd, sizeof cwd) == NULL)
-        must(-1);
+static void map_to_itself(uid_t uid, gid_t gid) {
+    char map[32];
     write_file("/proc/self/setgroups", "deny");
     snprintf(map, sizeof map, "%u %u 1", gid, gid);
     write_file("/proc/self/gid_map", map);
     snprintf(map, sizeof map, "%u %u 1", uid, uid);
     write_file("/proc/self/uid_map", map);
+}
 
-    umask(0);
-    bind_to(AT_FDCWD, rootfs, strict, AT_FDCWD, "/");
-    // The mount now lies over the caller's root: `/..` is what lies on top.
-    int root = (int)must(open("/..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+/// Lays a directory over the caller's root, of which `/..` is what lies on top then.
+static int cover_root(const char *path, unsigned attributes) {
+    bind_to(AT_FDCWD, path, attributes, AT_FDCWD, "/");
+    return (int)must(open("/..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
+
+static int make_rootfs_view(const char *rootfs, bool own_pids) {
+    const unsigned strict = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    int root = cover_root(rootfs, strict);
     make_etc(root, rootfs, getenv("USER"));
     bind_to(AT_FDCWD, "/sys", strict, root, "sys");
     make_devices(mount_at("tmpfs", shared_read, MOUNT_ATTR_NODEV, root, "dev"));
@@ -210,6 +219,49 @@ static void enter(const char *rootfs, bool own_pids, uid_t uid, gid_t gid) {
     mount_at("tmpfs", world_writable, MOUNT_ATTR_NODEV, root, "var/tmp");
     mount_at("tmpfs", shared_read, MOUNT_ATTR_NODEV, root, "run");
     make_home(root);
+    return root;
+}
+
+/// The host's root with private directories, of which one filesystem holds all, and the caller's own.
+static int make_suite_view(const char *cwd) {
+    const char *const places[] = {"tmp", "var/tmp", "dev/shm", getenv("HOME") + 1};
+    const unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    step = "lo";
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    int any = (int)must(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    must(ioctl(any, SIOCSIFFLAGS, &lo));
+    close(any);
+    step = "sethostname";
+    must(sethostname("test", 4));
+
+    int root = cover_root("/", MOUNT_ATTR_NOSUID);
+    mount_at("proc", none, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, root, "proc");
+    int layer = mount_at("tmpfs", shared_read, MOUNT_ATTR_NODEV, root, "dev/shm");
+    for (int i = 0; i < 4; i++) {
+        const char name[] = {(char)('0' + i), 0};
+        must(mkdirat(layer, name, i < 3 ? 01777 : 0700));
+        bind_to(layer, name, 0, root, places[i]);
+    }
+    char path[4096];
+    snprintf(path, sizeof path, "%s", cwd + 1);
+    for (char *slash = path; (slash = strchr(slash, '/')) != NULL; *slash++ = '/') {
+        *slash = 0;
+        mkdirat(root, path, 0755);
+    }
+    mkdirat(root, path, 0755);
+    bind_to(AT_FDCWD, ".", attributes, root, path);
+    return root;
+}
+
+/// A NULL for the rootfs is the view of `--suite`.
+static void enter(const char *rootfs, bool own_pids, uid_t uid, gid_t gid) {
+    char cwd[4096];
+    step = "getcwd";
+    if (getcwd(cwd, sizeof cwd) == NULL)
+        must(-1);
+    map_to_itself(uid, gid);
+    umask(0);
+    int root = rootfs != NULL ? make_rootfs_view(rootfs, own_pids) : make_suite_view(cwd);
     umask(022);
 
     step = "pivot_root";
@@ -229,34 +281,38 @@ static int run(void *command) {
 }
 
 int main(int argc, char **argv) {
+    const bool suite = argc > 1 && strcmp(argv[1], "--suite") == 0;
     const bool own_pids = argc < 2 || strcmp(argv[1], "--in-place") != 0;
-    char **words = argv + (own_pids ? 1 : 2);
-    if (words - argv + 2 > argc || getenv("HOME") == NULL || getenv("USER") == NULL) {
-        fputs("usage: floor [--in-place] R COMMAND..., with HOME and USER set\n", stderr);
+    char **command = argv + (suite || own_pids ? 2 : 3);
+    if (command - argv >= argc || getenv("HOME") == NULL || getenv("USER") == NULL) {
+        fputs("usage: floor [--in-place] R COMMAND... or floor --suite COMMAND..., with HOME and USER set\n",
+              stderr);
         return 125;
     }
+    const char *const rootfs = suite ? NULL : command[-1];
     const uid_t uid = getuid();
     const gid_t gid = getgid();
     step = "namespaces";
     if (!own_pids) {
         must(unshare(CLONE_NEWUSER | CLONE_NEWNS));
-        enter(words[0], own_pids, uid, gid);
-        return run(words + 1);
+        enter(rootfs, own_pids, uid, gid);
+        return run(command);
     }
-    const int namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID;
+    const int namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID
+                           | (suite ? CLONE_NEWNET | CLONE_NEWUTS : 0);
     int status;
     long child = must(syscall(SYS_clone, namespaces | SIGCHLD, 0, 0, 0, 0));
     if (child > 0) {
         must(waitpid((pid_t)child, &status, 0));
         return WEXITSTATUS(status);
     }
-    enter(words[0], own_pids, uid, gid);
+    enter(rootfs, own_pids, uid, gid);
     static char stack[64 * 1024] __attribute__((aligned(64)));
-    pid_t command = (pid_t)must(
-        clone(run, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, words + 1));
+    pid_t started = (pid_t)must(
+        clone(run, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, command));
     for (;;) {   // pid 1 reaps everything and ends with the command
         pid_t ended = wait(&status);
-        if (ended == command || ended < 0)
+        if (ended == started || ended < 0)
             return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     }
 }

@@ -15,6 +15,7 @@ race_tests() {
         cd "$suite_tree" || exit
         race "$1" --rounds "$(share_of_rounds 100)" --launches 1000 --warm-up 0 --at-once "$2" \
             :: "1,000 tests, bare" sh test.sh \
+            :: "C floor, the same namespaces and mounts" "$work/floor" --suite sh test.sh \
             :: "1,000 tests, nsrun --preset test" "$work/nsrun" --preset test -- sh test.sh \
             :: "the same with --network host" \
             "$work/nsrun" --preset test --network host -- sh test.sh
