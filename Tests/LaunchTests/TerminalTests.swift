@@ -32,6 +32,20 @@ import Testing
         print "in all $i\\n";
         """
 
+    /// TIOCSTI types on the terminal; the shell outside would find it there.
+    @Test(arguments: [[], ["--share-pid"], ["--as-pid-1"], ["--uid", "0", "--cap-add", "ALL"]])
+    func nothingIsTypedInTheCallersPlace(shape: [String]) throws {
+        let script = """
+            use POSIX; my $call = (POSIX::uname())[4] eq "x86_64" ? 16 : 29; my $key = "x";
+            $! = 0; syscall($call, 0, 0x5412, $key); print "TIOCSTI: $!\\n";
+            $! = 0; syscall($call, 0, 0x7fffffff00005412, $key); print "and more: $!\\n";
+            """
+        let terminal = try Terminal(nsrun: shape + ["perl", "-e", script])
+        terminal.expect("TIOCSTI: Operation not permitted")
+        terminal.expect("and more: Operation not permitted")
+        #expect(terminal.child.wait() == 0)
+    }
+
     @Test(arguments: [[], ["--share-pid"]])
     func interruptFromTheKeyboardEndsACommandThatDoesNotCare(shape: [String]) throws {
         let terminal = try Terminal(nsrun: shape + ["sh", "-c", "echo ready; exec sleep 1000"])

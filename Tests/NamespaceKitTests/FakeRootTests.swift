@@ -57,10 +57,10 @@ import Testing
 
     @Test func itComesAfterTheUsersOwn() throws {
         let programs = try filters(request.with { $0.filters = [[1, 2]] })
-        #expect(programs == [[1, 2], try FakeRoot.filter(onlyDevices: false)])
+        #expect(programs == [[1, 2], try SystemCallFilter.fakeRoot(onlyDevices: false)])
         #expect(
             try filters(.rootfs().with { $0.fakesDeviceNodes = true })
-                == [try FakeRoot.filter(onlyDevices: true)])
+                == [try SystemCallFilter.fakeRoot(onlyDevices: true)])
         #expect(try filters(.rootfs()) == [])
     }
 
@@ -83,22 +83,22 @@ import Testing
         private static let others: [UInt32] = [0, 102, 91, 109, 59, 188]
 
         @Test(arguments: calls) func callsOfRootAppearToSucceed(number: UInt32) throws {
-            let filter = BPF(try FakeRoot.filter(onlyDevices: false))
+            let filter = BPF(try SystemCallFilter.fakeRoot(onlyDevices: false))
             #expect(filter.result(of: number, arch: FakeRootTests.native) == BPF.succeed)
             #expect(
                 filter.result(of: number | FakeRootTests.x32, arch: FakeRootTests.native)
                     == BPF.succeed)
-            let devices = BPF(try FakeRoot.filter(onlyDevices: true))
+            let devices = BPF(try SystemCallFilter.fakeRoot(onlyDevices: true))
             #expect(devices.result(of: number, arch: FakeRootTests.native) == BPF.allow)
         }
 
         @Test(arguments: calls32) func soDoThoseOf32Bits(number: UInt32) throws {
-            let filter = BPF(try FakeRoot.filter(onlyDevices: false))
+            let filter = BPF(try SystemCallFilter.fakeRoot(onlyDevices: false))
             #expect(filter.result(of: number, arch: FakeRootTests.i386) == BPF.succeed)
         }
 
         @Test(arguments: others) func othersAreMadeForReal(number: UInt32) throws {
-            let filter = BPF(try FakeRoot.filter(onlyDevices: false))
+            let filter = BPF(try SystemCallFilter.fakeRoot(onlyDevices: false))
             #expect(filter.result(of: number, arch: FakeRootTests.native) == BPF.allow)
             #expect(
                 filter.result(of: number | FakeRootTests.x32, arch: FakeRootTests.native)
@@ -107,7 +107,7 @@ import Testing
 
         /// mknod and mknodat in the three tables; fifos, sockets and files are made.
         @Test(arguments: [true, false]) func onlyDeviceNodesAreMadeUp(onlyDevices: Bool) throws {
-            let filter = BPF(try FakeRoot.filter(onlyDevices: onlyDevices))
+            let filter = BPF(try SystemCallFilter.fakeRoot(onlyDevices: onlyDevices))
             let calls: [(UInt32, UInt32, Int)] = [
                 (133, FakeRootTests.native, 1), (259, FakeRootTests.native, 2),
                 (133 | FakeRootTests.x32, FakeRootTests.native, 1),

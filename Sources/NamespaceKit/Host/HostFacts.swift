@@ -49,6 +49,8 @@ public struct HostFacts: Sendable, Equatable {
     public var devices = HostDevices()
     /// The parent of this process, see ``readParent()``; looked up where it is asked for.
     public var parent: ByteString?
+    /// The caller has a controlling terminal; looked up for a rootfs.
+    public var hasTerminal = false
     /// SELinux is there and enabled.
     public var hasSELinux = false
 

@@ -26,15 +26,26 @@ public enum HostProcess {
         return ByteString(cString: value)
     }
 
-    public static func print(_ text: String) { write(text, to: 1) }
+    /// Has SIGCHLD do what it does by default, as long as this program runs: whoever started it may have ignored
+    /// that, and nothing could be waited for. The command finds it as it was.
+    public static func heedChildren() { nsrun_heed_children() }
 
-    public static func printError(_ text: String) { write(text, to: 2) }
+    public static func print(_ text: String) throws(LaunchError) {
+        let error = write(text, to: 1)
+        if error < 0 {
+            throw LaunchError(
+                .setup, "cannot write to standard output: \(reason(-error))", code: -error)
+        }
+    }
 
-    private static func write(_ text: String, to descriptor: Int32) {
+    public static func printError(_ text: String) { _ = write(text, to: 2) }
+
+    /// 0 or a negative error number.
+    private static func write(_ text: String, to descriptor: Int32) -> Int32 {
         var text = text
-        text.withUTF8 { buffer in
+        return text.withUTF8 { buffer in
             buffer.withMemoryRebound(to: CChar.self) { bytes in
-                _ = nsrun_write_all(descriptor, bytes.baseAddress, bytes.count)
+                nsrun_write_all(descriptor, bytes.baseAddress, bytes.count)
             }
         }
     }

@@ -1,9 +1,13 @@
-// The filter behind --fake-root: calls that only real root could make appear to succeed, so that dpkg,
-// apt and tar work with a single mapped id. Made before the clone, by libseccomp, which knows the
-// numbers of every call on every architecture that this kernel runs.
+// The filters that are nsrun's own. Made before the clone, by libseccomp, which knows the numbers of every call
+// on every architecture that this kernel runs.
+//
+// - Behind --fake-root: calls that only real root could make appear to succeed, so that dpkg, apt and tar work
+//   with a single mapped id.
+// - On a terminal: nothing is typed in there for the shell that nsrun was started from (CVE-2017-5226).
 
 #define _GNU_SOURCE
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "include/nsrun.h"
@@ -51,15 +55,35 @@ static int add_architectures(scmp_filter_ctx filter) {
     return seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW);
 }
 
-ssize_t nsrun_fake_root_filter(bool only_devices, char *program, size_t capacity) {
+static int fake_root(scmp_filter_ctx filter) {
+    int error = fake_device_nodes(filter);
+    for (size_t i = 0; i < sizeof faked / sizeof faked[0] && error == 0; i++)
+        error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), faked[i], 0);
+    return error;
+}
+
+/// The kernel looks at the lower half of a request alone.
+static int forbid_typing(scmp_filter_ctx filter) {
+    static const unsigned requests[] = {TIOCSTI, TIOCLINUX};
+    int error = 0;
+    for (int i = 0; i < 2 && error == 0; i++)
+        error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                                 SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, requests[i]));
+    return error;
+}
+
+ssize_t nsrun_make_filter(enum nsrun_filter kind, char *program, size_t capacity) {
+    static int (*const makers[])(scmp_filter_ctx filter) = {
+        [NSRUN_FILTER_FAKE_ROOT] = fake_root,
+        [NSRUN_FILTER_FAKE_DEVICES] = fake_device_nodes,
+        [NSRUN_FILTER_TERMINAL] = forbid_typing,
+    };
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     if (filter == NULL)
         return -ENOMEM;
     int error = add_architectures(filter);
     if (error == 0)
-        error = fake_device_nodes(filter);
-    for (size_t i = 0; !only_devices && i < sizeof faked / sizeof faked[0] && error == 0; i++)
-        error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), faked[i], 0);
+        error = makers[kind](filter);
     ssize_t length = error;
     int file = memfd_create("filter", MFD_CLOEXEC);
     if (error == 0 && file >= 0) {

@@ -1,0 +1,29 @@
+import CNamespace
+
+/// The seccomp programs that are nsrun's own (seccomp(2)).
+enum SystemCallFilter {
+    /// Calls of real root appear to succeed, or those that make device nodes alone.
+    static func fakeRoot(onlyDevices: Bool) throws(LaunchError) -> [UInt8] {
+        try make(onlyDevices ? NSRUN_FILTER_FAKE_DEVICES : NSRUN_FILTER_FAKE_ROOT)
+    }
+
+    /// Nothing can be typed in on a terminal in its user's place (ioctl_tty(2), TIOCSTI).
+    static func terminal() throws(LaunchError) -> [UInt8] { try make(NSRUN_FILTER_TERMINAL) }
+
+    private static func make(_ kind: nsrun_filter) throws(LaunchError) -> [UInt8] {
+        let capacity = 65536
+        var length = 0
+        let program = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in
+            length = buffer.withMemoryRebound(to: CChar.self) {
+                nsrun_make_filter(kind, $0.baseAddress!, capacity)
+            }
+            count = max(0, length)
+        }
+        guard length > 0 else {
+            throw LaunchError(
+                .setup, "cannot make the seccomp filter: \(reason(Int32(-length)))",
+                code: Int32(-length))
+        }
+        return program
+    }
+}
