@@ -29,20 +29,24 @@ struct ParsedCommandLine {
 ///
 /// Options end at `--` or at the first word that is not an option. `@FILE` among them is replaced by
 /// FILE's lines, one argument a line, without quoting; `--args FD` by the NUL-separated arguments
-/// that the descriptor gives.
+/// that the descriptor gives. For bubblewrap these are options alone: what follows them is dropped.
 struct Parser {
+    private let personality: Personality
     private var result = ParsedCommandLine()
     /// What is still to be read, last first.
     private var pending: [ByteString]
     private var expansions = 0
 
-    static func parse(_ arguments: [ByteString]) throws(UsageError) -> ParsedCommandLine {
-        var parser = Parser(arguments)
+    static func parse(
+        _ arguments: [ByteString], as personality: Personality = Personality(argument0: "nsrun")
+    ) throws(UsageError) -> ParsedCommandLine {
+        var parser = Parser(arguments, personality)
         try parser.run()
         return parser.result
     }
 
-    private init(_ arguments: [ByteString]) {
+    private init(_ arguments: [ByteString], _ personality: Personality) {
+        self.personality = personality
         pending = arguments.reversed()
         result.options.reserveCapacity(pending.count / 2)
     }
@@ -102,7 +106,14 @@ struct Parser {
         if parsed.id == .arguments {
             let descriptor = try Value.descriptor(parsed, 0)
             result.argumentDescriptors.append(descriptor)
+            let outer = pending
+            if personality.isBubblewrap { pending = [] }
             try push(ArgumentFile.read(descriptor: descriptor))
+            if personality.isBubblewrap {
+                try run()
+                result.command = []
+                pending = outer
+            }
         } else {
             result.options.append(parsed)
         }

@@ -151,6 +151,14 @@ import Testing
         expect(try sandbox("", ["--args", "77"]), refusedSaying: "--args")
     }
 
+    /// What comes after these options is no command.
+    @Test(arguments: ["--\0", "", "true\0", "--\0true\0"])
+    func argumentsOfDescriptorsAreOptionsAlone(rest: String) throws {
+        let words = ["--args", "7", "--dir", "/c", "--", "ls", "-d", "/a b", "/c"]
+        let seen = try run(Name.bwrap.command() + words, descriptors: [7: "--dir\0/a b\0" + rest])
+        expect(seen, prints: "/a b\n/c")
+    }
+
     @Test func optionsEndAtTwoDashes() throws {
         try expect(run(Name.bwrap.command() + ["--", "echo", "--bind"]), prints: "--bind")
         let seen = try run(Name.bwrap.command() + ["--", "--dir", "/x", "true"])
