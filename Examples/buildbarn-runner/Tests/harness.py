@@ -66,7 +66,8 @@ class Runner:
         name, value = self.mark.split("=")
         self.process = subprocess.Popen(
             [*prefix, BINARY, "--socket", self.socket, "--build-directory", BUILD, *options],
-            env={"PATH": os.environ["PATH"], name: value}, stdin=subprocess.PIPE, stderr=self.log)
+            env={"PATH": os.environ["PATH"], name: value}, stdin=subprocess.PIPE, stderr=self.log,
+            umask=0)
         # Otherwise another runner may answer: one whose place this one is about to take, or one that
         # a channel to the same address is connected with.
         assert wait_until(lambda: "listening" in self.logged(), TIMEOUT), self.logged()

@@ -9,7 +9,7 @@ import threading
 import grpc
 import runner_pb2
 
-from harness import BUILD, TOOLS, Action, ChrootTest, RunnerTest, wait_until
+from harness import BUILD, TOOLS, Action, ChrootTest, Runner, RunnerTest, wait_until
 
 
 class Isolation:
@@ -64,6 +64,17 @@ class Isolation:
             self.assertEqual(self.output(f"python3 -c \"{taken}\""), "free\n")
             self.assertEqual(self.output(f"python3 -c \"{traffic}\""), "0\n")
 
+    def test_a_flow_label_is_nobody_elses(self):
+        """One that an action has asked for stays after its end, with what it says, and nothing was sent."""
+        # IPV6_FLOWLABEL_MGR: GET and CREATE, to linger for a minute.
+        ask = "import socket as s, struct as t; " \
+            "k = s.socket(s.AF_INET6, s.SOCK_DGRAM); " \
+            "k.setsockopt(s.IPPROTO_IPV6, 32, s.inet_pton(s.AF_INET6, '::1') " \
+            "+ t.pack('=IBBHHHI', s.htonl(0x12345), 0, 255, 1, 6, 60, 0))"
+        for _ in range(3):
+            self.assertEqual(self.output(f"python3 -c \"{ask}\""), "")
+            self.assertEqual(self.output("tail -n +2 /proc/net/ip6_flowlabel"), "")
+
     def test_networks_of_actions_at_once(self):
         """One listens, and another can listen there, too."""
         listen = "import socket as s; l = s.create_server(('127.0.0.1', 4711)); " \
@@ -84,6 +95,30 @@ class Isolation:
         script = "import ctypes; print(ctypes.CDLL(None).shmget(4711, 4096, 0o3600))"
         for _ in range(2):
             self.assertEqual(self.output(f"python3 -c '{script}'"), "0\n")
+
+    def test_pid_1_tells_nothing(self):
+        """It began as a copy of the starter, which had what earlier actions were started with."""
+        for name in "environ", "mem", "maps", "fd/0", "root", "ns/mnt":
+            action = self.action("python3", "-c", f"open('/proc/1/{name}').read(1)")
+            self.assertEqual(action.run(), 1)
+            self.assertIn("Permission denied", action.file("stderr"), name)
+
+    def test_keys(self):
+        """A service manager gives the runner a session keyring, which would be that of all actions."""
+        join, add, search = {"x86_64": (250, 248, 250), "aarch64": (219, 217, 219)}[os.uname().machine]
+        prefix = ["/usr/bin/python3", "-c",
+                  f"import ctypes, os, sys; ctypes.CDLL(None).syscall({join}, 1, None); "
+                  "os.execv(sys.argv[1], sys.argv[1:])"]
+        keep = f"import ctypes; c = ctypes.CDLL(None); " \
+            f"print(c.syscall({search}, 10, -3, b'user', b'probe', 0), " \
+            f"c.syscall({add}, b'user', b'probe', b'secret', 6, -3) > 0)"
+        runner = Runner(*self.options, prefix=prefix)
+        self.addCleanup(runner.close)
+        for _ in range(2):
+            action = Action(runner, ["python3", "-c", keep], self.root)
+            self.addCleanup(action.remove)
+            self.assertEqual(action.run(), 0, action.file("stderr"))
+            self.assertEqual(action.file("stdout"), "-1 True\n")
 
     def test_session(self):
         self.assertEqual(self.output("cut -d' ' -f6 /proc/$$/stat; echo $$").split(), ["2", "2"])
@@ -168,6 +203,20 @@ class ChrootIsolationTests(Isolation, ChrootTest):
         self.assertEqual(action.run(), 0, action.file("stderr"))
         action.remove()
         self.assertFalse(os.path.exists(action.path))
+
+    def test_another_user_can_remove_what_was_made_for_mounts(self):
+        action = Action(self.runner, ["/program", "--version"])
+        self.addCleanup(action.remove)
+        shutil.copy(os.environ["NSRUN"], action.place + "/program")
+        self.assertEqual(action.run(), 0, action.file("stderr"))
+        made = {}
+        for place, directories, files in os.walk(action.place):
+            made.update({name: 0o777 for name in directories})
+            made.update({name: 0o666 for name in files if name != "program"})
+            for name in {*directories, *files} - {"program"}:
+                mode = os.lstat(f"{place}/{name}").st_mode & 0o777
+                self.assertEqual(mode, made[name], name)
+        self.assertLess({"dev", "proc", "tmp"}, made.keys())
 
 
 class HostNetworkTests(RunnerTest):

@@ -2,7 +2,12 @@
 
 import os
 
+import runner_pb2
+from connection import Connection
+
 from harness import BUILD, TOOLS, ChrootTest, RunnerTest
+
+RUN = b"/buildbarn.runner.Runner/Run"
 
 
 class Run:
@@ -122,6 +127,30 @@ class Run:
         log = action.file("server_logs/nsrun-runner")
         self.assertTrue(log.startswith("cannot run nosuch: not found"), log)
         self.assertIn("\nSteps:\n", log)
+
+    def test_a_long_error_leaves_the_connection_alone(self):
+        """As far as it fits into a frame of HTTP/2, to a client that takes no longer ones than it must."""
+        connection = Connection(self.runner.socket)
+        self.addCleanup(connection.socket.close)
+        long = self.action("nosuch")
+        # The error names them, and gRPC writes three bytes for each of these.
+        long.request.environment_variables["PATH"] = ":".join(["/%%%%%%%%%"] * 1300)
+        with self.assertRaisesRegex(AssertionError, "the call has failed"):
+            connection.call(RUN, long.request.SerializeToString())
+        answer = connection.call(RUN, self.shell("exit 6").request.SerializeToString())
+        self.assertEqual(runner_pb2.RunResponse.FromString(answer).exit_code, 6)
+
+    def test_a_command_that_is_stopped_time_and_again(self):
+        """Nobody reads of it before the end, so it must not be waited for."""
+        script = "import os, signal as s, sys, time\n" \
+            "if os.fork(): time.sleep(60)\n" \
+            "for n in range(8000):\n" \
+            "    os.kill(2, s.SIGSTOP)\n" \
+            "    while open('/proc/2/stat').read().split()[2] != 'T': pass\n" \
+            "    os.kill(2, s.SIGCONT)\n" \
+            "os.kill(2, s.SIGKILL)"
+        action = self.action("python3", "-c", script)
+        self.assertEqual(action.run(), -1)
 
     def test_what_is_logged(self):
         action = self.action("nosuch")

@@ -113,6 +113,9 @@ public struct LaunchRequest: Sendable, Equatable {
     /// The command gets no descriptor but standard input, output and error, no blocked signal, and every
     /// signal does what it does by default: for a program that does not know all it would hand down.
     public var startsClean = false
+    /// A directory or file that has to be made in the root as a mount point is open to as many as the umask lets it
+    /// be, and not to its owner alone: for a root that somebody else will remove.
+    public var makesPlacesByUmask = false
     /// Descriptors of the caller's that the command does not get.
     public var closedDescriptors: [Int32] = []
 
@@ -273,6 +276,8 @@ public struct Lifecycle: Sendable, Equatable {
     public var diesWithParent = false
     /// The command gets a session of its own, without a controlling terminal (setsid(2)).
     public var newSession = false
+    /// The command gets an empty session keyring, instead of the caller's keys (session-keyring(7)).
+    public var newKeyring = false
     /// The command itself is pid 1 of its pid namespace.
     public var commandIsPidOne = false
     /// The run ends when its last process does, not when the command does (bubblewrap).

@@ -60,6 +60,7 @@ extension LaunchRequest {
             environment.start = .empty
             namespaces.new.insert(.network)
             lifecycle.diesWithParent = true
+            lifecycle.newKeyring = true
         case .test: applyTest()
         case .hpc:
             // Messages between ranks go through shared memory, and signals straight to the program.

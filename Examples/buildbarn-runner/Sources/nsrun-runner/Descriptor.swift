@@ -20,7 +20,11 @@ final class Descriptor: Sendable {
         _ path: String, of field: String, as kind: runner_kind, asRoot: Bool = false
     ) throws(RPCError) -> Descriptor {
         // The kernel would allow for a `..` that stays below, which no worker sends.
-        let isOutside = path.hasPrefix("/") || path.split(separator: "/").contains("..")
+        // Bytes, as the kernel sees it: a Character may be a slash and an accent.
+        let slash = UInt8(ascii: "/")
+        let isOutside =
+            path.utf8.first == slash
+            || path.utf8.split(separator: slash).contains { $0.elementsEqual("..".utf8) }
         if isOutside || path.utf8.contains(0) { throw .cannotOpen("\(field) \"\(path)\"", EXDEV) }
         return try Descriptor(
             runner_open(number, path.isEmpty ? "." : path, kind, asRoot), "\(field) \"\(path)\"")

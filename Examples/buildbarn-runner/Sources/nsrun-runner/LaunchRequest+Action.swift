@@ -33,6 +33,8 @@ extension LaunchRequest {
         standardOutput = files.output.number
         standardError = files.errors.number
         startsClean = true
+        // The worker, which may be somebody else, removes the input root.
+        makesPlacesByUmask = true
     }
 
     /// What an action on the host's root must not find: the terminals and directories of other actions, and

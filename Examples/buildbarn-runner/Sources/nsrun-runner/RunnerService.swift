@@ -23,7 +23,7 @@ struct RunnerService: Buildbarn_Runner_Runner.ServiceProtocol {
             try await NIOThreadPool.singleton.runIfActive { try readiness.check(path) }
         } catch let error as RPCError {
             logger.warning("not ready", metadata: ["cause": "\(error.message)"])
-            throw error
+            throw error.shortened
         }
         return ServerResponse(message: Google_Protobuf_Empty())
     }
@@ -44,7 +44,18 @@ struct RunnerService: Buildbarn_Runner_Runner.ServiceProtocol {
         } catch let error as RPCError {
             logger.notice(
                 "failed", metadata: ["code": "\(error.code)", "cause": "\(error.message)"])
-            throw error
+            throw error.shortened
         }
+    }
+}
+
+extension RPCError {
+    /// With no more words than fit into one frame of HTTP/2 when each byte of them takes three. A longer header
+    /// ends the connection, and with it every action of its worker.
+    fileprivate var shortened: RPCError {
+        let most = 4000
+        if message.utf8.count <= most { return self }
+        return RPCError(
+            code: code, message: String(decoding: message.utf8.prefix(most), as: UTF8.self) + "…")
     }
 }

@@ -76,7 +76,14 @@ struct Starter {
     /// Waits for the end of an action, from the beginning of its set-up on. Brings it about when the server
     /// does not want the action any more, or is gone.
     private func awaitEnd(of process: RunningProcess) throws(LaunchError) {
-        let end = try process.openProcessDescriptor()
+        let end: Int32
+        do {
+            end = try process.openProcessDescriptor()
+        } catch {
+            process.kill()
+            _ = try process.wait()
+            throw error
+        }
         defer { close(end) }
         var states = [end, link.descriptor.number].map {
             pollfd(fd: $0, events: Int16(POLLIN), revents: 0)

@@ -27,7 +27,7 @@ int runner_open_host(const char *path);
 int runner_make_first_network(void);
 /// Moves it on into a new network.
 int runner_make_next_network(void);
-/// Whether nothing was ever sent in that network.
+/// Whether nothing was ever sent or asked for in that network.
 bool runner_is_unused(int devices);
 
 // processes.c
