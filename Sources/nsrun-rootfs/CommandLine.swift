@@ -34,6 +34,8 @@ struct CommonOptions: ParsableArguments {
 /// Parses the arguments and runs the verb; every failure ends here, in one voice, with status 125.
 func runCommandLine() {
     setlocale(LC_CTYPE, "C.UTF-8")
+    // Whoever started this may have ignored it, and nothing could be waited for.
+    signal(SIGCHLD, SIG_DFL)
     Interruption.watch()
     do {
         var command = try RootFilesystemCommand.parseAsRoot()

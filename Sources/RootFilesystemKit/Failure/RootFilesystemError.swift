@@ -1,4 +1,5 @@
 import Foundation
+import NamespaceKit
 
 /// Why something could not be done, in the user's words: what was attempted, on what, and the cause.
 ///
@@ -36,7 +37,8 @@ public struct RootFilesystemError: Error, Equatable, Sendable, CustomStringConve
     /// One line, and a second, indented one with the remedy where there is one; without the name of
     /// the program.
     public var description: String {
-        let line = "cannot \(operation) \(object): \(cause)"
+        // Names come from arguments and archives, and must not pose as something else on a terminal.
+        let line = "cannot \(operation) \(ByteString(object).text): \(cause)"
         guard let remedy else { return line }
         return line + "\n  " + remedy
     }
