@@ -137,12 +137,19 @@ extension LaunchError {
         var list = ""
         for name in known.prefix(8) { list += (list.isEmpty ? "" : ", ") + name }
         if known.count > 8 { list += " and \(known.count - 8) more" }
+        let remedy =
+            if !known.isEmpty {
+                "known are \(list)"
+            } else if let damage = registry.damages.first {
+                "what is there cannot be used: \(damage.place): \(damage.reason)"
+            } else if registry.specifications.joined().isEmpty {
+                "there is none at all; a vendor's tool writes them, such as nvidia-ctk cdi generate"
+            } else {
+                "no specification there has any device"
+            }
         return LaunchError(
             .setup,
             "cannot give the device \(name.text): no specification in "
-                + "\(registry.directoriesText) has it",
-            remedy: known.isEmpty
-                ? "there is none at all; a vendor's tool writes them, such as nvidia-ctk cdi generate"
-                : "known are \(list)")
+                + "\(registry.directoriesText) has it", remedy: remedy)
     }
 }
