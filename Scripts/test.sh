@@ -169,8 +169,9 @@ traces() {
     cut -d' ' -f5 /proc/self/mountinfo | sed 's/^/mount /'
     own=$(readlink /proc/self/ns/mnt)
     for process in $(pgrep -u "$EUID"); do
-        # One that has ended meanwhile has no namespace.
-        namespace=$(readlink "/proc/$process/ns/mnt") || continue
+        # Pid 1 of a run does not show its own. One that has ended meanwhile has none.
+        namespace=$(readlink "/proc/$process/ns/mnt") ||
+            grep -q '^State:\s[^ZX]' "/proc/$process/status" 2>/dev/null || continue
         [[ $namespace == "$own" ]] || echo "process $process $(<"/proc/$process/comm")"
     done
 }

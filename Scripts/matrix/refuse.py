@@ -31,7 +31,7 @@ GROUPS = {
 }
 NUMBERS = {
     "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432,
-    "fspick": 433, "clone3": 435, "openat2": 437, "mount_setattr": 442,
+    "fspick": 433, "clone3": 435, "close_range": 436, "openat2": 437, "mount_setattr": 442,
 }
 NUMBERS |= {
     "x86_64": {

@@ -105,13 +105,19 @@ struct component {
     mode_t mode;
 };
 
+/// Of what is made for a mount, in a directory that may well stay behind: others may have to remove it.
+static mode_t mode_of(const struct nsrun_world *w, enum nsrun_kind kind, mode_t mode) {
+    const mode_t all = kind == NSRUN_KIND_FILE ? 0666 : 0777;
+    return w->plan->flags & NSRUN_PLACES_BY_UMASK ? mode | (all & ~w->old_umask) : mode;
+}
+
 /// An empty directory or file, unless it is there already.
 static int make_component(struct nsrun_world *w, int parent, const char *name, const void *what) {
     const struct component *component = what;
     w->call = NSRUN_CALL_CREATE;
-    const int made = component->kind == NSRUN_KIND_FILE
-                         ? mknodat(parent, name, S_IFREG | component->mode, 0)
-                         : mkdirat(parent, name, component->mode);
+    const mode_t mode = mode_of(w, component->kind, component->mode);
+    const int made = component->kind == NSRUN_KIND_FILE ? mknodat(parent, name, S_IFREG | mode, 0)
+                                                        : mkdirat(parent, name, mode);
     return made == 0 || errno == EEXIST ? 0 : -errno;
 }
 
@@ -320,6 +326,7 @@ static int find_quickly(struct nsrun_world *w, const char *path, enum nsrun_kind
     if (fd < 0) {
         if ((flags & NSRUN_MUST_EXIST) || (!is_own && nsrun_is_closed(w, directory)))
             return -EAGAIN;
+        mode = mode_of(w, kind, mode);
         made = (kind == NSRUN_KIND_FILE ? mknodat(directory, name, S_IFREG | mode, 0)
                                         : mkdirat(directory, name, mode)) == 0;
         if (!made && errno != EEXIST)
@@ -403,6 +410,10 @@ int nsrun_open_below(const char *root, const char *path, int flags) {
     }
     close(directory);
     return fd;
+}
+
+int nsrun_open_inside(const struct nsrun_world *w, const char *path, int flags) {
+    return w->entered ? nsrun_open_below("/", path, flags) : nsrun_open(path, flags);
 }
 
 int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker *make) {

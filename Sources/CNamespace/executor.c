@@ -1,6 +1,7 @@
 // Walks the steps of a plan. One step, one verb; a failing step ends the walk.
 
 #define _GNU_SOURCE
+#include <linux/keyctl.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
@@ -49,14 +50,21 @@ int nsrun_await(int fd) {
     do {
         count = read(fd, &byte, 1);
     } while (count < 0 && errno == EINTR);
-    return count < 0 ? -errno : 0;
+    return count < 0 ? -errno : (int)count;
 }
 
+/// The answer is a byte; the end of a launcher that was killed is none.
 static int request_maps(struct nsrun_world *w) {
     w->report->kind = NSRUN_REPORT_WANTS_MAPS;
     w->report->length = 0;
     nsrun_send(w->status_fd, w->report);
-    return nsrun_await(w->reply_fd);
+    const int count = nsrun_await(w->reply_fd);
+    return count == 0 ? -EPIPE : count < 0 ? count : 0;
+}
+
+static int await(const struct nsrun_step *step) {
+    const int count = nsrun_await(step->fd);
+    return count < 0 ? count : 0;
 }
 
 /// SIGKILL when the parent ends, without the race of a parent that has ended already: its end of the
@@ -92,9 +100,9 @@ static int write_once(struct nsrun_world *w, const struct nsrun_step *step) {
 
 /// A shared lock that lasts as long as this process: pid 1's where there is one.
 static int lock_file(struct nsrun_world *w, const struct nsrun_step *step) {
-    int fd = open(step->target, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = nsrun_open_inside(w, step->target, O_RDONLY | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
-        return -errno;
+        return fd;
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
     if (fcntl(fd, F_SETLK, &lock) != 0) {
         int error = -errno;
@@ -136,6 +144,12 @@ static int set_ids(const struct nsrun_step *step) {
     return syscall(SYS_setresuid, uid, uid, uid) == 0 ? 0 : -errno;
 }
 
+/// Where the kernel has no keys, or a container forbids them, there are none to hide.
+static int join_new_keyring(void) {
+    const long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+    return ring >= 0 || errno == ENOSYS || errno == EPERM ? 0 : -errno;
+}
+
 static int run(struct nsrun_world *w, const struct nsrun_step *step) {
     static const char *const none[] = {NULL};
     static const char *const devpts[] = {"newinstance", NULL, "ptmxmode", "0666", "mode", "0620",
@@ -153,7 +167,7 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
     case NSRUN_OP_WRITE:
         return write_once(w, step);
     case NSRUN_OP_AWAIT:
-        return nsrun_await(step->fd);
+        return await(step);
     case NSRUN_OP_REQUEST_MAPS:
         return request_maps(w);
     case NSRUN_OP_PROPAGATION:
@@ -222,6 +236,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return redirect(step);
     case NSRUN_OP_SESSION:
         return setsid() >= 0 ? 0 : -errno;
+    case NSRUN_OP_KEYRING:
+        return join_new_keyring();
     case NSRUN_OP_PERSONALITY:
         return personality(step->value) >= 0 ? 0 : -errno;
     case NSRUN_OP_DEATH_SIGNAL:

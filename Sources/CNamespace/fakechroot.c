@@ -47,7 +47,7 @@ static const char *defect_of(int fd) {
     for (unsigned i = 0; i < head.e_phnum; i++) {
         ElfW(Phdr) part;
         const size_t at = head.e_phoff + i * sizeof part;
-        if (head.e_phentsize != sizeof part || at + sizeof part > (size_t)length)
+        if (head.e_phentsize != sizeof part || at > (size_t)length - sizeof part)
             return NULL;
         memcpy(&part, bytes + at, sizeof part);
         is_dynamic |= part.p_type == PT_INTERP;

@@ -91,25 +91,47 @@ int nsrun_socket_pair(int fds[2]) {
     return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0 ? move_up(fds) : -errno;
 }
 
-int nsrun_stop_self(void) { return kill(getpid(), SIGSTOP) == 0 ? 0 : -errno; }
+int nsrun_stop_self(int64_t nanoseconds) {
+    // Nothing but SIGCONT goes on with a stopped process, and there is no pause between a limit of 0 and no limit.
+    const struct itimerspec end = {.it_value = {.tv_sec = nanoseconds / 1000000000,
+                                                .tv_nsec = nanoseconds % 1000000000 + 1}};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGCONT};
+    timer_t timer;
+    const bool limited = nanoseconds >= 0;
+    if (limited && timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
+        return -errno;
+    int error = limited && timer_settime(timer, 0, &end, NULL) != 0 ? -errno : 0;
+    if (error == 0)
+        error = kill(getpid(), SIGSTOP) == 0 ? 0 : -errno;
+    if (limited)
+        timer_delete(timer);
+    return error;
+}
 
 int nsrun_die_with_parent(void) {
     return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 ? 0 : -errno;
 }
 
-void nsrun_close_others(const int *keep, size_t count) {
-    unsigned from = 3;
-    for (;;) {
-        unsigned next = ~0u;
-        for (size_t i = 0; i < count; i++)
-            if (keep[i] >= (int)from && (unsigned)keep[i] < next)
-                next = (unsigned)keep[i];
-        if (next > from)
-            nsrun_close_range(from, next == ~0u ? next : next - 1, 0);
-        if (next == ~0u)
-            return;
-        from = next + 1;
-    }
+bool nsrun_has_terminal(void) {
+    const int terminal = nsrun_open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK);
+    if (terminal >= 0)
+        close(terminal);
+    return terminal >= 0;
+}
+
+static bool ignored_children;
+
+void nsrun_heed_children(void) {
+    const struct nsrun_sigaction by_default = {.handler = SIG_DFL};
+    struct nsrun_sigaction previous = {.handler = SIG_DFL};
+    syscall(SYS_rt_sigaction, SIGCHLD, &by_default, &previous, sizeof previous.mask);
+    ignored_children = ignored_children || previous.handler == SIG_IGN;
+}
+
+void nsrun_disregard_children(void) {
+    const struct nsrun_sigaction ignored = {.handler = SIG_IGN};
+    if (ignored_children)
+        nsrun_set_signal(SIGCHLD, &ignored);
 }
 
 unsigned nsrun_features(void) {

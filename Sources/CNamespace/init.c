@@ -57,6 +57,12 @@ static void tell(struct pid_one *one, uint32_t kind, int value, const void *data
     nsrun_send(one->world->status_fd, report);
 }
 
+/// A launcher that does not read before the end must not keep pid 1 waiting: it learns of less then.
+static bool has_room(int pipe) {
+    struct pollfd state = {.fd = pipe, .events = POLLOUT};
+    return poll(&state, 1, 0) == 1 && (state.revents & POLLOUT);
+}
+
 static void end(struct pid_one *one, int status, const struct rusage *usage) {
     // Whether anything lingers: the launcher waits for pid 1 where that is over at once.
     siginfo_t info;
@@ -80,10 +86,10 @@ static void reap(struct pid_one *one) {
             return;
         if (pid != one->command)
             continue;
-        if (WIFSTOPPED(status))
-            tell(one, NSRUN_REPORT_STOPPED, WSTOPSIG(status), NULL, 0);
-        else
+        if (!WIFSTOPPED(status))
             end(one, status, &usage);
+        else if (has_room(one->world->status_fd))
+            tell(one, NSRUN_REPORT_STOPPED, WSTOPSIG(status), NULL, 0);
     }
 }
 
@@ -148,24 +154,28 @@ static bool is_needed(const struct nsrun_world *w, int fd) {
     return false;
 }
 
-/// Nothing of the host may be open here when the command starts: it can look into /proc/1/fd. What was
-/// opened during set-up goes, and what the launching program has to itself, close-on-exec, goes here
-/// rather than at the command's exec.
+static void close_if_private(void *world, int fd) {
+    if (!is_needed(world, fd) && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
+        close(fd);
+}
+
+/// Nothing of the host may be open here when the command starts: it may find a way to look into /proc/1/fd.
+/// What was opened during set-up goes, and what the launching program has to itself, close-on-exec, goes here
+/// rather than at the command's exec; so does what the command is not to have.
 static void close_private(struct nsrun_world *w) {
-    int list = nsrun_result(openat(w->proc, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    char buffer[4096] __attribute__((aligned(8)));
-    long count = 0;
-    while (list >= 0 && (count = syscall(SYS_getdents64, list, buffer, sizeof buffer)) > 0) {
-        for (long at = 0; at < count;) {
-            const struct nsrun_entry *entry = (const void *)(buffer + at);
-            at += entry->size;
-            const int fd = atoi(entry->name);
-            if (fd != list && !is_needed(w, fd) && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
-                close(fd);
-        }
-    }
-    if (list >= 0)
-        close(list);
+    for (const int *fd = w->plan->close_fds; *fd >= 0; fd++)
+        if (!is_needed(w, *fd))
+            close(*fd);
+    nsrun_each_descriptor(w->proc, close_if_private, w);
+    w->proc = w->root = w->base = w->scratch = w->workspace = w->parent = -1;
+}
+
+/// Who is no longer dumpable can be traced, and read in /proc, by nobody but the host's root. Pid 1 is a copy of
+/// the launcher, whose memory the command must not see, and what pid 1 says to the launcher must not be the
+/// command's to say. The command's own exec makes it dumpable again.
+static void hide(const struct nsrun_world *w) {
+    if (!(w->plan->flags & NSRUN_READABLE_INIT))
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 /// The command's filters hold for pid 1 as well, or the command could do through it what they forbid.
@@ -183,7 +193,9 @@ void nsrun_init(struct nsrun_world *w) {
     struct pid_one one = {.world = w};
     if (w->plan->flags & NSRUN_OWN_SESSION)
         setsid();
+    nsrun_heed_children();   // a program that launches may ignore them
     close_private(w);
+    hide(w);
     one.command = clone(command_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &one);
     if (one.command < 0) {
         w->report->kind = NSRUN_REPORT_FAILED;

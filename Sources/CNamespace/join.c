@@ -20,6 +20,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -35,7 +36,8 @@
 /// What an attempt came to, besides an error.
 enum { JOINED = 1, LEADING, GONE };
 
-/// How long a name may be bound and nobody answer: between bind() and listen() lies one fork.
+/// How long a name may be bound and nobody answer: between bind() and listen() lies one fork. What answers may
+/// end before it has said anything, time and again; not for longer, either.
 static const int64_t patience = 10ll * 1000 * 1000 * 1000;
 
 static uint64_t mix(uint64_t digest, const void *data, size_t size) {
@@ -95,6 +97,10 @@ static int new_socket(void) {
     close(fd);
     return moved;
 }
+
+/// No member of the group, each of which may trace the others, shall get at what is open here until the command
+/// starts, whose exec undoes this.
+static void hide(void) { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 
 // MARK: The first
 
@@ -177,6 +183,7 @@ int nsrun_share(struct nsrun_world *w, const struct nsrun_step *step) {
             error = add(w, &group, fds, others[i].kind, others[i].file);
     if (w->users > 1 && error == 0)
         error = add(w, &group, fds, CLONE_NEWUSER, "self/ns/user");
+    hide();
     if (error == 0)
         error = nsrun_send_descriptors(w->group, &group, sizeof group, fds, group.count);
     for (unsigned i = 0; i < group.count; i++)
@@ -201,8 +208,12 @@ static int check_holder(struct nsrun_world *w, int fd) {
         return -EACCES;
     int life = -1;
     size = sizeof life;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &life, &size) != 0)
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &life, &size) != 0) {
+        // Before Linux 6.16 there is none for a process that has been waited for.
+        if (errno != ENOPROTOOPT)
+            return GONE;
         life = -1;
+    }
     char path[48];
     struct stat other;
     int error = 0;
@@ -229,6 +240,7 @@ static int enter(struct nsrun_world *w, const struct nsrun_group *group, const i
         return -EEXIST;
     }
     w->call = NSRUN_CALL_STEP;
+    hide();
     for (unsigned i = 0; i < group->count; i++)
         if (setns(fds[i], (int)group->kinds[i]) != 0)
             return -errno;
@@ -265,9 +277,14 @@ static int attempt(struct nsrun_world *w, const struct sockaddr_un *address, soc
     int fd = new_socket(), error;
     if (fd < 0)
         return fd;
+    // A queue that stays full may be a stranger's who never answers.
+    fcntl(fd, F_SETFL, O_NONBLOCK);
     do {
         error = connect(fd, (const void *)address, size) == 0 ? 0 : -errno;
     } while (error == -EINTR);
+    fcntl(fd, F_SETFL, 0);
+    if (error == -EAGAIN)
+        error = -EADDRINUSE;
     if (error == 0)
         error = ask(w, fd);
     if (error == JOINED && w->stays_connected)
@@ -288,19 +305,21 @@ int nsrun_join(struct nsrun_world *w, const struct nsrun_step *step) {
     struct sockaddr_un address;
     const socklen_t size = address_of(w, step, &address);
     w->group_digest = digest_of(w, step);
-    int64_t since = 0;
+    int64_t since = nsrun_now();
     for (long pause = 20;;) {
+        const int64_t before = nsrun_now();
         int result = attempt(w, &address, size);
-        if (result == JOINED)
+        if (result == JOINED) {
             w->next = (size_t)step->value2;
+            w->entered = true;
+        }
         if (result == JOINED || result == LEADING)
             return 0;
         // Bound and not listening, or just ending: it is one or the other for a moment only.
         if (result != GONE && result != -EADDRINUSE && result != -ECONNRESET)
             return result;
-        if (result != -EADDRINUSE)
-            since = 0;
-        else if (since == 0)
+        // A group that was waited for and came to nothing is another matter than one that is never there.
+        if (nsrun_now() - before > patience / 10)
             since = nsrun_now();
         else if (nsrun_now() - since > patience)
             return -ETIMEDOUT;

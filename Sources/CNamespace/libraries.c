@@ -133,7 +133,9 @@ static bool move_extensions(char *bytes, size_t size, uint32_t at, int64_t by) {
         || extensions->magic != extension_magic || extensions->count > MOST_SECTIONS
         || (size - at - sizeof *extensions) / sizeof extensions->sections[0] < extensions->count)
         return false;
-    for (uint32_t i = 0; i < extensions->count; i++) {
+    // A section may lie over the count itself.
+    const uint32_t count = extensions->count;
+    for (uint32_t i = 0; i < count; i++) {
         const int64_t offset = extensions->sections[i].offset + by;
         const uint32_t length = extensions->sections[i].size;
         if (offset < 0 || (uint64_t)offset > size || length > size - (uint64_t)offset

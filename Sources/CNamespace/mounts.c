@@ -369,5 +369,6 @@ int nsrun_enter(struct nsrun_world *w) {
         return error;
     if (umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
         return -errno;
+    w->entered = true;
     return check_root(w);
 }

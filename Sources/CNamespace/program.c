@@ -1,20 +1,28 @@
 // The last steps: the working directory and the program itself.
 
 #define _GNU_SOURCE
-#include <linux/close_range.h>
 #include <string.h>
 
 #include "world.h"
 
+static int enter_directory(const struct nsrun_world *w, const char *path) {
+    const int fd = nsrun_open_inside(w, path, O_PATH | O_DIRECTORY);
+    if (fd < 0)
+        return fd;
+    const int error = nsrun_result(fchdir(fd));
+    close(fd);
+    return error;
+}
+
 int nsrun_chdir(struct nsrun_world *w, const struct nsrun_step *step) {
     int error = -ENOENT;
     for (size_t i = 0; step->list[i] != NULL; i++) {
-        if (chdir(step->list[i]) == 0) {
+        error = enter_directory(w, step->list[i]);
+        if (error == 0) {
             if (w->plan->pwd_slot != NULL && step->list2 != NULL)
                 *w->plan->pwd_slot = (char *)step->list2[i];
             return 0;
         }
-        error = -errno;
     }
     return error;
 }
@@ -45,8 +53,17 @@ static void start_clean(void) {
     const struct nsrun_sigaction by_default = {.handler = SIG_DFL};
     for (int number = 1; number <= 64; number++)
         nsrun_set_signal(number, &by_default);
-    if (nsrun_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) != 0)
-        nsrun_close_range(3, ~0u, 0);   // before Linux 5.11
+    nsrun_close_at_exec(3);
+}
+
+/// A program's name is the root's to resolve, too, and nothing of the host's is needed any more.
+static void let_go(struct nsrun_world *w) {
+    int *const own[] = {&w->root, &w->base, &w->scratch, &w->workspace, &w->parent, &w->proc};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (*own[i] >= 0)
+            close(*own[i]);
+        *own[i] = -1;
+    }
 }
 
 int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step) {
@@ -55,8 +72,11 @@ int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step) {
     const bool name_by_path = arguments[0] == NULL;
     for (const int *fd = plan->close_fds; *fd >= 0; fd++)
         close(*fd);
+    let_go(w);
     if (plan->flags & NSRUN_CLEAN_START)
         start_clean();
+    if (plan->flags & NSRUN_RESTORE_CHILDREN)
+        nsrun_disregard_children();
     umask(w->old_umask);
     nsrun_sigprocmask(SIG_SETMASK, &plan->signal_mask, NULL);
     int found = -ENOENT;

@@ -15,6 +15,7 @@ struct nsrun_world {
     int workspace;        ///< where an attached root hangs until it is entered, -1 before there is one
     const char *workspace_path;
     bool host_root;       ///< the root is still the host's own: nothing to enter
+    bool entered;         ///< `/` is a root that may be hostile
     bool no_openat2;
     int scratch;          ///< a tmpfs that holds bound files, -1 before there is one
     unsigned scratch_names;
@@ -86,6 +87,9 @@ void nsrun_remember_made(struct nsrun_world *w, int fd);
 /// Opens what a path of a root leads to, whose links are followed inside it; with or without openat2(2).
 /// A descriptor or a negative errno.
 int nsrun_open_below(const char *root, const char *path, int flags);
+/// Opens a path as the command would, but for one thing: a hostile root's links lead to nothing that is open in
+/// this process. A descriptor or a negative errno.
+int nsrun_open_inside(const struct nsrun_world *w, const char *path, int flags);
 bool nsrun_is_own(const struct nsrun_world *w, int fd);
 bool nsrun_is_closed(const struct nsrun_world *w, int directory);
 
@@ -177,7 +181,7 @@ void nsrun_leave_group(struct nsrun_world *w);
 int nsrun_loopback(void);
 
 // executor.c
-/// Blocks until the descriptor has a byte or has ended.
+/// Blocks until the descriptor has a byte, for which it returns 1, or has ended: 0. Or a negative errno.
 int nsrun_await(int fd);
 /// The host's /proc, opened once; or a negative errno.
 int nsrun_open_proc(struct nsrun_world *w);
@@ -185,6 +189,14 @@ int nsrun_walk(struct nsrun_world *w, size_t from, size_t to);
 void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, int status_fd,
                          int reply_fd, struct nsrun_report *report);
 void nsrun_send(int fd, const struct nsrun_report *report);
+
+// descriptors.c
+/// Visits every descriptor that is open, by the list in a /proc (-1 for the one at its usual place) or one by one.
+void nsrun_each_descriptor(int proc, void (*visit)(void *context, int fd), void *context);
+/// close_range(2), also before Linux 5.9.
+void nsrun_close_between(unsigned first, unsigned last);
+/// Marks all from a number on as close-on-exec, also before Linux 5.11.
+void nsrun_close_at_exec(unsigned first);
 
 // program.c
 int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step);

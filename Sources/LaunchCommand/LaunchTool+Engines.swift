@@ -90,7 +90,7 @@ extension LaunchTool {
 
     private func perform(_ run: EngineRun, _ invocation: Invocation) throws(LaunchError) -> Int32 {
         if case .explain(let json) = invocation.action {
-            HostProcess.print(json ? run.explanation.json : run.explanation.text)
+            try HostProcess.print(json ? run.explanation.json : run.explanation.text)
             return 0
         }
         var run = run

@@ -14,6 +14,7 @@ public struct LaunchTool {
     public static func run() -> Int32 {
         if let status = EngineTools.standIn() { return status }
         if let status = EngineTools.runAsHelper(HostProcess.arguments) { return status }
+        HostProcess.heedChildren()
         let packed: PackedProgram?
         do throws(LaunchError) {
             packed = try PackedProgram.find()
@@ -27,7 +28,7 @@ public struct LaunchTool {
             personality: Personality(argument0: arguments.first ?? "nsrun"))
         tool.hasLevelPrefix = arguments.contains("--level-prefix")
         do throws(UsageError) {
-            let line = try Parser.parse(Array(arguments.dropFirst()))
+            let line = try Parser.parse(Array(arguments.dropFirst()), as: tool.personality)
             if tool.personality.isBubblewrap, line.asksForNothing {
                 HostProcess.printError(Help(tool.personality).text)
                 return tool.personality.status(125)
@@ -44,35 +45,31 @@ public struct LaunchTool {
 
     private func perform(_ invocation: Invocation) -> Int32 {
         for warning in invocation.warnings { warn(warning, invocation) }
-        switch invocation.action {
-        case .help: HostProcess.print(Help(personality).text)
-        case .version:
-            HostProcess.print(
-                personality.isBubblewrap
-                    ? "bubblewrap \(LaunchTool.bubblewrapVersion)\n"
-                    : "nsrun \(LaunchTool.version)\n")
-        case .kernel:
-            let kernel = HostFacts.read(for: LaunchRequest()).kernel
-            HostProcess.print("\(kernel.major).\(kernel.minor)\n")
-        case .doctor: return doctor()
-        case .generate(let kind): return generate(kind)
-        case .launch, .explain: return launch(invocation)
+        do throws(LaunchError) {
+            switch invocation.action {
+            case .help: try HostProcess.print(Help(personality).text)
+            case .version:
+                try HostProcess.print(
+                    personality.isBubblewrap
+                        ? "bubblewrap \(LaunchTool.bubblewrapVersion)\n"
+                        : "nsrun \(LaunchTool.version)\n")
+            case .kernel:
+                let kernel = HostFacts.read(for: LaunchRequest()).kernel
+                try HostProcess.print("\(kernel.major).\(kernel.minor)\n")
+            case .doctor: return try doctor()
+            case .generate(let kind): return try generate(kind)
+            case .launch, .explain: return try launchByEngine(invocation)
+            }
+            return 0
+        } catch {
+            let message = personality.isBubblewrap ? error.asBubblewrap : error.message
+            return fail(message, error.remedy, error.exitStatus)
         }
-        return 0
     }
 
     func warn(_ text: String, _ invocation: Invocation) {
         if invocation.isQuiet { return }
         HostProcess.printError("\(hasLevelPrefix ? "<4>" : "")\(personality.prefix)\(text)\n")
-    }
-
-    private func launch(_ invocation: Invocation) -> Int32 {
-        do throws(LaunchError) {
-            return try launchByEngine(invocation)
-        } catch {
-            let message = personality.isBubblewrap ? error.asBubblewrap : error.message
-            return fail(message, error.remedy, error.exitStatus)
-        }
     }
 
     /// Launches with namespaces. `isFinal`: no other engine would follow a refusal.
@@ -85,7 +82,7 @@ public struct LaunchTool {
             plan = try Planner.plan(invocation.request, on: facts, as: .watcher)
         }
         if case .explain(let json) = invocation.action {
-            HostProcess.print(json ? Explanation(plan).json : Explanation(plan).text)
+            try HostProcess.print(json ? Explanation(plan).json : Explanation(plan).text)
             return 0
         }
         plan.isAttempt = !isFinal
@@ -108,20 +105,20 @@ public struct LaunchTool {
         }
     }
 
-    private func doctor() -> Int32 {
+    private func doctor() throws(LaunchError) -> Int32 {
         let findings = Doctor.examine()
         var text = ""
         for finding in findings { text += finding.text }
-        HostProcess.print(text)
+        try HostProcess.print(text)
         return findings.contains { !$0.works && $0.isEssential } ? 1 : 0
     }
 
-    private func generate(_ kind: ByteString) -> Int32 {
+    private func generate(_ kind: ByteString) throws(LaunchError) -> Int32 {
         switch kind {
-        case "man": HostProcess.print(ManualPage.text)
-        case "bash": HostProcess.print(Completions.bash)
-        case "zsh": HostProcess.print(Completions.zsh)
-        case "fish": HostProcess.print(Completions.fish)
+        case "man": try HostProcess.print(ManualPage.text)
+        case "bash": try HostProcess.print(Completions.bash)
+        case "zsh": try HostProcess.print(Completions.zsh)
+        case "fish": try HostProcess.print(Completions.fish)
         default:
             return fail(
                 "--generate: unknown kind \"\(kind.text)\"", "one of man, bash, zsh, fish", 125)

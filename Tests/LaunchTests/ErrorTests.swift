@@ -224,4 +224,16 @@ import Testing
         #expect(
             seen.status == 125 && seen.error.contains("/usr/bin is not a mount point"), "\(seen)")
     }
+
+    /// Whoever installs a man page on a full disk is told that it is not whole.
+    @Test(arguments: [
+        ["--help"], ["--version"], ["--doctor"], ["--generate", "man"], ["--explain", "true"],
+        ["--explain=json", "true"],
+    ])
+    func outputThatCannotBeWritten(arguments: [String]) throws {
+        let seen = try run(
+            ["sh", "-c", "exec \"$@\" >/dev/full", "sh", Bench.current().nsrun] + arguments)
+        #expect(seen.status == 125, "\(seen)")
+        #expect(seen.error.hasPrefix("nsrun: cannot write to standard output: no space"), "\(seen)")
+    }
 }

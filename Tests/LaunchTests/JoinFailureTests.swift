@@ -222,4 +222,56 @@ import Testing
         #expect(thief.child.wait() == 0)
         expect(try group.runs("true"), exits: 0)
     }
+
+    /// Neither one whose queue is full and stays so, nor one that is always just ending.
+    @Test(arguments: [
+        """
+        s.listen(0); crowd = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(9)]
+        for one in crowd: one.setblocking(False); one.connect_ex(address)
+        """,
+        "child = os.fork() or s.listen(9) or os._exit(0); os.waitpid(child, 0)",
+    ])
+    func aProgramInsideCannotKeepOthersWaiting(trick: String) throws {
+        let group = Group()
+        var own = stat()
+        #expect(stat("/proc/self/ns/user", &own) == 0)
+        let script = """
+            import os, socket, sys
+            address = "\\0nsrun-join/1/\(getuid())/\(own.st_ino)/\(group.name)"
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(address)
+            \(trick)
+            print("bound", flush=True); sys.stdin.readline()
+            """
+        let thief = try Conversation([Bench.current().nsrun, "--", "python3", "-c", script])
+        #expect(thief.line() == "bound")
+        let seen = try group.runs("true")
+        #expect(seen.status == 125, "\(seen)")
+        #expect(seen.error.hasPrefix("nsrun: cannot join the group \(group.name): "), "\(seen)")
+        thief.hangUp()
+    }
+
+    /// A newcomer is among the members before its command starts, with directories of the host still open.
+    @Test func membersDoNotGetAtWhatNewcomersHaveOpen() throws {
+        var host = stat()
+        #expect(stat("/", &host) == 0)
+        let group = Group()
+        let script = """
+            perl -e '$| = 1; print "looking\\n"; $end = time + 4;
+            while (time < $end) {
+                opendir(D, "/proc"); for $p (grep /^[0-9]/, readdir D) {
+                    for $fd (3 .. 9) {
+                        for $up (".", "../../../..") {
+                            my ($device, $number) = stat "/proc/$p/fd/$fd/$up" or next;
+                            print "OUT\\n" if "$device $number" eq "\(host.st_dev) \(host.st_ino)";
+                        }
+                    }
+                }
+            }'
+            """
+        let member = try group.member(script)
+        _ = member.line()
+        #expect(member.line() == "looking")
+        for _ in 0..<40 { expect(try group.runs("true"), exits: 0) }
+        #expect(member.rest() == [])
+    }
 }

@@ -111,6 +111,22 @@ import Testing
         expect(seen, prints: "0\n1\n2\n3")
     }
 
+    /// Before Linux 5.9 there is no close_range(2).
+    @Test(arguments: [[], ["--share-pid"]])
+    func oneByOneTheyAreClosedToo(shape: [String]) throws {
+        let bench = try Bench.current()
+        let seen = try run(
+            [
+                "sh", "-c", "exec \"$@\" 9</", "sh", bench.nsrun, "--rootfs", bench.rootfs,
+                "--ro-bind-fd",
+                "9", "/mnt", "--info-fd", "8",
+            ] + shape + [
+                "--", "sh", "-c",
+                "ls /proc/self/fd; sleep 0.3; for f in /proc/1/fd/9 /proc/1/fd/8; do readlink $f; done; :",
+            ], refusing: "close_range=ENOSYS", descriptors: [8: ""])
+        #expect(seen.output == "0\n1\n2\n3", "\(seen)")
+    }
+
     @Test func pidOneHoldsNoDescriptorOfTheCaller() throws {
         // Pid 1 closes them while the command starts, so it may take a moment.
         let script = """
@@ -121,7 +137,7 @@ import Testing
             done
             echo $count
             """
-        try expect(inRoot(script, descriptors: [7: "x"]), prints: "0")
+        try expect(inRoot(script, ["--info-fd", "8"], descriptors: [7: "x", 8: ""]), prints: "0")
     }
 
     @Test(arguments: [[], ["--as-pid-1"], ["--share-pid"], ["--timeout", "50"]])

@@ -104,16 +104,19 @@ import Testing
         #expect(try count() < before + 20)
     }
 
-    /// A directory of the host that the launching program has to itself would be a way out through
-    /// /proc/1/fd, if only for the moment in which the command starts.
-    @Test func pidOneHoldsNothingOfTheLaunchingProgram() throws {
+    /// Pid 1 is a copy of the launching program: its memory and what it has open are none of the command's business,
+    /// not even for the moment in which that starts.
+    @Test func pidOneTellsNothingOfTheLaunchingProgram() throws {
         let root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         defer { close(root) }
-        for _ in 0..<50 {
-            let seen = try run([
-                "/bin/sh", "-c", "cd /proc/1/fd; for fd in *; do [ -d $fd ] && echo $fd; done; :",
-            ])
-            #expect(seen.output == "")
+        let script = """
+            for place in fd/\(root)/. environ mem; do
+                cat /proc/1/$place 2>&1 >/dev/null | grep -o 'Permission denied'
+            done
+            """
+        for _ in 0..<20 {
+            let seen = try run(["/bin/sh", "-c", ByteString(script)])
+            #expect(seen.output == String(repeating: "Permission denied\n", count: 3))
         }
     }
 

@@ -45,6 +45,7 @@ import Testing
             $0.environment.start = .empty
             $0.namespaces.new = [.user, .mount, .pid, .network]
             $0.lifecycle.diesWithParent = true
+            $0.lifecycle.newKeyring = true
         }
         #expect(changed(.action) == wanted)
     }

@@ -68,6 +68,7 @@ enum nsrun_op {
     NSRUN_OP_IDS,             ///< value: uid, value2: gid
     NSRUN_OP_REDIRECT,        ///< fd, value: the descriptor that becomes it
     NSRUN_OP_SESSION,         ///< setsid
+    NSRUN_OP_KEYRING,         ///< a session keyring of its own
     NSRUN_OP_PERSONALITY,     ///< value: PER_*
     NSRUN_OP_DEATH_SIGNAL,    ///< SIGKILL when the parent goes
     NSRUN_OP_NO_NEW_PRIVS,
@@ -139,6 +140,9 @@ enum {
     NSRUN_ANSWERED = 1 << 11,         ///< and then waits for the launcher's answer
     NSRUN_CLEAN_START = 1 << 12,      ///< the command gets no descriptor above 2 and no ignored signal
     NSRUN_NO_PIDFD = 1 << 13,         ///< do without pidfd_open(2)
+    NSRUN_READABLE_INIT = 1 << 14,    ///< pid 1 may be looked at in /proc
+    NSRUN_RESTORE_CHILDREN = 1 << 15, ///< the command ignores SIGCHLD if it was ignored before
+    NSRUN_PLACES_BY_UMASK = 1 << 16,  ///< what is made for a mount is as accessible as the umask allows
 };
 
 struct nsrun_plan {
@@ -245,8 +249,15 @@ int nsrun_poll2(int a, int b, int64_t nanoseconds);
 int nsrun_pipe(int fds[2]);
 /// A pair of connected sockets that keep records apart (unix(7)), close-on-exec.
 int nsrun_socket_pair(int fds[2]);
-int nsrun_stop_self(void);
+/// Stops this process, but for no longer than that many nanoseconds, where they are not negative.
+int nsrun_stop_self(int64_t nanoseconds);
+/// Whether there is a controlling terminal.
+bool nsrun_has_terminal(void);
 int nsrun_die_with_parent(void);
+/// Gives SIGCHLD, which this program may have been started with ignored, its default action: nobody could be waited
+/// for. nsrun_disregard_children() undoes that.
+void nsrun_heed_children(void);
+void nsrun_disregard_children(void);
 /// Closes every descriptor above 2 except the ones given.
 void nsrun_close_others(const int *keep, size_t count);
 
@@ -401,9 +412,14 @@ void *nsrun_yaml_open(const char *bytes, size_t length);
 void nsrun_yaml_next(void *reader, struct nsrun_yaml_event *event);
 void nsrun_yaml_close(void *reader);
 
-/// The seccomp program that lets calls of real root appear to succeed: chown, set*id, setgroups, capset
-/// and mknod of devices, or the last alone. Returns its length in bytes or a negative errno.
-ssize_t nsrun_fake_root_filter(bool only_devices, char *program, size_t capacity);
+enum nsrun_filter {
+    NSRUN_FILTER_FAKE_ROOT,     ///< chown, set*id, setgroups, capset and mknod of devices appear to succeed
+    NSRUN_FILTER_FAKE_DEVICES,  ///< the last of these alone
+    NSRUN_FILTER_TERMINAL,      ///< TIOCSTI and TIOCLINUX, which put words into a terminal's mouth, fail with EPERM
+};
+
+/// Makes a seccomp program. Returns its length in bytes or a negative errno.
+ssize_t nsrun_make_filter(enum nsrun_filter kind, char *program, size_t capacity);
 
 uint64_t nsrun_capability_all(void);
 /// The number of a capability by its name ("cap_net_admin", "CAP_NET_ADMIN", "net_admin"), or -1.

@@ -64,8 +64,8 @@ struct EnginePlanner {
         plan.adoptsStrays = true
         for step in original.steps {
             switch step.action {
-            case .dieWithParent, .await, .redirect, .newSession, .limit, .personality32,
-                .noNewPrivileges:
+            case .dieWithParent, .await, .redirect, .newSession, .newKeyring, .limit,
+                .personality32, .noNewPrivileges:
                 plan.steps.append(step)
             case .filter where engine == .fakechroot: plan.steps.append(step)
             case .changeDirectory:

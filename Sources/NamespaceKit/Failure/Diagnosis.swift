@@ -291,6 +291,8 @@ struct Diagnosis {
         case .hostname: code == EPERM ? "a uts namespace is needed: \(words.unshare)uts" : nil
         case .remountReadOnly(let target) where code == EINVAL:
             "\(target.text) is not a mount point"
+        case .newKeyring where code == EDQUOT:
+            "keys of yours take up all that is allowed: sysctl kernel.keys.maxkeys"
         case .hostDirectory: "give a directory in which you may write"
         case .changeMode where code == EROFS || code == EPERM:
             "only what is yours and writable can be changed: \(words.memoryLayer)"

@@ -58,6 +58,7 @@ extension Step {
         case .redirect(let descriptor, let target):
             "make descriptor \(descriptor) descriptor \(target)"
         case .newSession: "start a new session"
+        case .newKeyring: "join a new session keyring"
         case .changeDirectory(let candidates): "change directory to \(list(candidates))"
         case .limit(let limit): limit.description
         case .personality32: "let uname(2) name the 32-bit architecture"

@@ -65,6 +65,9 @@ struct LoweredPlan {
         add(NSRUN_TRACE, source.tracesSteps)
         add(NSRUN_CLEAN_START, source.startsClean)
         add(NSRUN_NO_PIDFD, !source.usesProcessDescriptors)
+        add(NSRUN_READABLE_INIT, source.showsInit)
+        add(NSRUN_RESTORE_CHILDREN, !source.startsClean && source.privateTree == nil)
+        add(NSRUN_PLACES_BY_UMASK, source.makesPlacesByUmask)
         return flags
     }
 
@@ -174,6 +177,7 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_REDIRECT, value: UInt64(target))
             step.fd = descriptor
         case .newSession: set(&step, NSRUN_OP_SESSION)
+        case .newKeyring: set(&step, NSRUN_OP_KEYRING)
         case .changeDirectory(let candidates):
             set(&step, NSRUN_OP_CHDIR)
             step.list = keep(list: candidates)

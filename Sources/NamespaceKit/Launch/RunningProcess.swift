@@ -40,6 +40,7 @@ public final class RunningProcess {
     var hasTold: Bool { command != nil }
     /// A program inside is still to tell of the command.
     var isBeforeCommand: Bool { plan.statusDescriptor != nil && command == nil }
+    private var hasStarted = false
     /// What the executor told last.
     private var ended: ExitStatus?
     /// What the command used, and the children that it waited for; known when it has ended. What its
@@ -104,11 +105,16 @@ public final class RunningProcess {
         switch nsrun_report_kind(rawValue: report.pointee.kind) {
         case NSRUN_REPORT_FAILED:
             closeStatus()
+            kill()  // it is about to end, if it is true
             _ = try? reap(block: true)
             var record = Diagnosis.Record(report)
             record.addComplaint(from: complaints)
-            throw diagnosis.explain(record)
+            var error = diagnosis.explain(record)
+            // A command that could say so would be started again with less around it.
+            if hasStarted || plan.showsInit { error.refusal = nil }
+            throw error
         case NSRUN_REPORT_STARTED:
+            hasStarted = true
             if plan.statusDescriptor != nil { command = report.pointee.value }
             return .started(pid: report.pointee.value)
         case NSRUN_REPORT_STEP:

@@ -134,7 +134,9 @@ public struct Supervisor {
             let own = try? process.reap(block: true)
             if result == nil { result = own }
         }
-        if process.plan.adoptsStrays { nsrun_kill_strays() }
+        if process.plan.adoptsStrays, timedOut || !process.plan.sparesStrays {
+            nsrun_kill_strays()
+        }
         if process.plan.statusDescriptor != nil, !process.hasTold, !timedOut {
             throw LaunchError(
                 .setup, "proot could not start the command",
@@ -209,7 +211,7 @@ public struct Supervisor {
         // Where we are told that the command has stopped, we stop then: before that the command may
         // still read from the terminal, and it may choose not to stop at all.
         let isTold = process.plan.shape == .childWithInit || process.plan.adoptsStrays
-        if !isTold { _ = nsrun_stop_self() }
+        if !isTold { stop() }
     }
 
     /// Until a program inside has told of the command, signals would reach the engine alone.
@@ -227,8 +229,8 @@ public struct Supervisor {
     }
 
     /// The command has stopped: so do we, for the shell to notice. The signal that continues us comes
-    /// in like any other and is handed on.
+    /// in like any other and is handed on. A time limit goes on, and continues us when it is reached.
     private func stop() {
-        _ = nsrun_stop_self()
+        if !timedOut { _ = nsrun_stop_self(remaining) }
     }
 }

@@ -36,7 +36,10 @@ public struct Explanation {
         }
         for (index, step) in plan.steps.enumerated() {
             if index == plan.commandStart, plan.shape == .childWithInit {
-                line("start the command's process; pid 1 stays to reap and to forward signals", nil)
+                let parent = plan.namespaces.contains(.pid) ? "pid 1" : "its parent"
+                line(
+                    "start the command's process; \(parent) stays to reap and to forward signals",
+                    nil)
             }
             line(step.description, step.origin)
         }

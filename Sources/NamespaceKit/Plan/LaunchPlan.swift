@@ -66,6 +66,8 @@ public struct LaunchPlan: Sendable, Equatable {
     public var lifecycle: Lifecycle
     /// See ``LaunchRequest/startsClean``.
     public var startsClean = false
+    /// See ``LaunchRequest/makesPlacesByUmask``.
+    public var makesPlacesByUmask = false
     /// See ``EnvironmentRequest/setsPWD``.
     public var setsPWD = true
     /// The launcher waits for the command to start, not only for it to end.
@@ -79,6 +81,8 @@ public struct LaunchPlan: Sendable, Equatable {
     /// The launcher adopts what the command leaves behind, and ends it with the command: no pid namespace
     /// does.
     var adoptsStrays = false
+    /// These live on, unless the command has reached its time limit.
+    var sparesStrays = false
     /// The command's start and end are told on the status pipe by a program inside, under this number.
     var statusDescriptor: Int32?
     /// The launcher keeps them open as long as it watches.
@@ -90,6 +94,10 @@ public struct LaunchPlan: Sendable, Equatable {
 }
 
 extension LaunchPlan {
+    /// Pid 1 can be looked at in proc, by the command as well: for a caller who asks which process it is, as
+    /// `flatpak enter` does. What it says is not to be trusted once the command runs.
+    var showsInit: Bool { lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil }
+
     /// The steps between these two are the work of a group's first process alone.
     var joinIndex: Int? {
         steps.firstIndex { if case .join = $0.action { true } else { false } }

@@ -19,6 +19,7 @@ extension Planner {
     mutating func planCommand() throws(LaunchError) {
         planEnvironment()
         planPackageManager()
+        if request.lifecycle.newKeyring { add(.newKeyring) }
         // Pid 1 gives up what the command must not have, too, and the command inherits that.
         if plan.shape == .childWithInit { planPrivileges() }
         plan.commandStart = plan.steps.count
@@ -41,10 +42,18 @@ extension Planner {
         }
         for filter in request.filters { add(.filter(filter)) }
         if request.fakesRoot || request.fakesDeviceNodes {
-            let filter = try FakeRoot.filter(onlyDevices: !request.fakesRoot)
+            let filter = try SystemCallFilter.fakeRoot(onlyDevices: !request.fakesRoot)
             add(.filter(filter), word(words.fakeRoot))
         }
+        if keepsCallersTerminal { add(.filter(try SystemCallFilter.terminal())) }
         planProgram()
+    }
+
+    /// The command shares the caller's terminal, and could type into it what his shell would run outside. Where it
+    /// has his home directory it needs no such way.
+    private var keepsCallersTerminal: Bool {
+        guard case .rootfs = request.view, facts.hasTerminal else { return false }
+        return !request.lifecycle.newSession && request.home != .bound
     }
 
     private var isRootInside: Bool { (request.user ?? facts.userID) == 0 }

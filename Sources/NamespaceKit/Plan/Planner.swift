@@ -67,6 +67,7 @@ public struct Planner {
         plan.refusesLinks = request.view == .empty
         plan.toleratesSubmounts = request.toleratesSubmounts
         plan.startsClean = request.startsClean
+        plan.makesPlacesByUmask = request.makesPlacesByUmask
         plan.setsPWD = request.environment.setsPWD
         plan.usesProcessDescriptors = !request.avoided.contains(.processDescriptors)
         plan.steps.reserveCapacity(48 + request.operations.count)
@@ -150,6 +151,8 @@ public struct Planner {
             plan.entered.append(.init(descriptor: descriptor, kind: .pid))
         }
         plan.shape = isWatched ? hasInit ? .childWithInit : .child : .inPlace
+        plan.adoptsStrays = lifecycle.timeout != nil && !namespaces.contains(.pid) && !isParent
+        plan.sparesStrays = plan.adoptsStrays
         if request.join != nil {
             planLabels()
             if lifecycle.diesWithParent { add(.dieWithParent) }

@@ -64,6 +64,8 @@ public struct Step: Sendable, Equatable {
         // The command
         case redirect(descriptor: Int32, to: Int32)
         case newSession
+        /// An empty session keyring (session-keyring(7)) in place of the caller's.
+        case newKeyring
         case changeDirectory([ByteString])
         case limit(ResourceLimit)
         /// uname(2) names the 32-bit architecture (personality(2), `PER_LINUX32`).

@@ -1,0 +1,82 @@
+// The descriptors of this process, many at a time.
+
+#define _GNU_SOURCE
+#include <linux/close_range.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "world.h"
+
+/// Where there is no list: as far as the limit allows.
+static void try_each(void (*visit)(void *context, int fd), void *context) {
+    struct rlimit limit = {.rlim_max = 1 << 16};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    const int end = limit.rlim_max < 1 << 20 ? (int)limit.rlim_max : 1 << 20;
+    for (int fd = 0; fd < end; fd++)
+        if (fcntl(fd, F_GETFD) >= 0)
+            visit(context, fd);
+}
+
+void nsrun_each_descriptor(int proc, void (*visit)(void *context, int fd), void *context) {
+    const int list =
+        nsrun_result(openat(proc, proc < 0 ? "/proc/self/fd" : "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (list < 0) {
+        try_each(visit, context);
+        return;
+    }
+    char buffer[4096] __attribute__((aligned(8)));
+    long count;
+    while ((count = syscall(SYS_getdents64, list, buffer, sizeof buffer)) > 0) {
+        for (long at = 0; at < count;) {
+            const struct nsrun_entry *entry = (const void *)(buffer + at);
+            at += entry->size;
+            const int fd = atoi(entry->name);
+            if (entry->name[0] != '.' && fd != list)
+                visit(context, fd);
+        }
+    }
+    close(list);
+}
+
+struct range {
+    unsigned first, last;
+};
+
+static void close_in(void *range, int fd) {
+    const struct range *r = range;
+    if ((unsigned)fd >= r->first && (unsigned)fd <= r->last)
+        close(fd);
+}
+
+static void mark_in(void *range, int fd) {
+    const struct range *r = range;
+    if ((unsigned)fd >= r->first && (unsigned)fd <= r->last)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+void nsrun_close_between(unsigned first, unsigned last) {
+    struct range range = {.first = first, .last = last};
+    if (nsrun_close_range(first, last, 0) != 0)   // before Linux 5.9
+        nsrun_each_descriptor(-1, close_in, &range);
+}
+
+void nsrun_close_at_exec(unsigned first) {
+    struct range range = {.first = first, .last = ~0u};
+    if (nsrun_close_range(first, ~0u, CLOSE_RANGE_CLOEXEC) != 0)   // before Linux 5.11
+        nsrun_each_descriptor(-1, mark_in, &range);
+}
+
+void nsrun_close_others(const int *keep, size_t count) {
+    unsigned from = 3;
+    for (;;) {
+        unsigned next = ~0u;
+        for (size_t i = 0; i < count; i++)
+            if (keep[i] >= (int)from && (unsigned)keep[i] < next)
+                next = (unsigned)keep[i];
+        if (next > from)
+            nsrun_close_between(from, next == ~0u ? next : next - 1);
+        if (next == ~0u)
+            return;
+        from = next + 1;
+    }
+}
