@@ -40,30 +40,23 @@ void nsrun_each_descriptor(int proc, void (*visit)(void *context, int fd), void 
 
 struct range {
     unsigned first, last;
+    bool at_exec;
 };
 
-static void close_in(void *range, int fd) {
-    const struct range *r = range;
-    if ((unsigned)fd >= r->first && (unsigned)fd <= r->last)
+static void close_in(void *context, int fd) {
+    const struct range *range = context;
+    if ((unsigned)fd < range->first || (unsigned)fd > range->last)
+        return;
+    if (range->at_exec)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    else
         close(fd);
 }
 
-static void mark_in(void *range, int fd) {
-    const struct range *r = range;
-    if ((unsigned)fd >= r->first && (unsigned)fd <= r->last)
-        fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
-void nsrun_close_between(unsigned first, unsigned last) {
-    struct range range = {.first = first, .last = last};
-    if (nsrun_close_range(first, last, 0) != 0)   // before Linux 5.9
+void nsrun_close_range(unsigned first, unsigned last, unsigned flags) {
+    struct range range = {.first = first, .last = last, .at_exec = flags & CLOSE_RANGE_CLOEXEC};
+    if (syscall(SYS_close_range, first, last, flags) != 0)
         nsrun_each_descriptor(-1, close_in, &range);
-}
-
-void nsrun_close_at_exec(unsigned first) {
-    struct range range = {.first = first, .last = ~0u};
-    if (nsrun_close_range(first, ~0u, CLOSE_RANGE_CLOEXEC) != 0)   // before Linux 5.11
-        nsrun_each_descriptor(-1, mark_in, &range);
 }
 
 void nsrun_close_others(const int *keep, size_t count) {
@@ -74,7 +67,7 @@ void nsrun_close_others(const int *keep, size_t count) {
             if (keep[i] >= (int)from && (unsigned)keep[i] < next)
                 next = (unsigned)keep[i];
         if (next > from)
-            nsrun_close_between(from, next == ~0u ? next : next - 1);
+            nsrun_close_range(from, next == ~0u ? next : next - 1, 0);
         if (next == ~0u)
             return;
         from = next + 1;

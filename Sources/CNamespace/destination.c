@@ -413,7 +413,12 @@ int nsrun_open_below(const char *root, const char *path, int flags) {
 }
 
 int nsrun_open_inside(const struct nsrun_world *w, const char *path, int flags) {
-    return w->entered ? nsrun_open_below("/", path, flags) : nsrun_open(path, flags);
+    if (!w->entered)
+        return nsrun_open(path, flags);
+    const int fd = w->no_openat2
+                       ? -ENOSYS
+                       : nsrun_openat2(AT_FDCWD, path, (uint64_t)flags, RESOLVE_NO_MAGICLINKS);
+    return fd == -ENOSYS ? nsrun_open_below("/", path, flags) : fd;
 }
 
 int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker *make) {

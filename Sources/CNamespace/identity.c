@@ -87,6 +87,8 @@ int nsrun_drop_capabilities(const struct nsrun_capabilities *capabilities) {
     return 0;
 }
 
+void nsrun_hide(void) { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+
 int nsrun_seccomp(const void *program, size_t length) {
     struct sock_fprog filter = {
         .len = (unsigned short)(length / sizeof(struct sock_filter)),

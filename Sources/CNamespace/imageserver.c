@@ -95,7 +95,7 @@ __attribute__((noreturn)) static void serve(const void *argument) {
     const int from[] = {fcntl(device, F_DUPFD, 10), fcntl(server->image, F_DUPFD, 10)};
     if (dup2(from[0], DEVICE) < 0 || dup2(from[1], IMAGE) < 0)
         _exit(1);
-    nsrun_close_between(5, ~0u);
+    nsrun_close_range(5, ~0u, 0);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     forbid_writing();
     forbid_sockets();

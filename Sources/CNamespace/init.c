@@ -170,14 +170,6 @@ static void close_private(struct nsrun_world *w) {
     w->proc = w->root = w->base = w->scratch = w->workspace = w->parent = -1;
 }
 
-/// Who is no longer dumpable can be traced, and read in /proc, by nobody but the host's root. Pid 1 is a copy of
-/// the launcher, whose memory the command must not see, and what pid 1 says to the launcher must not be the
-/// command's to say. The command's own exec makes it dumpable again.
-static void hide(const struct nsrun_world *w) {
-    if (!(w->plan->flags & NSRUN_READABLE_INIT))
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
-
 /// The command's filters hold for pid 1 as well, or the command could do through it what they forbid.
 static void filter_self(const struct nsrun_world *w) {
     for (size_t i = w->plan->command_start; i < w->plan->count; i++) {
@@ -195,7 +187,10 @@ void nsrun_init(struct nsrun_world *w) {
         setsid();
     nsrun_heed_children();   // a program that launches may ignore them
     close_private(w);
-    hide(w);
+    // Pid 1 is a copy of the launcher, whose memory the command must not see, and what pid 1 tells the launcher
+    // must not be the command's to tell.
+    if (!(w->plan->flags & NSRUN_READABLE_INIT))
+        nsrun_hide();
     one.command = clone(command_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &one);
     if (one.command < 0) {
         w->report->kind = NSRUN_REPORT_FAILED;

@@ -20,7 +20,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -97,10 +96,6 @@ static int new_socket(void) {
     close(fd);
     return moved;
 }
-
-/// No member of the group, each of which may trace the others, shall get at what is open here until the command
-/// starts, whose exec undoes this.
-static void hide(void) { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 
 // MARK: The first
 
@@ -183,7 +178,7 @@ int nsrun_share(struct nsrun_world *w, const struct nsrun_step *step) {
             error = add(w, &group, fds, others[i].kind, others[i].file);
     if (w->users > 1 && error == 0)
         error = add(w, &group, fds, CLONE_NEWUSER, "self/ns/user");
-    hide();
+    nsrun_hide();   // as newcomers do, see enter()
     if (error == 0)
         error = nsrun_send_descriptors(w->group, &group, sizeof group, fds, group.count);
     for (unsigned i = 0; i < group.count; i++)
@@ -240,7 +235,8 @@ static int enter(struct nsrun_world *w, const struct nsrun_group *group, const i
         return -EEXIST;
     }
     w->call = NSRUN_CALL_STEP;
-    hide();
+    // No member, each of which may trace the others, shall get at what is open here until the command starts.
+    nsrun_hide();
     for (unsigned i = 0; i < group->count; i++)
         if (setns(fds[i], (int)group->kinds[i]) != 0)
             return -errno;

@@ -1,6 +1,7 @@
 // The last steps: the working directory and the program itself.
 
 #define _GNU_SOURCE
+#include <linux/close_range.h>
 #include <string.h>
 
 #include "world.h"
@@ -53,7 +54,7 @@ static void start_clean(void) {
     const struct nsrun_sigaction by_default = {.handler = SIG_DFL};
     for (int number = 1; number <= 64; number++)
         nsrun_set_signal(number, &by_default);
-    nsrun_close_at_exec(3);
+    nsrun_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
 /// A program's name is the root's to resolve, too, and nothing of the host's is needed any more.

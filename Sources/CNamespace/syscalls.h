@@ -67,10 +67,6 @@ static inline int nsrun_set_signal(int number, const struct nsrun_sigaction *act
     return nsrun_result(syscall(SYS_rt_sigaction, number, action, NULL, sizeof action->mask));
 }
 
-static inline int nsrun_close_range(unsigned first, unsigned last, unsigned flags) {
-    return nsrun_result(syscall(SYS_close_range, first, last, flags));
-}
-
 /// The kernel's own signal set: no lock, and the signals that the C library keeps to itself are covered.
 static inline int nsrun_sigprocmask(int how, const uint64_t *set, uint64_t *old) {
     return nsrun_result(syscall(SYS_rt_sigprocmask, how, set, old, sizeof *set));

@@ -167,6 +167,9 @@ int nsrun_linker_cache(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_need_glibc(struct nsrun_world *w, const struct nsrun_step *step);
 
 // identity.c
+/// From now on nobody but the host's root can trace this process or read it in /proc, whatever user it is; with it
+/// all that shares its memory, until one of these starts a program (PR_SET_DUMPABLE).
+void nsrun_hide(void);
 int nsrun_drop_capabilities(const struct nsrun_capabilities *capabilities);
 int nsrun_seccomp(const void *program, size_t length);
 
@@ -193,10 +196,8 @@ void nsrun_send(int fd, const struct nsrun_report *report);
 // descriptors.c
 /// Visits every descriptor that is open, by the list in a /proc (-1 for the one at its usual place) or one by one.
 void nsrun_each_descriptor(int proc, void (*visit)(void *context, int fd), void *context);
-/// close_range(2), also before Linux 5.9.
-void nsrun_close_between(unsigned first, unsigned last);
-/// Marks all from a number on as close-on-exec, also before Linux 5.11.
-void nsrun_close_at_exec(unsigned first);
+/// close_range(2), of which Linux before 5.9 has nothing, and before 5.11 no CLOSE_RANGE_CLOEXEC.
+void nsrun_close_range(unsigned first, unsigned last, unsigned flags);
 
 // program.c
 int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step);

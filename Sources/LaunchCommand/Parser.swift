@@ -106,14 +106,14 @@ struct Parser {
         if parsed.id == .arguments {
             let descriptor = try Value.descriptor(parsed, 0)
             result.argumentDescriptors.append(descriptor)
+            let words = try ArgumentFile.read(descriptor: descriptor)
+            guard personality.isBubblewrap else { return try push(words) }
             let outer = pending
-            if personality.isBubblewrap { pending = [] }
-            try push(ArgumentFile.read(descriptor: descriptor))
-            if personality.isBubblewrap {
-                try run()
-                result.command = []
-                pending = outer
-            }
+            pending = []
+            try push(words)
+            try run()
+            result.command = []
+            pending = outer
         } else {
             result.options.append(parsed)
         }

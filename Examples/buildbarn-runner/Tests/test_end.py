@@ -56,6 +56,8 @@ class End:
             time.sleep(number / 20000)  # until it runs
             call.cancel()
         self.assert_nothing_runs()
+        time.sleep(1)  # nor does one begin that was cancelled before
+        self.assertEqual(self.runner.processes(), set())
 
     def client(self, timeout=None):
         """A client of its own that runs several actions at once."""

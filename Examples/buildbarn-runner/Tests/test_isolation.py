@@ -171,9 +171,11 @@ class Isolation:
 
 class IsolationTests(Isolation, RunnerTest):
     def test_other_actions_are_not_seen(self):
-        other = self.action("sleep", "600")
+        other = self.shell("echo >/tmp/started; sleep 600")
         other.write("secret", "secret")
         call = other.start()
+        started = other.path + "/tmp/started"
+        self.assertTrue(wait_until(lambda: os.path.exists(started)), "it has not started")
         action = self.shell(f"ls -A {BUILD}; ls -A {other.place} 2>/dev/null; ls -d /proc/[0-9]*")
         action.run()
         call.cancel()

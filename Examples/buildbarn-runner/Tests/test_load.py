@@ -1,6 +1,7 @@
 """Many actions, at once and one after the other: nothing grows, nothing is left."""
 
 import os
+import time
 
 from harness import BUILD, TIMEOUT, Action, ChrootTest, RunnerTest, status, wait_until
 
@@ -42,6 +43,9 @@ class Load:
         """In KiB."""
         return sum(int(status(pid, "VmRSS").split()[0]) for pid in self.own())
 
+    def memory_of_server(self):
+        return int(status(self.runner.process.pid, "VmRSS").split()[0])
+
     def run_in_a_row(self, count):
         for number in range(count):
             action = Action(self.runner, ["/bin/sh", "-c", f"exit {number % 100}"], self.root)
@@ -81,6 +85,24 @@ class Load:
         self.assertLess(grown, 1024)
         self.assertEqual((mounts(), files()), before)
         self.assert_nothing_runs()
+
+    def test_cancelled_in_a_row(self):
+        """Fewer than the two hundred that the connection bears."""
+        self.cancel_in_a_row(5)
+        use, memory = self.use(), self.memory_of_server()
+        self.cancel_in_a_row(20)
+        # The end of an action may be told a little late, so that another starter was needed. A leak would be of 80.
+        settled = wait_until(lambda: all(now < then + 40 for now, then in zip(self.use(), use)))
+        self.assertTrue(settled, f"{self.use()} after {use}")
+        self.assertLess(self.memory_of_server() - memory, 2048)
+
+    def cancel_in_a_row(self, rounds):
+        for number in range(rounds):
+            calls = [self.action("sleep", "600").start() for _ in range(4)]
+            time.sleep(number / 1000)
+            for call in calls:
+                call.cancel()
+            self.assert_nothing_runs()
 
 
 class LoadTests(Load, RunnerTest):

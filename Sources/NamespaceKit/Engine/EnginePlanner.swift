@@ -61,7 +61,7 @@ struct EnginePlanner {
         if original.setsPWD { plan.environment.append("PWD=" + directory) }
         plan.privateTree = tree
         plan.lockedRootfs = original.rootfs
-        plan.adoptsStrays = true
+        plan.strays = .ended
         for step in original.steps {
             switch step.action {
             case .dieWithParent, .await, .redirect, .newSession, .newKeyring, .limit,

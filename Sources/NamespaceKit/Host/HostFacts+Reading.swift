@@ -45,7 +45,7 @@ extension HostFacts {
                 facts.rootImage = finder.find()
             }
             facts.terminal = readTerminal()
-            facts.hasTerminal = nsrun_has_terminal()
+            facts.hasTerminal = request.isToSpareTerminal && nsrun_has_terminal()
         }
         if request.join == .jobStep { facts.parent = readParent() }
         facts.readPlaces(for: request)

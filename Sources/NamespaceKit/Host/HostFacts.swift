@@ -49,7 +49,7 @@ public struct HostFacts: Sendable, Equatable {
     public var devices = HostDevices()
     /// The parent of this process, see ``readParent()``; looked up where it is asked for.
     public var parent: ByteString?
-    /// The caller has a controlling terminal; looked up for a rootfs.
+    /// The caller has a controlling terminal; looked up where it is to be spared.
     public var hasTerminal = false
     /// SELinux is there and enabled.
     public var hasSELinux = false

@@ -26,7 +26,7 @@ public struct Supervisor {
         var previous: UInt64 = 0
         _ = nsrun_block_all_signals(&previous)
         try enter(plan.entered)
-        if plan.adoptsStrays { _ = nsrun_adopt_strays() }
+        if plan.strays != .notAdopted { _ = nsrun_adopt_strays() }
         var plan = plan
         let report = StatusReport(plan)
         plan.announcesStart = report.wantsStart || plan.isAttempt
@@ -134,8 +134,10 @@ public struct Supervisor {
             let own = try? process.reap(block: true)
             if result == nil { result = own }
         }
-        if process.plan.adoptsStrays, timedOut || !process.plan.sparesStrays {
-            nsrun_kill_strays()
+        switch process.plan.strays {
+        case .notAdopted: break
+        case .endedAtLimit: if timedOut { nsrun_kill_strays() }
+        case .ended: nsrun_kill_strays()
         }
         if process.plan.statusDescriptor != nil, !process.hasTold, !timedOut {
             throw LaunchError(
@@ -195,7 +197,7 @@ public struct Supervisor {
             if number <= 0 { return }
             if number == SIGCHLD {
                 // Looked at when the status pipe has been read.
-                if process.plan.adoptsStrays, nsrun_reap_strays(process.pid) { stop() }
+                if process.plan.strays != .notAdopted, nsrun_reap_strays(process.pid) { stop() }
             } else if process.isBeforeCommand {
                 early |= 1 << UInt64(number - 1)
             } else {
@@ -210,7 +212,7 @@ public struct Supervisor {
         guard number == SIGTSTP || number == SIGTTIN || number == SIGTTOU else { return }
         // Where we are told that the command has stopped, we stop then: before that the command may
         // still read from the terminal, and it may choose not to stop at all.
-        let isTold = process.plan.shape == .childWithInit || process.plan.adoptsStrays
+        let isTold = process.plan.shape == .childWithInit || process.plan.strays != .notAdopted
         if !isTold { stop() }
     }
 

@@ -78,11 +78,10 @@ public struct LaunchPlan: Sendable, Equatable {
     public var privateTree: PrivateTree?
     /// The rootfs, where no step mounts it.
     var lockedRootfs: ByteString?
-    /// The launcher adopts what the command leaves behind, and ends it with the command: no pid namespace
-    /// does.
-    var adoptsStrays = false
-    /// These live on, unless the command has reached its time limit.
-    var sparesStrays = false
+    /// What becomes of what the command leaves behind where no pid namespace ends it. The launcher has to adopt
+    /// what it may have to end.
+    enum Strays { case notAdopted, endedAtLimit, ended }
+    var strays = Strays.notAdopted
     /// The command's start and end are told on the status pipe by a program inside, under this number.
     var statusDescriptor: Int32?
     /// The launcher keeps them open as long as it watches.

@@ -45,15 +45,10 @@ extension Planner {
             let filter = try SystemCallFilter.fakeRoot(onlyDevices: !request.fakesRoot)
             add(.filter(filter), word(words.fakeRoot))
         }
-        if keepsCallersTerminal { add(.filter(try SystemCallFilter.terminal())) }
+        if request.isToSpareTerminal, facts.hasTerminal {
+            add(.filter(try SystemCallFilter.terminal()))
+        }
         planProgram()
-    }
-
-    /// The command shares the caller's terminal, and could type into it what his shell would run outside. Where it
-    /// has his home directory it needs no such way.
-    private var keepsCallersTerminal: Bool {
-        guard case .rootfs = request.view, facts.hasTerminal else { return false }
-        return !request.lifecycle.newSession && request.home != .bound
     }
 
     private var isRootInside: Bool { (request.user ?? facts.userID) == 0 }

@@ -151,8 +151,9 @@ public struct Planner {
             plan.entered.append(.init(descriptor: descriptor, kind: .pid))
         }
         plan.shape = isWatched ? hasInit ? .childWithInit : .child : .inPlace
-        plan.adoptsStrays = lifecycle.timeout != nil && !namespaces.contains(.pid) && !isParent
-        plan.sparesStrays = plan.adoptsStrays
+        if lifecycle.timeout != nil, !namespaces.contains(.pid), !isParent {
+            plan.strays = .endedAtLimit
+        }
         if request.join != nil {
             planLabels()
             if lifecycle.diesWithParent { add(.dieWithParent) }
