@@ -37,12 +37,14 @@ import Testing
     func nothingIsTypedInTheCallersPlace(shape: [String]) throws {
         let script = """
             use POSIX; my $call = (POSIX::uname())[4] eq "x86_64" ? 16 : 29; my $key = "x";
-            $! = 0; syscall($call, 0, 0x5412, $key); print "TIOCSTI: $!\\n";
-            $! = 0; syscall($call, 0, 0x7fffffff00005412, $key); print "and more: $!\\n";
+            for my $request (0x5412, 0x7fffffff00005412) {
+                my $typed = syscall($call, 0, $request, $key) == 0;
+                print $typed ? "typed" : $!{EPERM} || $!{EIO} ? "refused" : "$!", " once\\n";
+            }
             """
         let terminal = try Terminal(nsrun: shape + ["perl", "-e", script])
-        terminal.expect("TIOCSTI: Operation not permitted")
-        terminal.expect("and more: Operation not permitted")
+        // By the filter or, with EIO, by the kernel itself.
+        for _ in 0..<2 { terminal.expect("refused once") }
         #expect(terminal.child.wait() == 0)
     }
 

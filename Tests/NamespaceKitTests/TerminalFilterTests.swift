@@ -6,7 +6,7 @@ import Testing
 @Suite struct TerminalFilterTests {
     private func hasFilter(_ request: LaunchRequest, onTerminal: Bool = true) throws -> Bool {
         var facts = HostFacts.alice
-        facts.hasTerminal = onTerminal
+        facts.hasOpenTerminal = onTerminal
         let program = try SystemCallFilter.terminal()
         return try plan(request, on: facts).steps.contains { $0.action == .filter(program) }
     }

@@ -45,7 +45,8 @@ extension HostFacts {
                 facts.rootImage = finder.find()
             }
             facts.terminal = readTerminal()
-            facts.hasTerminal = request.isToSpareTerminal && nsrun_has_terminal()
+            facts.hasOpenTerminal =
+                request.isToSpareTerminal && nsrun_has_terminal() && !facts.kernelSparesTerminals
         }
         if request.join == .jobStep { facts.parent = readParent() }
         facts.readPlaces(for: request)
@@ -89,6 +90,13 @@ extension HostFacts {
             next += 1
         }
         return entries
+    }
+
+    /// Since Linux 6.2 it can refuse TIOCSTI by itself, since 6.7 it refuses what TIOCLINUX could do.
+    private var kernelSparesTerminals: Bool {
+        kernel >= KernelRelease(major: 6, minor: 7)
+            && HostFacts.readFile("/proc/sys/dev/tty/legacy_tiocsti", limit: 8)?.first
+                == UInt8(ascii: "0")
     }
 
     private static func readTerminal() -> ByteString? {

@@ -49,8 +49,9 @@ public struct HostFacts: Sendable, Equatable {
     public var devices = HostDevices()
     /// The parent of this process, see ``readParent()``; looked up where it is asked for.
     public var parent: ByteString?
-    /// The caller has a controlling terminal; looked up where it is to be spared.
-    public var hasTerminal = false
+    /// The caller has a controlling terminal, and this kernel lets a program type into it; looked up where that is
+    /// to be spared.
+    public var hasOpenTerminal = false
     /// SELinux is there and enabled.
     public var hasSELinux = false
 

@@ -45,7 +45,7 @@ extension Planner {
             let filter = try SystemCallFilter.fakeRoot(onlyDevices: !request.fakesRoot)
             add(.filter(filter), word(words.fakeRoot))
         }
-        if request.isToSpareTerminal, facts.hasTerminal {
+        if request.isToSpareTerminal, facts.hasOpenTerminal {
             add(.filter(try SystemCallFilter.terminal()))
         }
         planProgram()
