@@ -84,6 +84,15 @@ int nsrun_open_proc(struct nsrun_world *w) {
     return w->proc;
 }
 
+void nsrun_let_go(struct nsrun_world *w) {
+    int *const own[] = {&w->root, &w->base, &w->scratch, &w->workspace, &w->parent, &w->proc};
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (*own[i] >= 0)
+            close(*own[i]);
+        *own[i] = -1;
+    }
+}
+
 /// One write to a file of the host's /proc, also where the new root has none or another one.
 static int write_once(struct nsrun_world *w, const struct nsrun_step *step) {
     const char *below = step->target + strlen("/proc/");

@@ -159,15 +159,16 @@ static void close_if_private(void *world, int fd) {
         close(fd);
 }
 
-/// Nothing of the host may be open here when the command starts: it may find a way to look into /proc/1/fd.
-/// What was opened during set-up goes, and what the launching program has to itself, close-on-exec, goes here
-/// rather than at the command's exec; so does what the command is not to have.
+/// What was opened during set-up goes before the command starts, and so does what the command is not to have. The
+/// rest follows when it has started; until then nobody can look into /proc/1/fd but where pid 1 is to be seen:
+/// there what the launching program has to itself, close-on-exec, goes here as well.
 static void close_private(struct nsrun_world *w) {
     for (const int *fd = w->plan->close_fds; *fd >= 0; fd++)
         if (!is_needed(w, *fd))
             close(*fd);
-    nsrun_each_descriptor(w->proc, close_if_private, w);
-    w->proc = w->root = w->base = w->scratch = w->workspace = w->parent = -1;
+    if (w->plan->flags & NSRUN_READABLE_INIT)
+        nsrun_each_descriptor(w->proc, close_if_private, w);
+    nsrun_let_go(w);
 }
 
 /// The command's filters hold for pid 1 as well, or the command could do through it what they forbid.

@@ -57,23 +57,13 @@ static void start_clean(void) {
     nsrun_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
-/// A program's name is the root's to resolve, too, and nothing of the host's is needed any more.
-static void let_go(struct nsrun_world *w) {
-    int *const own[] = {&w->root, &w->base, &w->scratch, &w->workspace, &w->parent, &w->proc};
-    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-        if (*own[i] >= 0)
-            close(*own[i]);
-        *own[i] = -1;
-    }
-}
-
 int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step) {
     const struct nsrun_plan *plan = w->plan;
     char **arguments = (char **)plan->arguments;
     const bool name_by_path = arguments[0] == NULL;
     for (const int *fd = plan->close_fds; *fd >= 0; fd++)
         close(*fd);
-    let_go(w);
+    nsrun_let_go(w);   // a program's name is the root's to resolve, too
     if (plan->flags & NSRUN_CLEAN_START)
         start_clean();
     if (plan->flags & NSRUN_RESTORE_CHILDREN)

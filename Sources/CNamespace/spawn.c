@@ -18,7 +18,7 @@ static void child_main(const struct nsrun_plan *plan, const struct nsrun_pipes *
         close(pipes->lock);
     nsrun_world_prepare(&world, plan, pipes->status_write, pipes->reply_read, &report);
     const bool has_init = plan->shape == NSRUN_SHAPE_INIT;
-    if (has_init)   // pid 1 looks through its descriptors when the new root may have no /proc
+    if (plan->flags & NSRUN_READABLE_INIT)   // it looks through its descriptors when the new root may have no /proc
         nsrun_open_proc(&world);
     if (nsrun_walk(&world, 0, has_init ? plan->command_start : plan->count) < 0) {
         nsrun_send(world.status_fd, &report);

@@ -188,6 +188,8 @@ int nsrun_loopback(void);
 int nsrun_await(int fd);
 /// The host's /proc, opened once; or a negative errno.
 int nsrun_open_proc(struct nsrun_world *w);
+/// Closes what was opened on the host's side: when the command's own steps begin it is not needed any more.
+void nsrun_let_go(struct nsrun_world *w);
 int nsrun_walk(struct nsrun_world *w, size_t from, size_t to);
 void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, int status_fd,
                          int reply_fd, struct nsrun_report *report);

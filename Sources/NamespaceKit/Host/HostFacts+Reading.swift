@@ -1,25 +1,14 @@
 import CNamespace
 
 extension HostFacts {
-    /// Asks the host what a launch of this request needs to know, and no more.
-    public static func read(for request: LaunchRequest) -> HostFacts {
+    /// Asks the host what a launch of this request needs to know, and no more. Who launches one request after the
+    /// other gives the facts of an earlier one: ids, account, environment and kernel are taken to be as they were.
+    public static func read(
+        for request: LaunchRequest, after earlier: HostFacts? = nil
+    ) -> HostFacts {
         var facts = HostFacts()
-        facts.userID = getuid()
-        facts.groupID = getgid()
-        let features = nsrun_features()
-        facts.hasMountAPI = features & NSRUN_FEATURE_MOUNT_API.rawValue != 0
-        facts.hasOpenat2 = features & NSRUN_FEATURE_OPENAT2.rawValue != 0
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 130) { buffer in
-            let release = buffer.baseAddress!
-            let machine = release + 65
-            if nsrun_uname(release, machine) == 0 {
-                let text = ByteString(cString: release)
-                facts.kernel = KernelRelease(parsing: text) ?? KernelRelease(major: 0, minor: 0)
-                facts.machine = ByteString(cString: machine)
-            }
-        }
+        if let earlier { facts.copyLasting(from: earlier) } else { facts.readLasting() }
         facts.currentDirectory = readCurrentDirectory()
-        facts.environment = readEnvironment()
         if request.identity.mapsSubordinates {
             let account = readAccount(user: facts.userID, group: facts.groupID)
             func ranges(_ path: ByteString) -> [IDRange] {
@@ -36,7 +25,7 @@ extension HostFacts {
         if request.view == .empty { facts.terminal = readTerminal() }
         var isRootfs = false
         if case .rootfs = request.view { isRootfs = true }
-        if isRootfs || request.home != .standard {
+        if facts.account == nil, isRootfs || request.home != .standard {
             facts.account = readAccount(user: facts.userID, group: facts.groupID)
         }
         if case .rootfs(let path) = request.view {
@@ -59,6 +48,32 @@ extension HostFacts {
             facts.hostTree = HostTree.read()
         }
         return facts
+    }
+
+    /// What stays as long as this program runs.
+    private mutating func readLasting() {
+        userID = getuid()
+        groupID = getgid()
+        let features = nsrun_features()
+        hasMountAPI = features & NSRUN_FEATURE_MOUNT_API.rawValue != 0
+        hasOpenat2 = features & NSRUN_FEATURE_OPENAT2.rawValue != 0
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 130) { buffer in
+            let release = buffer.baseAddress!
+            let machine = release + 65
+            if nsrun_uname(release, machine) == 0 {
+                let text = ByteString(cString: release)
+                kernel = KernelRelease(parsing: text) ?? KernelRelease(major: 0, minor: 0)
+                self.machine = ByteString(cString: machine)
+            }
+        }
+        environment = HostFacts.readEnvironment()
+    }
+
+    private mutating func copyLasting(from earlier: HostFacts) {
+        (userID, groupID, account) = (earlier.userID, earlier.groupID, earlier.account)
+        (hasMountAPI, hasOpenat2) = (earlier.hasMountAPI, earlier.hasOpenat2)
+        (kernel, machine) = (earlier.kernel, earlier.machine)
+        environment = earlier.environment
     }
 
     /// AppArmor lets namespaces be made and refuses what is done in them; and whether the kernel runs programs

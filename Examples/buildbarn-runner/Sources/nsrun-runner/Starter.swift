@@ -18,6 +18,8 @@ struct Starter {
     private let socket: SocketFile
     /// Where actions have none of their own.
     private var network: ActionNetwork?
+    /// Of the last action.
+    private var facts: HostFacts?
 
     /// The server's socket is the file that has this identity.
     init(_ configuration: Configuration, socket identity: String) throws {
@@ -42,7 +44,7 @@ struct Starter {
         socket.remove()
     }
 
-    private func answer(to message: [UInt8]) -> StarterAnswer {
+    private mutating func answer(to message: [UInt8]) -> StarterAnswer {
         do {
             return .response(try run(Buildbarn_Runner_RunRequest(serializedBytes: message)))
         } catch {
@@ -52,7 +54,7 @@ struct Starter {
     }
 
     /// Runs an action to its end.
-    private func run(
+    private mutating func run(
         _ request: Buildbarn_Runner_RunRequest
     ) throws -> Buildbarn_Runner_RunResponse {
         let files = try ActionFiles(request, of: configuration)
@@ -61,7 +63,8 @@ struct Starter {
             ownNetwork: !configuration.hasNetwork && network == nil)
         var plan: LaunchPlan?
         do {
-            let facts = HostFacts.read(for: launch)
+            let facts = HostFacts.read(for: launch, after: facts)
+            self.facts = facts
             let made = try Planner.plan(launch, on: facts)
             plan = made
             let process = try Launcher().start(made, facts: facts)
