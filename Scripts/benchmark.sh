@@ -69,7 +69,7 @@ evidence+=(
 )
 
 if is_root; then
-    restore_fuse_at_exit
+    restore_devices_at_exit
     prepare_account "${rootfs_packages[@]}" "${rivals[@]}"
     say "measuring as $account"
     # The account may not write where the chart is to go.

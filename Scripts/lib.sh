@@ -89,20 +89,26 @@ grant_of_subordinate_ids() {
         "--add-subgids $first-$((first + 65535)) $(ordinary_user)"
 }
 
-# Whether the ordinary user may open /dev/fuse, as udev lets everybody.
-can_use_fuse() { [[ $(stat -c %A /dev/fuse 2>/dev/null) == c??????rw? ]]; }
+# The needs that are devices.
+declare -A devices=([fuse-device]=/dev/fuse [tun-device]=/dev/net/tun)
 
-# For root: /dev/fuse gets its mode back when the shell ends.
-restore_fuse_at_exit() {
-    local mode
-    mode=$(stat -c %a /dev/fuse 2>/dev/null) || return 0
+# Whether the ordinary user may open a device, as udev lets everybody.
+can_use() { [[ $(stat -c %A "$1" 2>/dev/null) == c??????rw? ]]; }
+
+# For root: the devices get their modes back when the shell ends.
+restore_devices_at_exit() {
+    local device mode commands=()
+    for device in "${devices[@]}"; do
+        mode=$(stat -c %a "$device" 2>/dev/null) || continue
+        commands+=("chmod $mode $device;")
+    done
     # shellcheck disable=SC2064 # now
-    trap "chmod $mode /dev/fuse" EXIT
+    trap "${commands[*]}" EXIT
 }
 
-# prepare_host NEED...: sees to it that packages are there, a range of subordinate ids where one of the
-# needs is `subordinate-ids`, and an open /dev/fuse where one is `fuse-device`. What takes privilege is one list of commands: root runs it, sudo
-# runs it, or the administrator is asked to.
+# prepare_host NEED...: sees to it that packages are there, a range of subordinate ids where one of the needs is
+# `subordinate-ids`, and a device that everybody can open where one is of `devices`. What takes privilege is one list
+# of commands: root runs it, sudo runs it, or the administrator is asked to.
 prepare_host() {
     type -P swift >/dev/null ||
         fail "there is no Swift toolchain" "install Swift 6.2 or newer and put swift in PATH"
@@ -111,9 +117,9 @@ prepare_host() {
     for need; do
         if [[ $need == subordinate-ids ]]; then
             has_subordinate_ids || commands+=("$(grant_of_subordinate_ids)")
-        elif [[ $need == fuse-device ]]; then
-            [[ -e /dev/fuse ]] || commands+=("modprobe fuse")
-            can_use_fuse || commands+=("chmod 666 /dev/fuse")
+        elif [[ -v devices[$need] ]]; then
+            [[ -e ${devices[$need]} ]] || commands+=("modprobe ${need%-device}")
+            can_use "${devices[$need]}" || commands+=("chmod 666 ${devices[$need]}")
         else
             is_installed "$need" || missing+=("$need")
         fi

@@ -45,8 +45,8 @@ check_account_is_idle() {
 # What the tests use beyond what the build needs.
 test_needs=(
     "${rootfs_packages[@]}" automake cargo cmake dbus-daemon dpkg flatpak fuse-device gcc git
-    libc6-dev libfakechroot make meson patchelf perl python3-pytest python3-pytest-xdist
-    qemu-user-static squashfs-tools squashfuse subordinate-ids uidmap umoci
+    iproute2 libc6-dev libfakechroot make meson passt patchelf perl python3-pytest python3-pytest-xdist
+    qemu-user-static squashfs-tools squashfuse subordinate-ids tun-device uidmap umoci
 )
 if $all; then test_needs+=(bazel-bootstrap bazel-rules-java libopenmpi-dev openmpi-bin); fi
 if $all || $runner; then test_needs+=("${runner_packages[@]}"); fi
@@ -62,9 +62,11 @@ evidence+=(
     [flatpak]=flatpak
     [gcc]=gcc
     [git]=git
+    [iproute2]=ip
     [libc6-dev]=/usr/include/stdio.h
     [make]=make
     [meson]=/usr/bin/meson
+    [passt]=pasta
     [patchelf]=patchelf
     [perl]=perl
     [python3-pytest]=/usr/bin/pytest-3
@@ -85,7 +87,7 @@ run_matrices() {
 }
 
 if is_root; then
-    restore_fuse_at_exit
+    restore_devices_at_exit
     prepare_account "${test_needs[@]}"
     check_account_is_idle before
     status=0

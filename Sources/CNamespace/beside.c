@@ -40,6 +40,23 @@ int nsrun_start_beside(void (*run)(const void *argument), const void *argument) 
     return error < 0 ? error : -WEXITSTATUS(status);
 }
 
+int nsrun_settle_beside(int output, int errors, const int *keep, size_t count) {
+    // What is sent to the terminal's or the job's processes is for the command, which still needs this one while it
+    // deals with it.
+    setsid();
+    const int null = open("/dev/null", O_RDWR);
+    if (chdir("/") != 0 || null < 0 || dup2(null, 0) < 0 || dup2(output < 0 ? null : output, 1) < 0
+        || dup2(errors, 2) < 0)
+        return -errno;
+    nsrun_close_others(keep, count);
+    return 0;
+}
+
+void nsrun_say_not_started(void) {
+    static const char failed[] = "it cannot be started\n";
+    nsrun_write_all(2, failed, sizeof failed - 1);
+}
+
 int nsrun_send_descriptors(int socket, const void *data, size_t size, const int *fds, unsigned count) {
     struct iovec content = {.iov_base = (void *)data, .iov_len = size};
     char control[CMSG_SPACE(NSRUN_MOST_DESCRIPTORS * sizeof(int))] __attribute__((aligned(8))) = {0};

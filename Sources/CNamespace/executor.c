@@ -54,8 +54,8 @@ int nsrun_await(int fd) {
 }
 
 /// The answer is a byte; the end of a launcher that was killed is none.
-static int request_maps(struct nsrun_world *w) {
-    w->report->kind = NSRUN_REPORT_WANTS_MAPS;
+static int request(struct nsrun_world *w, uint32_t kind) {
+    w->report->kind = kind;
     w->report->length = 0;
     nsrun_send(w->status_fd, w->report);
     const int count = nsrun_await(w->reply_fd);
@@ -177,8 +177,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return write_once(w, step);
     case NSRUN_OP_AWAIT:
         return await(step);
-    case NSRUN_OP_REQUEST_MAPS:
-        return request_maps(w);
+    case NSRUN_OP_REQUEST:
+        return request(w, (uint32_t)step->value);
     case NSRUN_OP_PROPAGATION:
         return mount(NULL, "/", NULL, MS_REC | step->value, NULL) == 0 ? 0 : -errno;
     case NSRUN_OP_HOSTNAME:

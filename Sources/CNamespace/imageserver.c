@@ -75,15 +75,9 @@ static void forbid_sockets(void) {
 
 __attribute__((noreturn)) static void serve(const void *argument) {
     const struct server *server = argument;
-    // What is sent to the terminal's or the job's processes is for the command, which still needs its root
-    // while it deals with it.
-    setsid();
-    const int null = open("/dev/null", O_RDWR);
-    if (chdir("/") != 0 || null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0
-        || dup2(server->errors, 2) < 0)
-        _exit(1);
     const int keep[] = {server->image, server->socket};
-    nsrun_close_others(keep, 2);
+    if (nsrun_settle_beside(-1, server->errors, keep, 2) < 0)
+        _exit(1);
     // The device, which the run's set-up opens and sends, if it comes to that.
     char greeting;
     int device = -1;
@@ -100,8 +94,7 @@ __attribute__((noreturn)) static void serve(const void *argument) {
     forbid_writing();
     forbid_sockets();
     execve(server->program, server->argv, server->envp);
-    static const char failed[] = "it cannot be started\n";
-    nsrun_write_all(2, failed, sizeof failed - 1);
+    nsrun_say_not_started();
     _exit(127);
 }
 

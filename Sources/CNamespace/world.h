@@ -184,8 +184,6 @@ void nsrun_leave_group(struct nsrun_world *w);
 int nsrun_loopback(void);
 
 // executor.c
-/// Blocks until the descriptor has a byte, for which it returns 1, or has ended: 0. Or a negative errno.
-int nsrun_await(int fd);
 /// The host's /proc, opened once; or a negative errno.
 int nsrun_open_proc(struct nsrun_world *w);
 /// Closes what was opened on the host's side: when the command's own steps begin it is not needed any more.

@@ -14,7 +14,7 @@ enum Completions {
         switch option.id {
         case .rootfs, .overlayDirectory, .chdir: .directory
         case .environmentFile, .bind, .bindTry, .roBind, .roBindTry, .devBind, .devBindTry: .file
-        case .network: .words("host none")
+        case .network: .words("host none pasta")
         case .preset: .words("host rootfs")
         default: .none
         }

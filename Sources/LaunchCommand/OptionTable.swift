@@ -207,8 +207,8 @@ enum OptionTable {
             "Share namespaces and root with all who join NAME; auto: with this job step (MPI ranks)."
         ),
         Option(
-            "--network", "host|none", .network, .namespaces,
-            "The host's network, or one of its own with nothing but lo."),
+            "--network", "host|none|pasta", .network, .namespaces,
+            "The host's network; one of its own with nothing but lo; or one that pasta connects."),
         Option(
             "--unshare-user", "", .unshareUser, .namespaces,
             "A new user namespace (there is one already, unless run as bwrap)."),

@@ -29,7 +29,7 @@ extension RequestBuilder {
             unsharesPID = true
             result.request.namespaces.new.formUnion([.ipc, .pid, .network, .uts])
             result.request.namespaces.optional.formUnion([.user, .cgroup])
-        case .shareNetwork: result.request.namespaces.new.remove(.network)
+        case .shareNetwork: try applyNetwork("host")
         case .sharePID:
             result.request.namespaces.new.remove(.pid)
             unsharesPID = false
@@ -57,10 +57,12 @@ extension RequestBuilder {
     private mutating func applyNetwork(_ name: ByteString) throws(UsageError) {
         switch name {
         case "host": result.request.namespaces.new.remove(.network)
-        case "none": result.request.namespaces.new.insert(.network)
+        case "none", "pasta": result.request.namespaces.new.insert(.network)
         default:
-            throw UsageError("--network: unknown kind \"\(name.text)\"", remedy: "host or none")
+            throw UsageError(
+                "--network: unknown kind \"\(name.text)\"", remedy: "host, none or pasta")
         }
+        result.request.connectsNetwork = name == "pasta"
     }
 
     mutating func applyProcess(_ parsed: ParsedOption) throws(UsageError) {

@@ -16,6 +16,8 @@ extension Vocabulary {
         words.emulation = "--arch"
         words.hostExec = "--host-exec"
         words.join = "--join"
+        words.hostNetwork = "--network host"
+        words.network = "--network pasta"
         words.doctor = "nsrun --doctor"
         words.engine = "--engine"
         words.features = [

@@ -67,7 +67,7 @@ import Testing
         ),
         (["--cdi-spec-dir="], "--cdi-spec-dir: the path is empty"),
         (["--kill-after", "1"], "--kill-after needs --timeout"),
-        (["--network", "bridge"], "--network: unknown kind \"bridge\"\n  host or none"),
+        (["--network", "bridge"], "--network: unknown kind \"bridge\"\n  host, none or pasta"),
         (
             ["--preset", "x"],
             "unknown preset \"x\"\n  one of host, rootfs, toolbox, action, test, hpc"

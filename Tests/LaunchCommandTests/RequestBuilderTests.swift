@@ -35,6 +35,15 @@ import Testing
         OptionCase("--share-pid", "--unshare-pid") { _ in },
         OptionCase("--network", "none") { $0.namespaces.new.insert(.network) },
         OptionCase("--network", "none", "--network", "host") { _ in },
+        OptionCase("--network", "pasta") {
+            $0.namespaces.new.insert(.network)
+            $0.connectsNetwork = true
+        },
+        OptionCase("--network", "pasta", "--network", "none") {
+            $0.namespaces.new.insert(.network)
+        },
+        OptionCase("--network", "pasta", "--network", "host") { _ in },
+        OptionCase("--network", "pasta", "--share-net") { _ in },
         OptionCase("--unshare-user") { _ in },
         OptionCase("--unshare-user-try") { $0.namespaces.optional = .user },
         OptionCase("--unshare-ipc") { $0.namespaces.new.insert(.ipc) },

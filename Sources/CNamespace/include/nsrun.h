@@ -32,7 +32,7 @@ enum nsrun_op {
     NSRUN_OP_SHARE,           ///< value: CLONE_NEW*, source: the root in words; others can join from here on
     NSRUN_OP_WRITE,           ///< target: path on the host, data: text, in one write
     NSRUN_OP_AWAIT,           ///< fd: blocks until a byte or end of file can be read
-    NSRUN_OP_REQUEST_MAPS,    ///< reports to the launcher and waits for it to write the id maps
+    NSRUN_OP_REQUEST,         ///< value: what the launcher is to do, an NSRUN_REPORT_WANTS_*; waits for it
     NSRUN_OP_PROPAGATION,     ///< value: MS_SLAVE or MS_PRIVATE, of every mount
     NSRUN_OP_HOSTNAME,        ///< data
     NSRUN_OP_LOOPBACK,        ///< brings lo up
@@ -167,6 +167,7 @@ struct nsrun_plan {
 enum nsrun_report_kind {
     NSRUN_REPORT_FAILED = 1,   ///< step, error, call; text: the beginning of the program's file
     NSRUN_REPORT_WANTS_MAPS,   ///< the launcher writes the id maps, then a byte to the reply pipe
+    NSRUN_REPORT_WANTS_NETWORK, ///< it connects the network, then the same
     NSRUN_REPORT_STARTED,      ///< value: the command's pid as pid 1 sees it
     NSRUN_REPORT_STOPPED,      ///< value: the signal that stopped the command
     NSRUN_REPORT_ENDED,        ///< value: the command's wait status; call: 1 if nothing is left; text: its
@@ -337,6 +338,12 @@ int nsrun_open_shared(const char *path);
 /// be read from `errors`. Nobody's child; 0 or a negative errno.
 int nsrun_start_image_server(const char *program, char *const argv[], char *const envp[], int image,
                              int *socket, int *errors);
+/// Takes a byte from the descriptor, which it waits for: 1; 0 where that has ended; or a negative errno.
+int nsrun_await(int fd);
+/// Starts pasta(1) for the network of a run, which it ends with; `run` is the run's first process. It writes a line to
+/// `ready` when the network is connected, and both end with it. Nobody's child; 0 or a negative errno.
+int nsrun_start_pasta(const char *program, char *const argv[], char *const envp[], pid_t run, int *ready,
+                      int *errors);
 /// Mounts a squashfs file by the kernel, nowhere yet; for real root. A descriptor of the mount or a negative errno.
 int nsrun_mount_squashfs(int image);
 /// A file in memory with this content (memfd_create(2)), close-on-exec, or a negative errno.

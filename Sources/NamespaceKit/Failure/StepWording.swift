@@ -20,6 +20,8 @@ extension Step {
         case .isolateMounts: "keep mounts from reaching the host"
         case .hostname(let name): "set the host name to \(name.text)"
         case .raiseLoopback: "bring the loopback interface up"
+        case .connectNetwork(let pasta):
+            "have \(pasta.program.text) connect the network to the host's"
         case .setIDs(let user, let group): "become user \(user), group \(group)"
         case .hostRoot: "start from the host's root"
         case .emptyRoot: "start from an empty root"

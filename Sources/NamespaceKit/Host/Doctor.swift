@@ -40,6 +40,11 @@ public enum Doctor {
                 $0.namespaces.new.insert(.network)
             })
         findings.append(
+            probe("network through pasta", essential: false) {
+                $0.namespaces.new.insert(.network)
+                $0.connectsNetwork = true
+            })
+        findings.append(
             probe("ipc, uts and cgroup namespaces", essential: false) {
                 $0.namespaces.new.formUnion([.ipc, .uts, .cgroup])
             })

@@ -37,6 +37,7 @@ extension HostFacts {
             facts.hasOpenTerminal =
                 request.isToSpareTerminal && nsrun_has_terminal() && !facts.kernelSparesTerminals
         }
+        if request.connectsNetwork { facts.pasta = Pasta.find(in: facts) }
         if request.join == .jobStep { facts.parent = readParent() }
         facts.readPlaces(for: request)
         if request.view != .empty || !request.emulators.isEmpty {

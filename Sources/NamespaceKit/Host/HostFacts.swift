@@ -52,6 +52,8 @@ public struct HostFacts: Sendable, Equatable {
     /// The caller has a controlling terminal, and this kernel lets a program type into it; looked up where that is
     /// to be spared.
     public var hasOpenTerminal = false
+    /// Who connects a network of the run's own to the host's, where it is to be connected.
+    public var pasta = Pasta.Finding.notLookedFor
     /// SELinux is there and enabled.
     public var hasSELinux = false
 

@@ -163,7 +163,10 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_AWAIT)
             step.fd = descriptor
         case .assertNoUserNamespaces: set(&step, NSRUN_OP_ASSERT_NO_USERNS)
-        case .requestIDMaps: set(&step, NSRUN_OP_REQUEST_MAPS)
+        case .requestIDMaps:
+            set(&step, NSRUN_OP_REQUEST, value: UInt64(NSRUN_REPORT_WANTS_MAPS.rawValue))
+        case .connectNetwork:
+            set(&step, NSRUN_OP_REQUEST, value: UInt64(NSRUN_REPORT_WANTS_NETWORK.rawValue))
         case .dieWithParent: set(&step, NSRUN_OP_DEATH_SIGNAL)
         case .isolateMounts: set(&step, NSRUN_OP_PROPAGATION, value: nsrun_ms_slave)
         case .hostname(let name):

@@ -40,6 +40,9 @@ public final class RunningProcess {
     var hasTold: Bool { command != nil }
     /// A program inside is still to tell of the command.
     var isBeforeCommand: Bool { plan.statusDescriptor != nil && command == nil }
+    private var network = NetworkConnection()
+    /// Ends with the process that connects the run's network, -1 where there is none.
+    var networkDescriptor: Int32 { network.descriptor }
     private var hasStarted = false
     /// What the executor told last.
     private var ended: ExitStatus?
@@ -62,6 +65,7 @@ public final class RunningProcess {
 
     deinit {
         closeStatus()
+        if networkDescriptor >= 0 { closeDescriptor(networkDescriptor) }
         closeDescriptor(replyDescriptor)
         if lockDescriptor >= 0 { closeDescriptor(lockDescriptor) }
         if complaints >= 0 { closeDescriptor(complaints) }
@@ -69,7 +73,8 @@ public final class RunningProcess {
 
     /// What the run says of itself on its status pipe.
     enum Event {
-        case idsMapped
+        /// The child has what it asked the launcher for.
+        case answered
         case started(pid: Int32)
         case stopped(signal: Int32)
         case step(index: Int, nanoseconds: Int32)
@@ -126,16 +131,25 @@ public final class RunningProcess {
             resourceUsage = ResourceUsage(report)
             return .ended(status, isAlone: report.pointee.call == 1)
         case NSRUN_REPORT_WANTS_MAPS:
-            try mapIDs()
-            return .idsMapped
+            try answer { () throws(LaunchError) in try IDMapper(plan: plan).write(for: pid) }
+            return .answered
+        case NSRUN_REPORT_WANTS_NETWORK:
+            try answer { () throws(LaunchError) in try connectNetwork() }
+            return .answered
         default: return nil
         }
     }
 
-    /// The child waits until its ids are mapped.
-    private func mapIDs() throws(LaunchError) {
+    private func connectNetwork() throws(LaunchError) {
+        for step in plan.steps {
+            if case .connectNetwork(let pasta) = step.action { try network.open(pasta, for: pid) }
+        }
+    }
+
+    /// The child waits until what it asked for is done.
+    private func answer(_ request: () throws(LaunchError) -> Void) throws(LaunchError) {
         do throws(LaunchError) {
-            try IDMapper(plan: plan).write(for: pid)
+            try request()
         } catch {
             kill()
             closeStatus()
@@ -158,7 +172,7 @@ public final class RunningProcess {
         // Without a pid 1 the pipe simply closes when execve(2) succeeds.
         while true {
             switch try nextEvent() {
-            case .step, .idsMapped: continue
+            case .step, .answered: continue
             default: return
             }
         }
@@ -183,6 +197,7 @@ public final class RunningProcess {
         guard error == 0 else {
             throw LaunchError(.setup, "cannot wait for the command: \(reason(-error))")
         }
+        network.close()
         if resourceUsage == nil { resourceUsage = ResourceUsage(usage) }
         return ExitStatus(waitStatus: waitStatus)
     }

@@ -90,7 +90,7 @@ public struct Supervisor {
         let keep =
             [
                 signals, process.eventDescriptor, process.replyDescriptor, report.descriptor,
-                process.lockDescriptor,
+                process.lockDescriptor, process.networkDescriptor,
             ] + process.plan.launcherDescriptors
         keep.withUnsafeBufferPointer { nsrun_close_others($0.baseAddress!, $0.count) }
         if report.descriptor != 1 { closeDescriptor(1) }
@@ -114,7 +114,7 @@ public struct Supervisor {
                     result = status
                     waits = isAlone || !process.plan.lifecycle.lingers
                     break loop
-                case .closed, .idsMapped: break
+                case .closed, .answered: break
                 case .step(let index, let nanoseconds): trace(index, nanoseconds)
                 case .started:
                     report.tellCommand(of: process)

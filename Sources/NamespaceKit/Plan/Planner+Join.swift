@@ -37,7 +37,7 @@ extension Planner {
         if namespaces.enteredUser != nil || namespaces.enteredPID != nil
             || namespaces.finalUser != nil || lifecycle.mapsDescriptor != nil
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
-            || lifecycle.commandIsPidOne
+            || lifecycle.commandIsPidOne || request.connectsNetwork
         {
             throw .joinIsNotAlone
         }
@@ -81,5 +81,6 @@ extension LaunchError {
 
     fileprivate static let joinIsNotAlone = LaunchError(
         .usage,
-        "who joins a group is not pid 1, enters no other namespaces, and does not report its own")
+        "who joins a group is not pid 1, enters no other namespaces, does not report its own, "
+            + "and connects no network")
 }

@@ -39,6 +39,11 @@ extension Planner {
         if request.home == .empty, let home = facts.home, home != "/", !facts.lacks(home) {
             add(.tmpfs(target: home, mode: 0o700, size: nil, replacesLink: false))
         }
+        if let resolverFile { mount(resolverFile, "/etc/resolv.conf", .readOnly) }
+    }
+
+    private var resolverFile: ByteString? {
+        if case .found(let pasta) = facts.pasta { pasta.resolverFile } else { nil }
     }
 
     /// The host's root made again: an overlay for each directory without mounts, see HostTreeEntry.
@@ -132,7 +137,8 @@ extension Planner {
         planAccounts()
         if hasSettings { planSettings() }
         if !follows {
-            mount("/etc/resolv.conf", "/etc/resolv.conf", [.readOnly, .optional])
+            let servers = resolverFile ?? "/etc/resolv.conf"
+            mount(servers, "/etc/resolv.conf", [.readOnly, .optional])
             mount("/etc/hosts", "/etc/hosts", [.readOnly, .optional])
         }
         planHostPlaces()

@@ -144,6 +144,7 @@ public struct Planner {
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
             || lifecycle.newSession  // a leader of a process group cannot start a session
             || request.namespaces.enteredPID != nil || request.identity.needsHelpers
+            || request.connectsNetwork
         if let descriptor = request.namespaces.enteredUser {
             plan.entered.append(.init(descriptor: descriptor, kind: .user))
         }
@@ -176,6 +177,13 @@ public struct Planner {
         planFileLabel()
         if let hostname = request.hostname { add(.hostname(hostname)) }
         if namespaces.contains(.network) { add(.raiseLoopback) }
+        if request.connectsNetwork, namespaces.contains(.network) {
+            switch facts.pasta {
+            case .found(let pasta): add(.connectNetwork(pasta), word(words.network))
+            case .refused(let error): throw error
+            case .notLookedFor: break
+            }
+        }
     }
 
     private mutating func planIDMaps() throws(LaunchError) {

@@ -25,6 +25,8 @@ public struct Step: Sendable, Equatable {
         case isolateMounts
         case hostname(ByteString)
         case raiseLoopback
+        /// The launcher has pasta(1) connect the network to the host's.
+        case connectNetwork(Pasta)
         case setIDs(user: UInt32, group: UInt32)
 
         // The root

@@ -59,6 +59,9 @@ public struct LaunchRequest: Sendable, Equatable {
     public var namespaces = NamespaceRequest()
     /// The processes to share namespaces and root with, of which none has a pid namespace of its own.
     public var join: JoinedGroup?
+    /// The network of its own, with `.network` among the new namespaces, reaches what the host's does: by
+    /// pasta(1). Nothing outside reaches what listens inside.
+    public var connectsNetwork = false
     public var identity = Identity()
     public var hostname: ByteString?
 

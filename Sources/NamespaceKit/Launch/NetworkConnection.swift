@@ -1,0 +1,67 @@
+import CNamespace
+
+/// A run's network, connected to the host's by ``Pasta`` as long as the run lasts.
+struct NetworkConnection {
+    /// Has ended when pasta has, -1 where there is none.
+    private(set) var descriptor: Int32 = -1
+
+    /// Nanoseconds for what takes a few hundredths of a second.
+    private static let patience: Int64 = 10_000_000_000
+
+    /// Connects the network of a run, of which this is the first process. Returns when it can be used.
+    mutating func open(_ pasta: Pasta, for child: Int32) throws(LaunchError) {
+        var arguments = CStringArray()
+        var words: [ByteString] = [
+            "pasta", "--config-net", "--quiet", "--foreground", "--pid", "/proc/self/fd/1",
+            // Nothing listens on the host for what listens inside, nor the other way round.
+            "--tcp-ports", "none", "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none",
+            "--no-map-gw",
+        ]
+        // It would become nobody, who may not enter root's namespaces.
+        if HostProcess.isRoot { words += ["--runas", "0:0"] }
+        words.append(ByteString(String(child)))
+        for word in words { arguments.append(word) }
+        defer { arguments.free() }
+        var errors: Int32 = -1
+        let argv = arguments.terminated()
+        let error = withCString(pasta.program) {
+            nsrun_start_pasta($0, argv, nsrun_environment()!, child, &descriptor, &errors)
+        }
+        guard error == 0 else {
+            throw LaunchError(
+                .setup, "cannot connect the network: cannot start pasta: \(reason(-error))",
+                code: -error)
+        }
+        defer { closeDescriptor(errors) }
+        guard nsrun_poll2(descriptor, -1, NetworkConnection.patience) != 0 else {
+            throw failure("it is not ready after 10 seconds")
+        }
+        // A line with its pid, or the end.
+        if nsrun_await(descriptor) > 0 { return }
+        var said = "it has ended"
+        if case .content(let bytes) = HostFile.read(descriptor: errors, limit: 65536) {
+            // Without a system log it says so, too, line by line.
+            let lines = ByteString(bytes: bytes).split(on: UInt8(ascii: "\n"))
+            if let last = lines.last(where: { !$0.isEmpty && !$0.hasPrefix("Failed to send") }) {
+                said = last.text
+            }
+        }
+        throw failure(said)
+    }
+
+    private func failure(_ said: String) -> LaunchError {
+        LaunchError(
+            .setup, "cannot connect the network: pasta: \(said)",
+            remedy: "the host needs a route to somewhere; or use \(Vocabulary.current.hostNetwork)")
+    }
+
+    /// When the run has ended: waits until pasta has, too.
+    mutating func close() {
+        guard descriptor >= 0 else { return }
+        while nsrun_poll2(descriptor, -1, NetworkConnection.patience) != 0,
+            nsrun_await(descriptor) > 0
+        {}
+        closeDescriptor(descriptor)
+        descriptor = -1
+    }
+}
