@@ -67,10 +67,10 @@ static int await(const struct nsrun_step *step) {
     return count < 0 ? count : 0;
 }
 
-/// SIGKILL when the parent ends, without the race of a parent that has ended already: its end of the
+/// A signal when the parent ends, without the race of a parent that has ended already: its end of the
 /// status pipe is closed then.
-static int die_with_parent(struct nsrun_world *w) {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
+static int die_with_parent(struct nsrun_world *w, unsigned long signal) {
+    if (prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0) != 0)
         return -errno;
     struct pollfd pipe = {.fd = w->status_fd};
     if (w->status_fd >= 0 && poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR))
@@ -250,7 +250,7 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
     case NSRUN_OP_PERSONALITY:
         return personality(step->value) >= 0 ? 0 : -errno;
     case NSRUN_OP_DEATH_SIGNAL:
-        return die_with_parent(w);
+        return die_with_parent(w, step->value);
     case NSRUN_OP_NO_NEW_PRIVS:
         return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : -errno;
     case NSRUN_OP_CAPABILITIES:

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "include/nsrun.h"
 #include "syscalls.h"
@@ -28,22 +29,52 @@ bool nsrun_reap_strays(pid_t child) {
     return waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOHANG | __WALL) == 0 && info.si_pid == child;
 }
 
-void nsrun_kill_strays(void) {
+/// Kills the children that a file of proc lists, but for one. Returns how many there were.
+static unsigned kill_listed(const char *path, pid_t spared) {
     char text[16384];
+    unsigned count = 0;
+    const ssize_t length = nsrun_read_file(path, text, sizeof text - 1);
+    text[length > 0 ? length : 0] = 0;
+    for (char *next = text, *end; (void)0, *next != 0; next = end) {
+        const long pid = strtol(next, &end, 10);
+        if (end == next)
+            break;
+        if (pid != spared) {
+            kill((pid_t)pid, SIGKILL);
+            count++;
+        }
+        while (*end == ' ')
+            end++;
+    }
+    return count;
+}
+
+static const char own_children[] = "/proc/thread-self/children";
+
+void nsrun_kill_traced(pid_t tracer) {
+    const struct timespec moment = {.tv_nsec = 1000 * 1000};
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", tracer, tracer);
+    // Children of who goes become ours, so they are found in the next round.
+    for (int rounds = 0; rounds < 1000; rounds++) {
+        siginfo_t info = {0};
+        const int gone = waitid(P_PID, (id_t)tracer, &info, WEXITED | WNOHANG | WNOWAIT | __WALL);
+        if (gone != 0 || info.si_pid == tracer)
+            return;
+        if (kill_listed(path, 0) + kill_listed(own_children, tracer) == 0)
+            break;
+        nanosleep(&moment, NULL);
+        nsrun_reap_strays(tracer);
+    }
+    kill(tracer, SIGKILL);
+}
+
+void nsrun_kill_strays(void) {
     for (;;) {
         // Their children become ours as they go, so this comes round again until there are none.
-        ssize_t length = nsrun_read_file("/proc/thread-self/children", text, sizeof text - 1);
-        text[length > 0 ? length : 0] = 0;
-        for (char *next = text, *end; (void)0, *next != 0; next = end) {
-            const long pid = strtol(next, &end, 10);
-            if (end == next)
-                break;
-            kill((pid_t)pid, SIGKILL);
-            while (*end == ' ')
-                end++;
-        }
+        const unsigned count = kill_listed(own_children, 0);
         int status;
-        pid_t gone = waitpid(-1, &status, length > 0 ? __WALL : __WALL | WNOHANG);
+        pid_t gone = waitpid(-1, &status, count > 0 ? __WALL : __WALL | WNOHANG);
         if (gone == 0 || (gone < 0 && errno != EINTR))
             return;
     }

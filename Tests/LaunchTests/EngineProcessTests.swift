@@ -137,6 +137,23 @@ import Testing
             })
     }
 
+    @Test(arguments: TestEngine.allCases)
+    func aCommandThatShallDieWithItsCallerDoesSoInItsRoot(engine: TestEngine) throws {
+        let marker = "nsrun-dies-\(UInt32.random(in: 0...UInt32.max))"
+        let folder = try TemporaryDirectory()
+        let script = """
+            exec perl -e 'open my $log, ">>", "/opt/inside/log"; $| = 1; print "ready\n"; # \(marker)
+            while (1) { -e "/opt/inside" or syswrite $log, "outside\n" }'
+            """
+        let run = try Conversation(
+            by: engine, script, ["--die-with-parent", "--bind", folder.path, "/opt/inside"])
+        #expect(run.line() == "ready")
+        run.child.send(SIGKILL)
+        run.child.wait()
+        #expect(try HostState.processesGo(marker))
+        #expect(try String(contentsOfFile: folder / "log", encoding: .utf8) == "")
+    }
+
     @Test(arguments: TestEngine.withoutNamespaces)
     func runsAtTheSameTimeDoNotDisturbEachOther(engine: TestEngine) throws {
         let engines = try EngineBench.current()

@@ -64,6 +64,18 @@ import Testing
             inRoot(by: engine, deaf, ["--timeout", "0.5", "--kill-after", "0.2"]), exits: 124)
     }
 
+    /// What an engine makes of the host ends with the command, not before it.
+    @Test(arguments: TestEngine.allCases) func theRootIsThereToTheEnd(engine: TestEngine) throws {
+        let folder = try TemporaryDirectory()
+        let script = """
+            exec perl -e '$SIG{TERM} = "IGNORE"; while (1) { -e "/opt/inside" or warn "outside" }'
+            """
+        let options = [
+            "--bind", folder.path, "/opt/inside", "--timeout", "0.5", "--kill-after", "0.2",
+        ]
+        for _ in 0..<3 { try expect(inRoot(by: engine, script, options), exits: 124) }
+    }
+
     // MARK: Signals
 
     @Test(arguments: TestEngine.allCases, SignalTests.signals)

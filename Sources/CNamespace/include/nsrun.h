@@ -70,7 +70,7 @@ enum nsrun_op {
     NSRUN_OP_SESSION,         ///< setsid
     NSRUN_OP_KEYRING,         ///< a session keyring of its own
     NSRUN_OP_PERSONALITY,     ///< value: PER_*
-    NSRUN_OP_DEATH_SIGNAL,    ///< SIGKILL when the parent goes
+    NSRUN_OP_DEATH_SIGNAL,    ///< value: the signal when the parent goes
     NSRUN_OP_NO_NEW_PRIVS,
     NSRUN_OP_CAPABILITIES,    ///< data: struct nsrun_capabilities
     NSRUN_OP_ASSERT_NO_USERNS,
@@ -378,6 +378,9 @@ int nsrun_adopt_strays(void);
 bool nsrun_reap_strays(pid_t child);
 /// Kills and reaps every child of this process, and theirs.
 void nsrun_kill_strays(void);
+/// Kills what a tracer traces, then the tracer, for what is traced by nobody goes on as if it never had been. The
+/// caller has adopted strays.
+void nsrun_kill_traced(pid_t tracer);
 
 /// By these names this program stands in for the loader and for env(1) among what libfakechroot starts.
 #define NSRUN_LOADER "nsrun-ld"

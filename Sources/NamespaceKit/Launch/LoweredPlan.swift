@@ -19,6 +19,9 @@ struct LoweredPlan {
         for index in 0..<count {
             try lower(source.steps[index].action, into: &steps[index])
             steps[index].parent_mode = source.steps[index].parentMode
+            if case .dieWithParent = source.steps[index].action {
+                steps[index].value = LoweredPlan.deathSignal(source)
+            }
         }
         lowerJoin(source)
         plan.steps = UnsafePointer(steps)
@@ -44,6 +47,11 @@ struct LoweredPlan {
         steps.deallocate()
         for list in lists { list.deallocate() }
         for block in blocks { block.deallocate() }
+    }
+
+    /// What proot traces would go on outside of its root if proot were killed; at this signal it ends that first.
+    private static func deathSignal(_ source: LaunchPlan) -> UInt64 {
+        UInt64(source.statusDescriptor == nil ? SIGKILL : SIGQUIT)
     }
 
     private func flags(_ source: LaunchPlan) -> UInt32 {

@@ -175,15 +175,24 @@ public struct Supervisor {
     private mutating func keepTime() {
         guard let deadline, nsrun_now() >= deadline else { return }
         if timedOut {
-            process.kill()
+            kill()
             self.deadline = nil
             return
         }
         timedOut = true
-        if process.isBeforeCommand { process.kill() }
+        if process.isBeforeCommand { kill() }
         try? process.signal(SIGTERM)
         try? process.signal(SIGCONT)  // a stopped command could not end
         self.deadline = process.plan.lifecycle.killAfter.map { nsrun_now() + $0 }
+    }
+
+    /// Ends the run, and the engine last: without it the command would go on outside of its root.
+    private func kill() {
+        if process.plan.statusDescriptor != nil {
+            nsrun_kill_traced(process.pid)
+        } else {
+            process.kill()
+        }
     }
 
     // MARK: Signals
