@@ -2,13 +2,14 @@
 
     bench.py DIRECTORY ROUNDS
 
-DIRECTORY gets `action`, one at a time, and `actions`, several at once: microseconds an action, as
-Scripts/benchmark/race.py writes them down. The client is that of connection.py,
-and the build directory is in memory.
+DIRECTORY has `floor`, which Scripts/benchmark.sh builds, and gets `action`, one at a time, and `actions`, several at
+once: microseconds an action, as Scripts/benchmark/race.py writes them down. The client is that of connection.py, and
+the build directory is in memory.
 """
 
 import itertools
 import os
+import pwd
 import sys
 import threading
 import time
@@ -22,15 +23,12 @@ AT_ONCE = 4
 COMMAND = ["/bin/true"]
 
 
-class Nsrun:
+class Processes:
     """A process for each action."""
 
-    name = "nsrun --preset action"
-
-    def __init__(self, actions):
-        self.commands = [[
-            os.environ["NSRUN"], "--preset", "action", "--rootfs", f"{BUILD}/{TOOLS}",
-            "--bind", f"{action.path}/tmp", "/tmp", "--", *COMMAND] for action in actions]
+    def __init__(self, name, commands):
+        self.name = name
+        self.commands = commands
 
     def run(self, number):
         command = self.commands[number]
@@ -58,6 +56,20 @@ class RunnerCalls:
         answer = self.connections[number].call(
             b"/buildbarn.runner.Runner/Run", action.request.SerializeToString())
         assert RunResponse.FromString(answer).exit_code == 0
+
+
+def floor(program, actions):
+    """What a C program does with user, mount and pid namespaces alone: neither ipc nor network, which each action has
+    as well."""
+    os.environ["USER"] = pwd.getpwuid(os.getuid()).pw_name
+    command = [program, f"{BUILD}/{TOOLS}", *COMMAND]
+    return Processes("C floor, fewer namespaces", [command for _ in actions])
+
+
+def nsrun(actions):
+    return Processes("nsrun --preset action", [[
+        os.environ["NSRUN"], "--preset", "action", "--rootfs", f"{BUILD}/{TOOLS}",
+        "--bind", f"{action.path}/tmp", "/tmp", "--", *COMMAND] for action in actions])
 
 
 def one(contender):
@@ -93,7 +105,7 @@ def main():
     directory, rounds = sys.argv[1], int(sys.argv[2])
     runner = Runner("--chroot-input-root")
     actions = [Action(runner, COMMAND, TOOLS) for _ in range(AT_ONCE)]
-    contenders = [Nsrun(actions), RunnerCalls(actions)]
+    contenders = [floor(f"{directory}/floor", actions), nsrun(actions), RunnerCalls(actions)]
     race(f"{directory}/action", contenders, rounds, one)
     race(f"{directory}/actions", contenders, max(3, rounds // 20), several)
     for action in actions:
