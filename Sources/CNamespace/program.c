@@ -48,13 +48,16 @@ static void read_head(struct nsrun_report *report, const char *path) {
     close(fd);
 }
 
-/// What a program with threads and libraries of its own would hand down: descriptors that it does not know
-/// of, signals that it ignores.
-static void start_clean(void) {
+/// Handlers are those of the program that launches: a signal that came meanwhile must not run one in its copy.
+static void forget_handlers(bool ignored_too) {
     const struct nsrun_sigaction by_default = {.handler = SIG_DFL};
-    for (int number = 1; number <= 64; number++)
-        nsrun_set_signal(number, &by_default);
-    nsrun_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    struct nsrun_sigaction present = {.handler = SIG_DFL};
+    for (int number = 1; number <= 64; number++) {
+        if (!ignored_too)
+            syscall(SYS_rt_sigaction, number, NULL, &present, sizeof present.mask);
+        if (ignored_too || (present.handler != SIG_DFL && present.handler != SIG_IGN))
+            nsrun_set_signal(number, &by_default);
+    }
 }
 
 int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step) {
@@ -64,8 +67,12 @@ int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step) {
     for (const int *fd = plan->close_fds; *fd >= 0; fd++)
         close(*fd);
     nsrun_let_go(w);   // a program's name is the root's to resolve, too
+    // A program with threads and libraries of its own would hand down descriptors that it does not know of, and
+    // signals that it ignores.
+    if (plan->flags & (NSRUN_CLEAN_START | NSRUN_HAS_HANDLERS))
+        forget_handlers(plan->flags & NSRUN_CLEAN_START);
     if (plan->flags & NSRUN_CLEAN_START)
-        start_clean();
+        nsrun_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
     if (plan->flags & NSRUN_RESTORE_CHILDREN)
         nsrun_disregard_children();
     umask(w->old_umask);

@@ -69,6 +69,23 @@ import Testing
         #expect(try process.wait() == .exited(5))
     }
 
+    /// A signal during set-up is the command's, and no handler of the launching program runs in its copy.
+    @Test func handlersAreNotTheCommands() throws {
+        signal(SIGUSR2) { _ in }
+        let gate = Pipe()
+        var request = LaunchRequest(command: ["/bin/true"])
+        request.workingDirectory = "/"
+        request.namespaces.new.remove(.pid)
+        request.lifecycle.startDescriptor = gate.fileHandleForReading.fileDescriptor
+        let facts = HostFacts.read(for: request)
+        // Threads of Dispatch, as this may be, block signals.
+        let process = try Launcher().start(
+            Planner.plan(request, on: facts), facts: facts, signalMask: 0)
+        kill(process.pid, SIGUSR2)
+        gate.fileHandleForWriting.write(Data("x".utf8))
+        #expect(try process.wait() == .signaled(SIGUSR2))
+    }
+
     @Test func killEndsEverything() throws {
         var request = LaunchRequest(command: ["/bin/sleep", "1000"])
         request.workingDirectory = "/"

@@ -143,6 +143,7 @@ enum {
     NSRUN_READABLE_INIT = 1 << 14,    ///< pid 1 may be looked at in /proc
     NSRUN_RESTORE_CHILDREN = 1 << 15, ///< the command ignores SIGCHLD if it was ignored before
     NSRUN_PLACES_BY_UMASK = 1 << 16,  ///< what is made for a mount is as accessible as the umask allows
+    NSRUN_HAS_HANDLERS = 1 << 17,     ///< the launching program may handle signals
 };
 
 struct nsrun_plan {

@@ -30,6 +30,7 @@ public struct Launcher: Sendable {
     ) throws(LaunchError) -> RunningProcess {
         var plan = plan
         plan.announcesStart = true
+        plan.hasHandlers = true
         return try begin(plan, facts: facts, signalMask: signalMask)
     }
 

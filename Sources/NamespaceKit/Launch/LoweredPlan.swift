@@ -76,6 +76,7 @@ struct LoweredPlan {
         add(NSRUN_READABLE_INIT, source.showsInit)
         add(NSRUN_RESTORE_CHILDREN, !source.startsClean && source.privateTree == nil)
         add(NSRUN_PLACES_BY_UMASK, source.makesPlacesByUmask)
+        add(NSRUN_HAS_HANDLERS, source.hasHandlers)
         return flags
     }
 

@@ -72,6 +72,8 @@ public struct LaunchPlan: Sendable, Equatable {
     public var setsPWD = true
     /// The launcher waits for the command to start, not only for it to end.
     public var announcesStart = false
+    /// The launching program may handle signals, which are none of the command's. A supervisor handles none.
+    var hasHandlers = false
     /// And pid 1 waits for an answer before it goes on.
     var answersStart = false
     /// A directory of the host's that is made before the launch and removed after the run.
