@@ -1,6 +1,6 @@
 // The process that connects a run's network to the host's: pasta(1) of passt, and a watcher that ends it with the
-// run, however that came to its end. Neither is anybody's child, for the launcher may not wait for children that it
-// does not know, and the watcher's own end would end pasta, too.
+// run, however that came to its end. The watcher is nobody's child, for a launcher need not wait for children that it
+// does not know; pasta is the watcher's, and ends with it.
 
 #define _GNU_SOURCE
 #include <poll.h>

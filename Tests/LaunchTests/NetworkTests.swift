@@ -99,7 +99,7 @@ import Testing
         let script = "echo started; sleep 86405; : \(marker)"
         let seen = try beside(
             ["python3", "-c", host] + connected(["--die-with-parent", "--timeout", "1h"], script))
-        #expect(seen.status == 0, "\(seen)")
+        #expect(seen.status == 0 && seen.output == "True", "\(seen)")
         #expect(try HostState.processesGo(marker))
     }
 
@@ -149,6 +149,12 @@ import Testing
             try nsrun(["--dev", "/dev"] + inner),
             refuses: "cannot connect the network: there is no /dev/net/tun here",
             remedy: "modprobe tun", "--network host")
+        let folder = try TemporaryDirectory()
+        let closed = try folder.write("", to: "closed", mode: 0)
+        expect(
+            try nsrun(["--dev", "/dev", "--ro-bind", closed, "/dev/net/tun"] + inner),
+            refuses: "cannot connect the network: you may not use /dev/net/tun",
+            remedy: "chmod 666 /dev/net/tun", "--network host")
     }
 
     @Test func whereItIsNotInstalled() throws {

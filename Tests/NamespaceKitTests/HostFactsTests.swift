@@ -21,6 +21,28 @@ import Testing
         #expect(facts.home == nil)
     }
 
+    /// What stays as it is, is looked up once; the current directory may be another one.
+    @Test func factsOfAnEarlierLaunch() {
+        var request = LaunchRequest(command: ["true"])
+        request.view = .rootfs("/no/such/root")
+        var earlier = HostFacts.read(for: request)
+        let now = earlier
+        earlier.userID = 4711
+        earlier.groupID = 815
+        earlier.machine = "elsewhere"
+        earlier.kernel = KernelRelease(major: 3, minor: 2)
+        earlier.environment = ["HOME=/home/other"]
+        earlier.account = HostFacts.alice.account
+        earlier.hasMountAPI.toggle()
+        earlier.hasOpenat2.toggle()
+        earlier.currentDirectory = "/gone"
+        let later = HostFacts.read(for: request, after: earlier)
+        earlier.currentDirectory = now.currentDirectory
+        earlier.capabilities = 0  // for root alone, which 4711 is not
+        #expect(later == earlier)
+        #expect(HostFacts.read(for: request) == now)
+    }
+
     @Test(arguments: [
         ("6.18.44-fc", 6, 18), ("4.18.0-553.el8.x86_64", 4, 18), ("5.15", 5, 15), ("6.1-rc1", 6, 1),
     ])

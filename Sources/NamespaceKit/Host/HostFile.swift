@@ -84,6 +84,26 @@ public enum HostFile {
         withCString(path) { nsrun_is_writable($0) } == 1
     }
 
+    /// What keeps the caller from a device that the kernel's module makes, and what helps; nil where nothing does.
+    static func obstacle(
+        to device: ByteString, of module: StaticString
+    ) -> (cause: String, remedy: String, code: Int32)? {
+        if !exists(device) {
+            return (
+                "there is no \(device.text) here",
+                "ask the administrator for modprobe \(module) (in a container, for the device)",
+                ENOENT
+            )
+        }
+        if !isWritable(device) {
+            return (
+                "you may not use \(device.text)",
+                "ask the administrator for chmod 666 \(device.text), as systems have it", EACCES
+            )
+        }
+        return nil
+    }
+
     static func isExecutable(_ path: ByteString) -> Bool {
         withCString(path) { nsrun_is_executable($0) } == 1
     }

@@ -23,15 +23,8 @@ public struct Pasta: Sendable, Equatable {
         guard let program = facts.places(ofTool: "pasta").first(where: HostFile.isExecutable) else {
             return refusal("pasta is not installed", "install the package passt", ENOENT)
         }
-        if !HostFile.exists("/dev/net/tun") {
-            return refusal(
-                "there is no /dev/net/tun here",
-                "ask the administrator for modprobe tun (in a container, for the device)", ENOENT)
-        }
-        if !HostFile.isWritable("/dev/net/tun") {
-            return refusal(
-                "you may not use /dev/net/tun",
-                "ask the administrator for chmod 666 /dev/net/tun, as systems have it", EACCES)
+        if let obstacle = HostFile.obstacle(to: "/dev/net/tun", of: "tun") {
+            return refusal(obstacle.cause, obstacle.remedy, obstacle.code)
         }
         let servers = "/run/systemd/resolve/resolv.conf" as ByteString
         let asksLoopback = asksLoopbackAlone(HostFacts.readFile("/etc/resolv.conf", limit: 1 << 16))

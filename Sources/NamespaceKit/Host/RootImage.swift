@@ -75,17 +75,8 @@ struct RootImageFinder {
                 "squashfuse_ll, which serves it, is not installed",
                 "install the package squashfuse, or \(unpack)", ENOENT)
         }
-        if !HostFile.exists("/dev/fuse") {
-            throw refusal(
-                "there is no /dev/fuse here",
-                "ask the administrator for modprobe fuse (in a container, for the device), or \(unpack)",
-                ENOENT)
-        }
-        if !HostFile.isWritable("/dev/fuse") {
-            throw refusal(
-                "you may not use /dev/fuse",
-                "ask the administrator for chmod 666 /dev/fuse, as systems have it, or \(unpack)",
-                EACCES)
+        if let obstacle = HostFile.obstacle(to: "/dev/fuse", of: "fuse") {
+            throw refusal(obstacle.cause, "\(obstacle.remedy), or \(unpack)", obstacle.code)
         }
         return .server(program)
     }

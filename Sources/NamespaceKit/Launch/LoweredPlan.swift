@@ -10,18 +10,18 @@ struct LoweredPlan {
     private let steps: UnsafeMutablePointer<nsrun_step>
     private var arguments = CStringArray()
     private var environment = CStringArray()
+    /// What proot traces would go on outside of its root if proot were killed; at SIGQUIT it ends that first.
+    private let deathSignal: Int32
 
     init(_ source: LaunchPlan, signalMask: UInt64) throws(LaunchError) {
         let count = source.steps.count
         steps = .allocate(capacity: count)
+        deathSignal = source.isTraced ? SIGQUIT : SIGKILL
         for index in 0..<count { (steps + index).initialize(to: nsrun_step()) }
         lowerCommand(source)
         for index in 0..<count {
             try lower(source.steps[index].action, into: &steps[index])
             steps[index].parent_mode = source.steps[index].parentMode
-            if case .dieWithParent = source.steps[index].action {
-                steps[index].value = LoweredPlan.deathSignal(source)
-            }
         }
         lowerJoin(source)
         plan.steps = UnsafePointer(steps)
@@ -47,11 +47,6 @@ struct LoweredPlan {
         steps.deallocate()
         for list in lists { list.deallocate() }
         for block in blocks { block.deallocate() }
-    }
-
-    /// What proot traces would go on outside of its root if proot were killed; at this signal it ends that first.
-    private static func deathSignal(_ source: LaunchPlan) -> UInt64 {
-        UInt64(source.statusDescriptor == nil ? SIGKILL : SIGQUIT)
     }
 
     private func flags(_ source: LaunchPlan) -> UInt32 {
@@ -176,7 +171,7 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_REQUEST, value: UInt64(NSRUN_REPORT_WANTS_MAPS.rawValue))
         case .connectNetwork:
             set(&step, NSRUN_OP_REQUEST, value: UInt64(NSRUN_REPORT_WANTS_NETWORK.rawValue))
-        case .dieWithParent: set(&step, NSRUN_OP_DEATH_SIGNAL)
+        case .dieWithParent: set(&step, NSRUN_OP_DEATH_SIGNAL, value: UInt64(deathSignal))
         case .isolateMounts: set(&step, NSRUN_OP_PROPAGATION, value: nsrun_ms_slave)
         case .hostname(let name):
             set(&step, NSRUN_OP_HOSTNAME)

@@ -39,7 +39,7 @@ public final class RunningProcess {
     private var command: Int32?
     var hasTold: Bool { command != nil }
     /// A program inside is still to tell of the command.
-    var isBeforeCommand: Bool { plan.statusDescriptor != nil && command == nil }
+    var isBeforeCommand: Bool { plan.isTraced && command == nil }
     private var network = NetworkConnection()
     /// Ends with the process that connects the run's network, -1 where there is none.
     var networkDescriptor: Int32 { network.descriptor }
@@ -120,7 +120,7 @@ public final class RunningProcess {
             throw error
         case NSRUN_REPORT_STARTED:
             hasStarted = true
-            if plan.statusDescriptor != nil { command = report.pointee.value }
+            if plan.isTraced { command = report.pointee.value }
             return .started(pid: report.pointee.value)
         case NSRUN_REPORT_STEP:
             return .step(index: Int(report.pointee.step), nanoseconds: report.pointee.value)

@@ -139,7 +139,7 @@ public struct Supervisor {
         case .endedAtLimit: if timedOut { nsrun_kill_strays() }
         case .ended: nsrun_kill_strays()
         }
-        if process.plan.statusDescriptor != nil, !process.hasTold, !timedOut {
+        if process.plan.isTraced, !process.hasTold, !timedOut {
             throw LaunchError(
                 .setup, "proot could not start the command",
                 remedy: "what it says stands above", code: ENOEXEC)
@@ -188,7 +188,7 @@ public struct Supervisor {
 
     /// Ends the run, and the engine last: without it the command would go on outside of its root.
     private func kill() {
-        if process.plan.statusDescriptor != nil {
+        if process.plan.isTraced {
             nsrun_kill_traced(process.pid)
         } else {
             process.kill()

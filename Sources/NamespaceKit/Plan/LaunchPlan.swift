@@ -99,6 +99,9 @@ extension LaunchPlan {
     /// `flatpak enter` does. What it says is not to be trusted once the command runs.
     var showsInit: Bool { lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil }
 
+    /// The child is proot, which traces the command, and a program inside tells of that.
+    var isTraced: Bool { statusDescriptor != nil }
+
     /// The steps between these two are the work of a group's first process alone.
     var joinIndex: Int? {
         steps.firstIndex { if case .join = $0.action { true } else { false } }
