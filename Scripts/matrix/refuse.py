@@ -4,8 +4,9 @@
 Runs a command where the kernel refuses these system calls, with EPERM unless another error is named.
 The refusals are real, made for this command and what it starts alone, and need no privilege:
 
-  limit        no user namespace may be made any more: ENOSPC, by a parent namespace's
-               max_user_namespaces, in which the command has no capabilities
+  limit        no user namespace may be made: ENOSPC, by a max_user_namespaces of 0 in the command's own
+               user namespace, in which it has no capabilities
+  exhausted    no more of them: ENOSPC, by a parent namespace's max_user_namespaces, which is used up
   namespaces   unshare(2) and clone(2) with flags of new namespaces; clone3(2), whose flags no filter
                can see, is not there at all (ENOSYS), as in containers
   mounts       all that mounts
@@ -73,7 +74,23 @@ def install_filter(rules):
             sys.exit("prctl: " + os.strerror(ctypes.get_errno()))
 
 
-def limited(command):
+def enter_limited():
+    """A user namespace in which there may be none below; the command loses its capabilities with execve(2)."""
+    user, group = os.getuid(), os.getgid()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x10000000) != 0:
+        sys.exit("unshare: " + os.strerror(ctypes.get_errno()))
+    for name, text in [
+        ("self/setgroups", "deny"),
+        ("self/gid_map", f"{group} {group} 1"),
+        ("self/uid_map", f"{user} {user} 1"),
+        ("sys/user/max_user_namespaces", "0"),
+    ]:
+        with open("/proc/" + name, "w", encoding="ascii") as file:
+            file.write(text)
+
+
+def exhausted(command):
     """The command where this parent's namespaces are all there may be."""
     own = f"exec unshare --map-user={os.getuid()} --map-group={os.getgid()} \"$@\""
     script = "echo 1 >/proc/sys/user/max_user_namespaces && " + own
@@ -87,7 +104,10 @@ def main():
     for word in sys.argv[1:end]:
         name, _, error = word.partition("=")
         if name == "limit":
-            command = limited(command)
+            enter_limited()
+            continue
+        if name == "exhausted":
+            command = exhausted(command)
             continue
         for call in GROUPS.get(name, [name]):
             code = "ENOSYS" if call == "clone3" else error or "EPERM"
@@ -96,7 +116,7 @@ def main():
         # The filter is for the command, not for what makes its parent.
         at = command.index("sh", 4) + 1
         command[at:] = [sys.executable, __file__] + [
-            w for w in sys.argv[1:end] if w != "limit"] + ["--"] + command[at:]
+            w for w in sys.argv[1:end] if w not in ("limit", "exhausted")] + ["--"] + command[at:]
     elif rules:
         install_filter(rules)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores

@@ -8,11 +8,11 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "world.h"
 
-void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, int status_fd,
-                         int reply_fd, struct nsrun_report *report) {
+void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, struct nsrun_report *report) {
     *w = (struct nsrun_world){
         .plan = plan,
         .root = -1,
@@ -25,8 +25,11 @@ void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, i
         .group = -1,
         .first_user = -1,
         .kept_count = plan->kept_count,
-        .status_fd = status_fd,
-        .reply_fd = reply_fd,
+        .channel = -1,
+        .life = -1,
+        .ready = -1,
+        .stub = -1,
+        .stub_to_start = -1,
         .report = report,
         .no_openat2 = plan->flags & NSRUN_NO_OPENAT2,
     };
@@ -35,10 +38,25 @@ void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, i
     w->old_umask = umask(0);
 }
 
-void nsrun_send(int fd, const struct nsrun_report *report) {
-    // A pipe takes a record of less than PIPE_BUF whole or, with nobody left to read it, not at all.
-    size_t size = offsetof(struct nsrun_report, text) + report->length;
-    while (write(fd, report, size) < 0 && errno == EINTR) {
+void nsrun_send(const struct nsrun_world *w) {
+    // With nobody left to read it there is nobody to tell.
+    const size_t size = offsetof(struct nsrun_report, text) + w->report->head.length;
+    while (send(w->channel, w->report, size, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    }
+}
+
+int nsrun_await_answer(struct nsrun_world *w) {
+    unsigned char order[2];
+    for (;;) {
+        const ssize_t size = recv(w->channel, order, sizeof order, 0);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size <= 0)   // the launcher has been killed
+            return size < 0 ? -errno : -EPIPE;
+        if (size == 1 && order[0] == NSRUN_ORDER_GO_ON)
+            return 0;
+        if (size == 2 && order[0] == NSRUN_ORDER_SIGNAL && order[1] >= 1 && order[1] <= 64)
+            w->early |= 1ull << (order[1] - 1);
     }
 }
 
@@ -53,13 +71,11 @@ int nsrun_await(int fd) {
     return count < 0 ? -errno : (int)count;
 }
 
-/// The answer is a byte; the end of a launcher that was killed is none.
 static int request(struct nsrun_world *w, uint32_t kind) {
-    w->report->kind = kind;
-    w->report->length = 0;
-    nsrun_send(w->status_fd, w->report);
-    const int count = nsrun_await(w->reply_fd);
-    return count == 0 ? -EPIPE : count < 0 ? count : 0;
+    w->report->head.kind = kind;
+    w->report->head.length = 0;
+    nsrun_send(w);
+    return nsrun_await_answer(w);
 }
 
 static int await(const struct nsrun_step *step) {
@@ -67,13 +83,13 @@ static int await(const struct nsrun_step *step) {
     return count < 0 ? count : 0;
 }
 
-/// A signal when the parent ends, without the race of a parent that has ended already: its end of the
-/// status pipe is closed then.
+/// A signal when the launcher ends, without the race of one that has ended already: its end of the channel is closed
+/// then. For a launcher with one thread, for the kernel means the thread that has made this process.
 static int die_with_parent(struct nsrun_world *w, unsigned long signal) {
     if (prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0) != 0)
         return -errno;
-    struct pollfd pipe = {.fd = w->status_fd};
-    if (w->status_fd >= 0 && poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLERR))
+    struct pollfd channel = {.fd = w->channel};
+    if (w->channel >= 0 && poll(&channel, 1, 0) == 1 && (channel.revents & POLLHUP))
         _exit(128 + SIGKILL);
     return 0;
 }
@@ -177,6 +193,10 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return write_once(w, step);
     case NSRUN_OP_AWAIT:
         return await(step);
+    case NSRUN_OP_LIMIT_NAMESPACES:
+        return nsrun_limit_namespaces(w, step);
+    case NSRUN_OP_NEST:
+        return nsrun_nest(w, step);
     case NSRUN_OP_REQUEST:
         return request(w, (uint32_t)step->value);
     case NSRUN_OP_PROPAGATION:
@@ -185,6 +205,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return sethostname(step->data, strlen(step->data)) == 0 ? 0 : -errno;
     case NSRUN_OP_LOOPBACK:
         return nsrun_loopback();
+    case NSRUN_OP_FORBID_ADDRESSES:
+        return nsrun_forbid_addresses(step);
     case NSRUN_OP_HOST_DIRECTORY:
         return mkdir(step->target, 0755) == 0 || errno == EEXIST ? 0 : -errno;
     case NSRUN_OP_ROOT_HOST:
@@ -245,6 +267,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return redirect(step);
     case NSRUN_OP_SESSION:
         return setsid() >= 0 ? 0 : -errno;
+    case NSRUN_OP_PROCESS_GROUP:
+        return setpgid(0, 0) == 0 ? 0 : -errno;
     case NSRUN_OP_KEYRING:
         return join_new_keyring();
     case NSRUN_OP_PERSONALITY:
@@ -258,9 +282,11 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
     case NSRUN_OP_ASSERT_NO_USERNS:
         return unshare(CLONE_NEWUSER) == 0 ? -EEXIST : 0;
     case NSRUN_OP_SECCOMP:
-        return nsrun_seccomp(step->data, step->length);
-    case NSRUN_OP_SHARE_STATUS:
-        return dup2(w->status_fd, (int)step->value) >= 0 ? 0 : -errno;
+        return w->stub >= 0 ? 0 : nsrun_seccomp(step->data, step->length);
+    case NSRUN_OP_SHARE_CHANNEL:
+        return dup2(w->channel, (int)step->value) >= 0 ? 0 : -errno;
+    case NSRUN_OP_STUB:
+        return nsrun_open_stub(w);
     case NSRUN_OP_EXEC:
         return nsrun_execute(w, step);
     }
@@ -268,11 +294,13 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
 }
 
 static void send_time(struct nsrun_world *w, size_t index, int64_t nanoseconds) {
-    w->report->kind = NSRUN_REPORT_STEP;
-    w->report->step = (int32_t)index;
-    w->report->value = nanoseconds > INT32_MAX ? INT32_MAX : (int32_t)nanoseconds;
-    w->report->length = 0;
-    nsrun_send(w->status_fd, w->report);
+    w->report->head = (struct nsrun_report_head){
+        .kind = NSRUN_REPORT_STEP,
+        .step = (int32_t)index,
+        .value = nanoseconds > INT32_MAX ? INT32_MAX : (int32_t)nanoseconds,
+        .error = w->passed_over,
+    };
+    nsrun_send(w);
 }
 
 static bool mounts(uint32_t op) {
@@ -283,6 +311,7 @@ static bool mounts(uint32_t op) {
 int nsrun_walk(struct nsrun_world *w, size_t from, size_t to) {
     for (size_t index = from; index < to; index++) {
         w->call = NSRUN_CALL_STEP;
+        w->passed_over = 0;
         w->parent_mode = w->plan->steps[index].parent_mode;
         w->mounts_here = mounts(w->plan->steps[index].op);
         const bool trace = w->plan->flags & NSRUN_TRACE;
@@ -293,7 +322,7 @@ int nsrun_walk(struct nsrun_world *w, size_t from, size_t to) {
         if (error == 0 && w->next > index + 1)
             index = w->next - 1;
         if (error < 0) {
-            struct nsrun_report *report = w->report;
+            struct nsrun_report_head *report = &w->report->head;
             report->kind = NSRUN_REPORT_FAILED;
             report->step = (int32_t)index;
             report->error = -error;

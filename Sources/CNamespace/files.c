@@ -178,8 +178,8 @@ static int make_symlink(struct nsrun_world *w, int parent, const char *name, con
             return 0;
         // What is there instead, for the message.
         w->call = NSRUN_CALL_OTHER_LINK;
-        w->report->length = size < 0 || size > NSRUN_REPORT_TEXT ? 0 : (uint32_t)size;
-        memcpy(w->report->text, text, w->report->length);
+        w->report->head.length = size < 0 || size > NSRUN_REPORT_TEXT ? 0 : (uint32_t)size;
+        memcpy(w->report->text, text, w->report->head.length);
     }
     return error;
 }

@@ -4,15 +4,22 @@
 // It is no part of the group. It stays in the namespaces of the caller, where no program of the group
 // can look into it, in a session of its own, with no file of the caller's open and every signal blocked:
 // nobody waits for its end, and no signal that is meant for a job reaches it. It lives as long as a
-// member does, of which it has a descriptor each, and its name, an abstract unix socket, lives as long
-// as it does. So there is nothing to clean up, whoever is killed and when.
+// member does, of which it has a descriptor each, and takes its socket along when it goes: whoever is killed and when,
+// there is nothing to clean up. A socket that it leaves behind when it is killed itself is replaced by the next group.
+//
+// It answers processes of its own user namespace alone: what runs inside of another one, a command of this user's that
+// is shut in, say, is not to have the namespaces of a group.
 
 #define _GNU_SOURCE
+#include <poll.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "beside.h"
@@ -24,6 +31,9 @@
 enum source { LISTENER, GUEST, LIFE };
 
 struct keeper {
+    const struct nsrun_holder *holder;
+    ino_t socket;        ///< the inode of its name
+    struct stat own_user;
     int epoll, listener;
     unsigned members;
     bool is_full;   ///< no descriptor is left for another guest
@@ -59,13 +69,34 @@ static void let_in(struct keeper *k) {
         close(guest);
 }
 
+/// Whether who has connected is of our user namespace, and lives.
+static bool is_of_our_namespace(const struct keeper *k, int guest) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    char path[48];
+    struct stat other;
+    if (getsockopt(guest, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0)
+        return false;
+    const int life = nsrun_peer(guest);
+    snprintf(path, sizeof path, "/proc/%d/ns/user", peer.pid);
+    const bool is_ours = stat(path, &other) == 0 && other.st_ino == k->own_user.st_ino
+                         && other.st_dev == k->own_user.st_dev;
+    // Only of a process that still lives was the number its own.
+    struct pollfd end = {.fd = life, .events = POLLIN};
+    const bool has_ended = life == -ESRCH || (life >= 0 && poll(&end, 1, 0) == 1);
+    if (life >= 0)
+        close(life);
+    return is_ours && !has_ended;
+}
+
 /// A guest says hello, with a descriptor of its process where the kernel has such, and is a member.
 static void welcome(struct keeper *k, int guest) {
     char greeting;
     int life = -1;
     unsigned count = 1;
     const bool is_there =
-        nsrun_receive_descriptors(guest, &greeting, sizeof greeting, &life, &count) > 0
+        is_of_our_namespace(k, guest)
+        && nsrun_receive_descriptors(guest, &greeting, sizeof greeting, &life, &count) > 0
         && nsrun_send_descriptors(guest, &k->group, sizeof k->group, k->fds, k->group.count) == 0;
     if (is_there && life >= 0 && watch(k, life, LIFE)) {
         k->members++;
@@ -86,10 +117,26 @@ static void welcome(struct keeper *k, int guest) {
     forget(k, guest);
 }
 
+/// Who is just coming finds the connection closed, and is the first of another group.
+static void leave(const struct keeper *k, int status) __attribute__((noreturn));
+
+static void leave(const struct keeper *k, int status) {
+    const struct nsrun_holder *holder = k->holder;
+    const struct timespec moment = {.tv_nsec = 1000 * 1000};
+    // Nobody makes another socket of that name as long as the lock is held. Whoever keeps it for a second is no friend.
+    for (int rounds = 0; flock(holder->folder, LOCK_EX | LOCK_NB) != 0 && rounds < 1000; rounds++)
+        nanosleep(&moment, NULL);
+    struct stat there;
+    if (fstatat(holder->folder, holder->file, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_ino == k->socket)
+        unlinkat(holder->folder, holder->file, 0);
+    rmdir(holder->folder_path);   // where no other group is
+    _exit(status);
+}
+
 static void see_off(struct keeper *k, int life) {
     forget(k, life);
     if (--k->members == 0)
-        _exit(0);   // who is just coming finds the connection closed, and is the first
+        leave(k, 0);
     if (k->is_full)
         k->is_full = !watch(k, k->listener, LISTENER);
 }
@@ -100,11 +147,11 @@ static void withdraw(const struct nsrun_holder *holder) {
     setsid();
     if (chdir("/") != 0)
         _exit(1);
-    const int keep[] = {holder->listener, holder->leader, holder->life};
+    // All of them are above the standard ones.
+    const int keep[] = {holder->listener, holder->leader, holder->folder, holder->life};
     for (int fd = 0; fd <= 2; fd++)
-        if (fd != keep[0] && fd != keep[1] && fd != keep[2])
-            close(fd);
-    nsrun_close_others(keep, holder->life >= 0 ? 3 : 2);
+        close(fd);
+    nsrun_close_others(keep, holder->life >= 0 ? 4 : 3);
     struct rlimit limit;   // a descriptor a member
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
@@ -116,20 +163,25 @@ void nsrun_hold(const void *argument) {
     const struct nsrun_holder *holder = argument;
     static struct keeper k;
     withdraw(holder);
+    k.holder = holder;
     k.listener = holder->listener;
+    struct stat own;
+    if (fstatat(holder->folder, holder->file, &own, AT_SYMLINK_NOFOLLOW) == 0)
+        k.socket = own.st_ino;
     // Not before: those who connect learn the pid of who listens. Until the group stands they wait
     // in the queue, and if that never happens the queue goes with us.
-    if (listen(k.listener, 4096) != 0)
-        _exit(1);
+    if (stat("/proc/self/ns/user", &k.own_user) != 0 || listen(k.listener, 4096) != 0)
+        leave(&k, 1);
+    flock(holder->folder, LOCK_UN);
     unsigned count = NSRUN_GROUP_KINDS;
     if (nsrun_receive_descriptors(holder->leader, &k.group, sizeof k.group, k.fds, &count)
             != sizeof k.group
         || count != k.group.count)
-        _exit(1);
+        leave(&k, 1);
     k.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (k.epoll < 0 || !watch(&k, holder->life >= 0 ? holder->life : holder->leader, LIFE)
         || !watch(&k, k.listener, LISTENER))
-        _exit(1);
+        leave(&k, 1);
     k.members = 1;
     if (holder->life >= 0)
         close(holder->leader);

@@ -62,14 +62,14 @@ int nsrun_wait(pid_t pid, bool block, int *status, struct rusage *usage) {
     return result < 0 ? -errno : result == 0 ? -EAGAIN : 0;
 }
 
-int nsrun_poll2(int a, int b, int64_t nanoseconds) {
-    struct pollfd fds[2] = {{.fd = a, .events = POLLIN}, {.fd = b, .events = POLLIN}};
+int nsrun_poll3(int a, int b, int c, int64_t nanoseconds) {
+    struct pollfd fds[] = {{.fd = a, .events = POLLIN}, {.fd = b, .events = POLLIN}, {.fd = c, .events = POLLIN}};
     struct timespec limit = {.tv_sec = nanoseconds / 1000000000,
                              .tv_nsec = nanoseconds % 1000000000};
-    int count = ppoll(fds, 2, nanoseconds < 0 ? NULL : &limit, NULL);
+    int count = ppoll(fds, 3, nanoseconds < 0 ? NULL : &limit, NULL);
     if (count < 0)
         return errno == EINTR ? 0 : -errno;
-    return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0);
+    return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0) | (fds[2].revents ? 4 : 0);
 }
 
 /// Not in the place of a standard descriptor that the caller has closed.
@@ -112,11 +112,31 @@ int nsrun_die_with_parent(void) {
     return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 ? 0 : -errno;
 }
 
+int nsrun_open_terminal(void) { return nsrun_open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK); }
+
 bool nsrun_has_terminal(void) {
-    const int terminal = nsrun_open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK);
+    const int terminal = nsrun_open_terminal();
     if (terminal >= 0)
         close(terminal);
     return terminal >= 0;
+}
+
+void nsrun_lead_group(pid_t child) { setpgid(child, child); }
+
+void nsrun_signal_own_group(int signal) { kill(0, signal); }
+
+bool nsrun_has_stopped(pid_t child) {
+    siginfo_t info = {.si_pid = 0};
+    return waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOHANG | __WALL) == 0 && info.si_pid == child;
+}
+
+void nsrun_end_by_signal(int signal) {
+    const struct nsrun_sigaction by_default = {.handler = SIG_DFL};
+    const uint64_t none = 0;
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);   // the command may have left a core, this has nothing to tell
+    nsrun_set_signal(signal, &by_default);
+    kill(getpid(), signal);
+    nsrun_sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static bool ignored_children;
@@ -172,20 +192,26 @@ ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity) {
 }
 
 int nsrun_read_report(int fd, struct nsrun_report *report) {
-    const size_t head = offsetof(struct nsrun_report, text);
-    ssize_t count;
+    const ssize_t head = offsetof(struct nsrun_report, text);
+    ssize_t size;
     do {
-        count = read(fd, report, head);
-    } while (count < 0 && errno == EINTR);
-    if (count != (ssize_t)head || report->length > NSRUN_REPORT_TEXT)
-        return 0;
-    // A record is written whole, so its text is there already if it is a record at all.
-    int ready = 0;
-    if (report->length == 0)
-        return 1;
-    if (ioctl(fd, FIONREAD, &ready) != 0 || ready < (int)report->length)
-        return 0;
-    return read(fd, report->text, report->length) == (ssize_t)report->length;
+        size = recv(fd, report, sizeof *report, 0);
+    } while (size < 0 && errno == EINTR);
+    return size >= head && (size_t)(size - head) == report->head.length;
+}
+
+int nsrun_order_signal(int channel, pid_t child, int signal) {
+    const unsigned char order[] = {NSRUN_ORDER_SIGNAL, (unsigned char)signal};
+    // Pid 1 itself may have been stopped, and only a real SIGCONT makes it go on: a queued one, which it can tell from
+    // one to the whole group.
+    if (signal == SIGCONT)
+        sigqueue(child, SIGCONT, (union sigval){0});
+    return send(channel, order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ? 0 : -errno;
+}
+
+void nsrun_order_going_on(int channel) {
+    const unsigned char order = NSRUN_ORDER_GO_ON;
+    send(channel, &order, 1, MSG_NOSIGNAL);
 }
 
 ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity) {
@@ -263,6 +289,11 @@ int64_t nsrun_file_mode(const char *path, bool follow) {
     return fstatat(AT_FDCWD, path, &status, follow ? 0 : AT_SYMLINK_NOFOLLOW) == 0
                ? (int64_t)status.st_mode
                : -errno;
+}
+
+int64_t nsrun_owner(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 ? (int64_t)status.st_uid : -errno;
 }
 
 int64_t nsrun_file_size(const char *path) {
@@ -384,10 +415,9 @@ int nsrun_is_terminal(int fd) { return isatty(fd); }
 
 pid_t nsrun_terminal_group(int fd) { return tcgetpgrp(fd); }
 
-void nsrun_reclaim_terminal(int fd, pid_t group) {
+int nsrun_set_terminal_group(int fd, pid_t group) {
     // The caller has SIGTTOU blocked, so that this works from the background.
-    if (tcgetpgrp(fd) != group)
-        tcsetpgrp(fd, group);
+    return tcsetpgrp(fd, group) == 0 ? 0 : -errno;
 }
 
 ssize_t nsrun_terminal_name(int fd, char *buffer, size_t capacity) {

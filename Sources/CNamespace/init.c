@@ -1,139 +1,26 @@
-// Pid 1 of a run: reaps whatever ends, forwards signals to the command, and ends when the command
-// does, which makes the kernel kill everything else in the namespace.
+// How the first process of a run becomes its pid 1: it starts the command, and lets go of everything else.
 
 #define _GNU_SOURCE
-#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <sys/signalfd.h>
 
+#include "pidone.h"
 #include "world.h"
 
-/// Marks a signal as forwarded by the launcher, not sent to the whole group; the number is in the low byte.
-static const int forward_mark = 0x6e737200;
-
-/// What forwarded signals come as. Of most signals no second one is queued where one is pending, so that one that
-/// comes as itself and the group's would be one.
-static const int carrier = 64;
-
-/// A copy forwarded within this time of a direct one is the same signal. Generous, for on a busy machine
-/// the launcher may be late, and a late SIGCONT would undo the next stop.
-static const int64_t same_signal = 5ll * 1000 * 1000 * 1000;
-
-/// Within this time every copy is, as more than one direct signal may have become one.
-static const int64_t same_signals = 200 * 1000 * 1000;
-
-struct pid_one {
-    pid_t command;
-    bool ended;
-    struct nsrun_world *world;
-    int64_t direct[65];   ///< when a signal last came to us directly, as one of the group
-};
-
-int nsrun_forward(pid_t child, uint32_t shape, int number) {
-    if (shape != NSRUN_SHAPE_INIT)
-        return kill(child, number) == 0 ? 0 : -errno;
-    siginfo_t info;
-    memset(&info, 0, sizeof info);
-    info.si_code = SI_QUEUE;
-    info.si_pid = getpid();
-    info.si_uid = getuid();
-    info.si_value.sival_int = forward_mark | number;
-    // Pid 1 itself may have been stopped, and only a real SIGCONT makes it go on.
-    const int sent = number == SIGCONT ? SIGCONT : carrier;
-    return nsrun_result(syscall(SYS_rt_sigqueueinfo, child, sent, &info));
-}
-
-static void tell(struct pid_one *one, uint32_t kind, int value, const void *data, size_t length) {
-    struct nsrun_report *report = one->world->report;
-    report->kind = kind;
-    report->value = value;
-    report->length = (uint32_t)length;
-    if (length > 0)
-        memcpy(report->text, data, length);
-    nsrun_send(one->world->status_fd, report);
-}
-
-/// A launcher that does not read before the end must not keep pid 1 waiting: it learns of less then.
-static bool has_room(int pipe) {
-    struct pollfd state = {.fd = pipe, .events = POLLOUT};
-    return poll(&state, 1, 0) == 1 && (state.revents & POLLOUT);
-}
-
-static void end(struct pid_one *one, int status, const struct rusage *usage) {
-    // Whether anything lingers: the launcher waits for pid 1 where that is over at once.
-    siginfo_t info;
-    one->world->report->call =
-        waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) != 0 && errno == ECHILD;
-    tell(one, NSRUN_REPORT_ENDED, status, usage, sizeof *usage);
-    one->ended = true;
-    if (!(one->world->plan->flags & NSRUN_LINGER))
-        _exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
-    close(one->world->status_fd);   // the launcher need not wait for the others
-}
-
-static void reap(struct pid_one *one) {
-    for (;;) {
-        int status;
-        struct rusage usage;
-        pid_t pid = wait4(-1, &status, WNOHANG | WUNTRACED | __WALL, &usage);
-        if (pid < 0 && errno == ECHILD && one->ended)
-            _exit(0);
-        if (pid <= 0)
-            return;
-        if (pid != one->command)
-            continue;
-        if (!WIFSTOPPED(status))
-            end(one, status, &usage);
-        else if (has_room(one->world->status_fd))
-            tell(one, NSRUN_REPORT_STOPPED, WSTOPSIG(status), NULL, 0);
-    }
-}
-
-static bool is_forwarded(const siginfo_t *info) {
-    return info->si_code == SI_QUEUE && (info->si_value.sival_int & ~0xff) == forward_mark;
-}
-
-static void pass_on(struct pid_one *one, const siginfo_t *info) {
-    const int number = is_forwarded(info) ? info->si_value.sival_int & 0xff : info->si_signo;
-    if (number < 1 || number > 64 || one->ended)
-        return;
-    if (!is_forwarded(info)) {
-        // Sent to the group, which the command belongs to as well: it has its own copy.
-        one->direct[number] = nsrun_now();
-        return;
-    }
-    const int64_t direct = one->direct[number];
-    const int64_t age = nsrun_now() - direct;
-    if (direct != 0 && age < same_signals)
-        return;
-    one->direct[number] = 0;
-    if (direct != 0 && age < same_signal)
-        return;
-    // The launcher may have been quicker than the sender's loop over the group.
-    const uint64_t only = 1ull << (number - 1);
-    const struct timespec moment = {.tv_nsec = 10 * 1000 * 1000};
-    siginfo_t next;
-    if (syscall(SYS_rt_sigtimedwait, &only, &next, &moment, sizeof only) == number
-        && !is_forwarded(&next)) {
-        one->direct[number] = nsrun_now();
-        return;
-    }
-    kill(one->command, number);
-}
-
-/// Runs the command's own steps; shares the parent's memory, which waits until exec.
-static int command_main(void *argument) {
-    struct pid_one *one = argument;
-    const struct nsrun_plan *plan = one->world->plan;
-    // Without a pid namespace nothing else ends the command when its pid 1 is killed.
-    if (!(plan->clone_flags & CLONE_NEWPID))
+/// Without a pid namespace nothing else ends the command when its pid 1 is killed.
+static void end_with_pid_one(const struct nsrun_world *w) {
+    if (!(w->plan->clone_flags & CLONE_NEWPID))
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (nsrun_walk(one->world, plan->command_start, plan->count) < 0)
-        nsrun_send(one->world->status_fd, one->world->report);
+}
+
+/// Runs the command's own steps, up to the stub.
+static int command_main(void *argument) {
+    struct nsrun_world *w = argument;
+    end_with_pid_one(w);
+    if (nsrun_walk(w, w->plan->command_start, w->plan->count) < 0)
+        nsrun_send(w);
     _exit(127);
 }
 
@@ -146,7 +33,7 @@ static bool is_kept(const struct nsrun_world *w, int fd) {
 
 /// Whether a step of the command's own process still needs the descriptor.
 static bool is_needed(const struct nsrun_world *w, int fd) {
-    if (fd <= 2 || fd == w->status_fd || fd == w->reply_fd || is_kept(w, fd))
+    if (fd <= 2 || fd == w->channel || fd == w->life || fd == w->stub || fd == w->stub_to_start || is_kept(w, fd))
         return true;
     for (size_t i = w->plan->command_start; i < w->plan->count; i++)
         if (w->plan->steps[i].fd == fd && w->plan->steps[i].op != NSRUN_OP_RLIMIT)
@@ -171,56 +58,97 @@ static void close_private(struct nsrun_world *w) {
     nsrun_let_go(w);
 }
 
-/// The command's filters hold for pid 1 as well, or the command could do through it what they forbid.
-static void filter_self(const struct nsrun_world *w) {
-    for (size_t i = w->plan->command_start; i < w->plan->count; i++) {
-        const struct nsrun_step *step = &w->plan->steps[i];
-        if (step->op == NSRUN_OP_SECCOMP)
-            nsrun_seccomp(step->data, step->length);
-    }
+static void fail_to_start(struct nsrun_world *w, int error) {
+    w->report->head = (struct nsrun_report_head){
+        .kind = NSRUN_REPORT_FAILED,
+        .step = (int32_t)w->plan->command_start,
+        .error = error,
+        .call = NSRUN_CALL_FORK,
+    };
+    nsrun_send(w);
+    _exit(125);
 }
 
-void nsrun_init(struct nsrun_world *w) {
+/// Starts the command on this process's memory, which waits until the stub is started.
+static pid_t start_command(struct nsrun_world *w) {
     // Only one launch runs in this process, which is a copy of the launcher's.
     static char stack[64 * 1024] __attribute__((aligned(64)));
-    struct pid_one one = {.world = w};
-    if (w->plan->flags & NSRUN_OWN_SESSION)
-        setsid();
-    nsrun_heed_children();   // a program that launches may ignore them
-    close_private(w);
-    // Pid 1 is a copy of the launcher, whose memory the command must not see, and what pid 1 tells the launcher
-    // must not be the command's to tell.
-    if (!(w->plan->flags & NSRUN_READABLE_INIT))
-        nsrun_hide();
-    one.command = clone(command_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &one);
-    if (one.command < 0) {
-        w->report->kind = NSRUN_REPORT_FAILED;
-        w->report->step = (int32_t)w->plan->command_start;
-        w->report->error = errno;
-        w->report->call = NSRUN_CALL_FORK;
-        w->report->length = 0;
-        nsrun_send(w->status_fd, w->report);
+    const pid_t command = clone(command_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, w);
+    if (command < 0)
+        fail_to_start(w, errno);
+    if (w->report->head.kind == NSRUN_REPORT_FAILED)   // told by the command itself
         _exit(125);
+    return command;
+}
+
+/// Starts the command in a copy, which waits until this process has become the stub: from then on it can be looked into.
+static pid_t start_command_later(struct nsrun_world *w) {
+    int turn[2];
+    const int error = nsrun_pipe(turn);
+    if (error < 0)
+        fail_to_start(w, -error);
+    const pid_t pid_one = getpid();
+    const long command = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (command < 0)
+        fail_to_start(w, errno);
+    if (command > 0) {
+        close(turn[0]);
+        return (pid_t)command;
     }
-    if (w->report->kind == NSRUN_REPORT_FAILED)   // told by the command itself
-        _exit(125);
-    if (w->plan->flags & NSRUN_ANNOUNCE)   // each record wakes the launcher, so none is sent unasked
-        tell(&one, NSRUN_REPORT_STARTED, one.command, NULL, 0);
-    if (w->plan->flags & NSRUN_ANSWERED)   // until then even a command that has ended keeps its pid
-        nsrun_await(w->reply_fd);
-    // What the command closes is closed: pid 1 holds on to nothing of the caller's.
+    close(turn[1]);
+    end_with_pid_one(w);
+    nsrun_await(turn[0]);
+    close(turn[0]);
+    if (getppid() != pid_one)   // it has failed
+        _exit(127);
+    command_main(w);
+    _exit(127);
+}
+
+/// What the command closes is closed: pid 1 holds on to nothing of the caller's.
+static void close_all_but_own(struct nsrun_world *w, const struct nsrun_pid_one *one) {
+    int *const kept = w->plan->kept_fds;
+    size_t count = w->kept_count;
     for (int fd = 0; fd <= 2; fd++)
         if (!is_kept(w, fd))
             close(fd);
-    w->plan->kept_fds[w->kept_count] = w->status_fd;
-    nsrun_close_others(w->plan->kept_fds, w->kept_count + 1);
-    filter_self(w);
-    const uint64_t all = ~0ull;
-    for (;;) {
-        reap(&one);
-        siginfo_t info;
-        long number = syscall(SYS_rt_sigtimedwait, &all, &info, NULL, sizeof all);
-        if (number > 0 && number != SIGCHLD)
-            pass_on(&one, &info);
-    }
+    kept[count++] = one->channel;
+    kept[count++] = one->signals;
+    if (one->life >= 0)
+        kept[count++] = one->life;
+    if (one->ready >= 0)
+        kept[count++] = one->ready;
+    nsrun_close_others(kept, count);
+}
+
+void nsrun_init(struct nsrun_world *w) {
+    const unsigned flags = w->plan->flags;
+    const bool is_readable = flags & NSRUN_READABLE_INIT;
+    static struct nsrun_pid_one one;
+    nsrun_heed_children();   // a program that launches may ignore them
+    close_private(w);
+    int ready[2] = {-1, -1};
+    if ((flags & NSRUN_ANNOUNCE) && nsrun_pipe(ready) < 0)
+        fail_to_start(w, EMFILE);
+    w->ready = ready[1];
+    // Pid 1 is a copy of the launcher, whose memory the command must not see, and what pid 1 tells the launcher
+    // must not be the command's to tell.
+    if (!is_readable)
+        nsrun_hide();
+    one.command = is_readable ? start_command_later(w) : start_command(w);
+    one.channel = w->channel;
+    one.ready = ready[0];
+    one.is_answered = flags & NSRUN_ANSWERED;
+    one.life = w->life;
+    one.lingers = flags & NSRUN_LINGER;
+    one.follows = flags & NSRUN_FOLLOW;
+    one.own_group = flags & NSRUN_OWN_GROUP;
+    one.early = w->early;
+    one.signals = nsrun_signal_descriptor();
+    if (one.signals < 0)
+        fail_to_start(w, -one.signals);
+    if (is_readable)
+        fail_to_start(w, -nsrun_continue_by_stub(w, &one));
+    close_all_but_own(w, &one);
+    nsrun_be_pid_one(&one);
 }

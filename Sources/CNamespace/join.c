@@ -1,6 +1,6 @@
 // Joining: processes that name the same name share one set of namespaces (MPI ranks of a node).
 //
-// The first to come binds an abstract unix socket of that name, starts a holder (holder.c), sets
+// The first to come binds a unix socket of that name, starts a holder (holder.c), sets
 // everything up and sends the holder descriptors of its namespaces. All others connect, get copies of
 // these and enter. Why it is done so:
 //
@@ -10,16 +10,17 @@
 //   hands a descriptor to nobody but who is sent one. A queue of messages sent beforehand would need a
 //   receiving end in every newcomer; a socket that every member inherits would be in the programs, and
 //   their children, and reading it out of them takes the right to trace them.
-// - An abstract name: it is bound once, whoever else tries at the same moment, and is gone with its
-//   last descriptor. A file would outlive a SIGKILL. The holder has the only one, so that a name which
-//   can be bound is one without a group, or one whose first member died while it set up.
-// - The name says the user id, and both sides look at who the other is (SO_PEERCRED).
+// - A file in a directory that is the user's alone: an abstract name could be taken by anybody before, and be
+//   connected to by everybody who shares the network. Who binds it holds a lock on the directory until the
+//   holder listens, so that a socket which refuses is one that was left behind.
+// - Both sides look at who the other is (SO_PEERCRED), and in which user namespace.
 
 #define _GNU_SOURCE
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -35,7 +36,7 @@
 /// What an attempt came to, besides an error.
 enum { JOINED = 1, LEADING, GONE };
 
-/// How long a name may be bound and nobody answer: between bind() and listen() lies one fork. What answers may
+/// How long others may hold the lock: between bind() and listen() lies one fork. What answers may
 /// end before it has said anything, time and again; not for longer, either.
 static const int64_t patience = 10ll * 1000 * 1000 * 1000;
 
@@ -70,14 +71,65 @@ static uint64_t digest_of(const struct nsrun_world *w, const struct nsrun_step *
     return digest;
 }
 
-/// Groups of another user, or of a container, have names of their own.
-static socklen_t address_of(const struct nsrun_world *w, const struct nsrun_step *step,
-                            struct sockaddr_un *address) {
+/// Not in the place of a standard descriptor that the caller has closed.
+static int above_standard(int fd) {
+    if (fd < 0 || fd > 2)
+        return fd;
+    const int moved = nsrun_result(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    close(fd);
+    return moved;
+}
+
+/// A group's file: by its name, or where that is no name for a file a digest of it. Those of a container are others.
+static void name_file(const struct nsrun_world *w, const char *name, char file[NSRUN_GROUP_FILE]) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+@ ";
+    const unsigned long long user = w->own_user.st_ino;
+    if (name[strspn(name, plain)] == 0)
+        snprintf(file, NSRUN_GROUP_FILE, "%llu %s", user, name);
+    else
+        snprintf(file, NSRUN_GROUP_FILE, "%llu %%%016llx", user,
+                 (unsigned long long)mix_text(0xcbf29ce484222325, name));
+}
+
+/// By the descriptor of its folder, which was looked at; so it has room, however long the folder's path.
+static socklen_t address_of(int folder, const char *file, struct sockaddr_un *address) {
     *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int length = snprintf(address->sun_path + 1, sizeof address->sun_path - 1,
-                          "nsrun-join/1/%u/%llu/%s", geteuid(), (unsigned long long)w->own_user.st_ino,
-                          step->target);
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length);
+    const int length =
+        snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", folder, file);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length + 1);
+}
+
+/// The directory where groups meet, made where it is missing, and locked. It must be nobody's but ours.
+static int lock_folder(struct nsrun_world *w, const char *path) {
+    const int64_t since = nsrun_now();
+    for (long pause = 20;;) {
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            return -errno;
+        const int folder = above_standard(nsrun_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+        if (folder == -ENOENT)
+            continue;   // taken away by the last holder
+        if (folder < 0)
+            return folder;
+        struct stat own, there;
+        int error = fstat(folder, &own) == 0 ? 0 : -errno;
+        if (error == 0 && (own.st_uid != geteuid() || (own.st_mode & 077) != 0))
+            error = -EPERM;
+        if (error == 0 && flock(folder, LOCK_EX | LOCK_NB) != 0)
+            error = -errno;
+        if (error == 0 && lstat(path, &there) == 0 && there.st_ino == own.st_ino && there.st_dev == own.st_dev)
+            return folder;
+        close(folder);
+        if (error == 0)
+            continue;
+        if (error != -EWOULDBLOCK)
+            return error;
+        w->call = NSRUN_CALL_STEP;
+        if (nsrun_now() - since > patience)
+            return -ETIMEDOUT;
+        const struct timespec moment = {.tv_nsec = pause * 1000};
+        nanosleep(&moment, NULL);
+        pause = pause < 1000 ? pause * 2 : 1000;
+    }
 }
 
 /// This process by descriptor, or -1 where the kernel has no such thing (before 5.3).
@@ -88,30 +140,34 @@ static int own_life(struct nsrun_world *w) {
 }
 
 static int new_socket(void) {
-    int fd = nsrun_result(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-    if (fd < 0 || fd > 2)
-        return fd;
-    // Not in the place of a standard descriptor that the caller has closed.
-    int moved = nsrun_result(fcntl(fd, F_DUPFD_CLOEXEC, 3));
-    close(fd);
-    return moved;
+    return above_standard(nsrun_result(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)));
 }
 
 // MARK: The first
 
-static int lead(struct nsrun_world *w, const struct sockaddr_un *address, socklen_t size) {
-    struct nsrun_holder holder = {.listener = new_socket()};
+/// The lock goes over to the holder.
+static int lead(struct nsrun_world *w, const struct nsrun_step *step, int folder, const char *file) {
+    struct sockaddr_un address;
+    const socklen_t size = address_of(folder, file, &address);
+    struct nsrun_holder holder = {.listener = new_socket(), .folder = folder, .folder_path = step->source};
+    strcpy(holder.file, file);
     if (holder.listener < 0)
         return holder.listener;
     int ends[2];
-    int error = bind(holder.listener, (const void *)address, size) == 0 ? nsrun_socket_pair(ends)
-                                                                        : -errno;
+    // Of a holder that was killed.
+    if (unlinkat(folder, file, 0) != 0 && errno != ENOENT) {
+        const int error = -errno;
+        close(holder.listener);
+        return error;
+    }
+    int error = bind(holder.listener, (const void *)&address, size) == 0 ? nsrun_socket_pair(ends)
+                                                                         : -errno;
     if (error < 0) {
         close(holder.listener);
         return error;
     }
     holder.leader = ends[1];
-    holder.life = own_life(w);
+    holder.life = above_standard(own_life(w));
     error = nsrun_start_beside(nsrun_hold, &holder);
     if (holder.life >= 0)
         close(holder.life);
@@ -119,6 +175,7 @@ static int lead(struct nsrun_world *w, const struct sockaddr_un *address, sockle
     close(ends[1]);
     if (error < 0) {
         close(ends[0]);
+        unlinkat(folder, file, 0);
         return error;
     }
     w->group = ends[0];
@@ -191,6 +248,15 @@ int nsrun_share(struct nsrun_world *w, const struct nsrun_step *step) {
 
 // MARK: All others
 
+int nsrun_peer(int socket) {
+    int life = -1;
+    socklen_t size = sizeof life;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &life, &size) == 0)
+        return life;
+    // Before Linux 6.16 there is none for a process that has been waited for.
+    return errno == ENOPROTOOPT ? -1 : -ESRCH;
+}
+
 /// The holder must be who we take it for: a process of ours, in our user namespace. A program in a
 /// namespace below could have bound the name to lure us into its own world.
 static int check_holder(struct nsrun_world *w, int fd) {
@@ -201,14 +267,9 @@ static int check_holder(struct nsrun_world *w, int fd) {
     w->call = NSRUN_CALL_STRANGER;
     if (peer.uid != geteuid() || peer.pid <= 0)
         return -EACCES;
-    int life = -1;
-    size = sizeof life;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &life, &size) != 0) {
-        // Before Linux 6.16 there is none for a process that has been waited for.
-        if (errno != ENOPROTOOPT)
-            return GONE;
-        life = -1;
-    }
+    const int life = nsrun_peer(fd);
+    if (life == -ESRCH)
+        return GONE;
     char path[48];
     struct stat other;
     int error = 0;
@@ -230,8 +291,8 @@ static int check_holder(struct nsrun_world *w, int fd) {
 static int enter(struct nsrun_world *w, const struct nsrun_group *group, const int *fds) {
     if (group->digest != w->group_digest) {
         w->call = NSRUN_CALL_OTHER_GROUP;
-        w->report->length = (uint32_t)strnlen(group->root, sizeof group->root);
-        memcpy(w->report->text, group->root, w->report->length);
+        w->report->head.length = (uint32_t)strnlen(group->root, sizeof group->root);
+        memcpy(w->report->text, group->root, w->report->head.length);
         return -EEXIST;
     }
     w->call = NSRUN_CALL_STEP;
@@ -269,28 +330,37 @@ static int ask(struct nsrun_world *w, int fd) {
     return error;
 }
 
-static int attempt(struct nsrun_world *w, const struct sockaddr_un *address, socklen_t size) {
-    int fd = new_socket(), error;
-    if (fd < 0)
-        return fd;
-    // A queue that stays full may be a stranger's who never answers.
-    fcntl(fd, F_SETFL, O_NONBLOCK);
-    do {
-        error = connect(fd, (const void *)address, size) == 0 ? 0 : -errno;
-    } while (error == -EINTR);
-    fcntl(fd, F_SETFL, 0);
-    if (error == -EAGAIN)
-        error = -EADDRINUSE;
+static int attempt(struct nsrun_world *w, const struct nsrun_step *step) {
+    char file[NSRUN_GROUP_FILE];
+    struct sockaddr_un address;
+    name_file(w, step->target, file);
+    w->call = NSRUN_CALL_SOURCE;
+    const int folder = lock_folder(w, step->source);
+    if (folder < 0)
+        return folder;
+    w->call = NSRUN_CALL_STEP;
+    const int fd = new_socket();
+    int error = fd < 0 ? fd : 0;
+    if (error == 0) {
+        const socklen_t size = address_of(folder, file, &address);
+        // A queue that stays full may be that of somebody who never answers.
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+        do {
+            error = connect(fd, (const void *)&address, size) == 0 ? 0 : -errno;
+        } while (error == -EINTR);
+        fcntl(fd, F_SETFL, 0);
+    }
+    const bool is_nobodys = error == -ECONNREFUSED || error == -ENOENT;
+    if (is_nobodys)
+        error = lead(w, step, folder, file);
+    close(folder);
     if (error == 0)
         error = ask(w, fd);
     if (error == JOINED && w->stays_connected)
         fcntl(fd, F_SETFD, 0);
-    else
+    else if (fd >= 0)
         close(fd);
-    if (error != -ECONNREFUSED)
-        return error;
-    w->call = NSRUN_CALL_STEP;
-    return lead(w, address, size);
+    return error;
 }
 
 int nsrun_join(struct nsrun_world *w, const struct nsrun_step *step) {
@@ -298,21 +368,19 @@ int nsrun_join(struct nsrun_world *w, const struct nsrun_step *step) {
         return w->proc;
     if (fstatat(w->proc, "self/ns/user", &w->own_user, 0) != 0)
         return -errno;
-    struct sockaddr_un address;
-    const socklen_t size = address_of(w, step, &address);
     w->group_digest = digest_of(w, step);
     int64_t since = nsrun_now();
     for (long pause = 20;;) {
         const int64_t before = nsrun_now();
-        int result = attempt(w, &address, size);
+        int result = attempt(w, step);
         if (result == JOINED) {
             w->next = (size_t)step->value2;
             w->entered = true;
         }
         if (result == JOINED || result == LEADING)
             return 0;
-        // Bound and not listening, or just ending: it is one or the other for a moment only.
-        if (result != GONE && result != -EADDRINUSE && result != -ECONNRESET)
+        // Its queue is full, or it is just ending: it is so for a moment only.
+        if (result != GONE && result != -EAGAIN && result != -ECONNRESET)
             return result;
         // A group that was waited for and came to nothing is another matter than one that is never there.
         if (nsrun_now() - before > patience / 10)

@@ -16,12 +16,20 @@ struct nsrun_group {
     char root[NSRUN_GROUP_ROOT];         ///< for messages: what its members see as /, NUL-terminated
 };
 
-/// The holder's descriptors.
+enum { NSRUN_GROUP_FILE = 88 };   ///< bytes of a socket's name, with its NUL
+
+/// What the holder gets from the first member.
 struct nsrun_holder {
     int listener;   ///< bound to the group's name, not listening yet
     int leader;     ///< where the first member sends the group
     int life;       ///< readable when the first member has ended; -1 for the end of `leader`
+    int folder;     ///< where the socket lies; locked for those who come (flock(2)) until the listener listens
+    const char *folder_path;
+    char file[NSRUN_GROUP_FILE];
 };
 
+/// The process that a socket was connected or listened by, as a descriptor (Linux 6.5); -ESRCH if it is gone, -1 where
+/// the kernel does not tell.
+int nsrun_peer(int socket);
 /// Keeps a group until its last member has ended. For a process of its own; takes a `struct nsrun_holder`.
 void nsrun_hold(const void *holder) __attribute__((noreturn));

@@ -279,6 +279,6 @@ int nsrun_need_glibc(struct nsrun_world *w, const struct nsrun_step *step) {
     int length = version == 0 ? 0
                               : snprintf(w->report->text, NSRUN_REPORT_TEXT, "%u.%u",
                                          (unsigned)(version >> 32), (unsigned)version & 0xffff);
-    w->report->length = length > 0 ? (uint32_t)length : 0;
+    w->report->head.length = length > 0 ? (uint32_t)length : 0;
     return -ELIBBAD;
 }

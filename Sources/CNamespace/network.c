@@ -1,6 +1,9 @@
-// A network namespace starts with its loopback interface down.
+// A network namespace starts with its loopback interface down, and with no route anywhere.
 
 #define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,5 +20,75 @@ int nsrun_loopback(void) {
     strcpy(request.ifr_name, "lo");
     int error = ioctl(fd, SIOCSIFFLAGS, &request) == 0 ? 0 : -errno;
     close(fd);
+    return error;
+}
+
+int nsrun_each_address(void (*visit)(void *context, const char *address), void *context) {
+    struct ifaddrs *all;
+    if (getifaddrs(&all) != 0)
+        return -errno;
+    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
+        char text[INET6_ADDRSTRLEN];
+        if (one->ifa_addr == NULL || (one->ifa_flags & IFF_LOOPBACK))
+            continue;
+        const int family = one->ifa_addr->sa_family;
+        const void *address = NULL;
+        if (family == AF_INET) {
+            address = &((const struct sockaddr_in *)(const void *)one->ifa_addr)->sin_addr;
+        } else if (family == AF_INET6) {
+            const struct in6_addr *own = &((const struct sockaddr_in6 *)(const void *)one->ifa_addr)->sin6_addr;
+            // Of one link alone, and the run's network has links of its own.
+            address = IN6_IS_ADDR_LINKLOCAL(own) ? NULL : own;
+        }
+        if (address != NULL && inet_ntop(family, address, text, sizeof text) != NULL)
+            visit(context, text);
+    }
+    freeifaddrs(all);
+    return 0;
+}
+
+/// Asks the kernel for a route to one address, by which it answers that nobody is there (rtnetlink(7)).
+static int forbid(int fd, const char *text) {
+    struct {
+        struct nlmsghdr head;
+        struct rtmsg route;
+        struct rtattr attribute;
+        unsigned char address[16];
+    } request = {
+        .head = {.nlmsg_type = RTM_NEWROUTE, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE},
+        .route = {.rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC, .rtm_scope = RT_SCOPE_UNIVERSE,
+                  .rtm_type = RTN_UNREACHABLE},
+        .attribute = {.rta_type = RTA_DST},
+    };
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr error;
+        char rest[256];
+    } answer;
+    const int family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
+    const size_t length = family == AF_INET6 ? 16 : 4;
+    if (inet_pton(family, text, request.address) != 1)
+        return -EINVAL;
+    request.route.rtm_family = (unsigned char)family;
+    request.route.rtm_dst_len = (unsigned char)(length * 8);
+    request.attribute.rta_len = (unsigned short)RTA_LENGTH(length);
+    request.head.nlmsg_len = (uint32_t)(NLMSG_LENGTH(sizeof request.route) + RTA_LENGTH(length));
+    ssize_t count = send(fd, &request, request.head.nlmsg_len, 0);
+    if (count >= 0)
+        count = recv(fd, &answer, sizeof answer, 0);
+    if (count < 0)
+        return -errno;
+    return count >= (ssize_t)NLMSG_LENGTH(sizeof answer.error) && answer.head.nlmsg_type == NLMSG_ERROR
+               ? answer.error.error
+               : -EPROTO;
+}
+
+int nsrun_forbid_addresses(const struct nsrun_step *step) {
+    const int fd = nsrun_result(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+    int error = fd < 0 ? fd : 0;
+    for (size_t i = 0; step->list[i] != NULL && error == 0; i++)
+        error = forbid(fd, step->list[i]);
+    if (fd >= 0)
+        close(fd);
     return error;
 }

@@ -114,6 +114,12 @@ int nsrun_remove_tree(const char *path) {
     return error;
 }
 
+bool nsrun_is_private(const char *path) {
+    struct stat status;
+    return lstat(path, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == geteuid()
+           && (status.st_mode & 077) == 0;
+}
+
 bool nsrun_is_memory(const char *path) {
     struct statfs filesystem;
     return statfs(path, &filesystem) == 0 && filesystem.f_type == TMPFS_MAGIC

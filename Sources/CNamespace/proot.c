@@ -11,8 +11,8 @@
 #include "syscalls.h"
 
 static void tell(int fd, uint32_t kind, int value) {
-    const struct nsrun_report report = {.kind = kind, .value = value, .call = 1};
-    nsrun_write_all(fd, (const char *)&report, offsetof(struct nsrun_report, text));
+    const struct nsrun_report_head record = {.kind = kind, .value = value, .call = 1};
+    nsrun_write_all(fd, (const char *)&record, sizeof record);
 }
 
 /// What proot itself was to be told goes, and what it was not to be told comes back.

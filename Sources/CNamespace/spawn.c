@@ -6,28 +6,29 @@
 
 #include "world.h"
 
-static void child_main(const struct nsrun_plan *plan, const struct nsrun_pipes *pipes)
+static void child_main(const struct nsrun_plan *plan, const struct nsrun_links *links)
     __attribute__((noreturn));
 
-static void child_main(const struct nsrun_plan *plan, const struct nsrun_pipes *pipes) {
+static void child_main(const struct nsrun_plan *plan, const struct nsrun_links *links) {
     static struct nsrun_report report;
     static struct nsrun_world world;
-    close(pipes->status_read);
-    close(pipes->reply_write);
-    if (pipes->lock >= 0)
-        close(pipes->lock);
-    nsrun_world_prepare(&world, plan, pipes->status_write, pipes->reply_read, &report);
+    close(links->launcher);
+    if (links->lock >= 0)
+        close(links->lock);
+    nsrun_world_prepare(&world, plan, &report);
+    world.channel = links->child;
+    world.life = links->life;
     const bool has_init = plan->shape == NSRUN_SHAPE_INIT;
     if (plan->flags & NSRUN_READABLE_INIT)   // it looks through its descriptors when the new root may have no /proc
         nsrun_open_proc(&world);
     if (nsrun_walk(&world, 0, has_init ? plan->command_start : plan->count) < 0) {
-        nsrun_send(world.status_fd, &report);
+        nsrun_send(&world);
         _exit(125);
     }
     nsrun_init(&world);
 }
 
-pid_t nsrun_spawn(const struct nsrun_plan *plan, const struct nsrun_pipes *pipes) {
+pid_t nsrun_spawn(const struct nsrun_plan *plan, const struct nsrun_links *links) {
     // No handler of the caller's may run in the child, which has no thread but this one.
     const uint64_t all = ~0ull;
     uint64_t previous;
@@ -37,7 +38,7 @@ pid_t nsrun_spawn(const struct nsrun_plan *plan, const struct nsrun_pipes *pipes
     // The raw call: fork(3) would run atfork handlers and take locks of the caller's threads.
     long pid = syscall(SYS_clone, plan->clone_flags | SIGCHLD, 0, 0, 0, 0);
     if (pid == 0)
-        child_main(plan, pipes);
+        child_main(plan, links);
     error = pid < 0 ? -errno : 0;
     nsrun_sigprocmask(SIG_SETMASK, &previous, NULL);
     return error < 0 ? error : (pid_t)pid;
@@ -49,7 +50,7 @@ int nsrun_enter_namespace(int fd, uint64_t type) {
 
 void nsrun_run_in_place(const struct nsrun_plan *plan, struct nsrun_report *report) {
     struct nsrun_world world;
-    nsrun_world_prepare(&world, plan, -1, -1, report);
+    nsrun_world_prepare(&world, plan, report);
     nsrun_walk(&world, 0, plan->count);
     nsrun_leave_group(&world);
     umask(world.old_umask);

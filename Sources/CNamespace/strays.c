@@ -25,8 +25,7 @@ bool nsrun_reap_strays(pid_t child) {
             break;
         waitpid(info.si_pid, NULL, __WALL);
     }
-    info.si_pid = 0;
-    return waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOHANG | __WALL) == 0 && info.si_pid == child;
+    return nsrun_has_stopped(child);
 }
 
 /// Kills the children that a file of proc lists, but for one. Returns how many there were.

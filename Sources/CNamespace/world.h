@@ -27,7 +27,13 @@ struct nsrun_world {
     size_t copied;        ///< bytes of plan->copies in use
     dev_t made[256];      ///< file systems that this run made: mount points may be created there
     unsigned made_count;
-    int status_fd, reply_fd;
+    int channel;          ///< to the launcher, -1 in place
+    int life;             ///< readable when a process ends that the run is to end with, -1 for none
+    int ready;            ///< closed when the command starts, -1 where nobody waits for that
+    uint64_t early;       ///< a bit for each signal that the launcher has handed on already
+    int stub;             ///< the memory that becomes the stub, open for writing, -1 for none
+    int stub_to_start;    ///< the same, open for reading, where it is a file
+    bool stub_is_sealed;
     int proc;             ///< the host's /proc, -1 before it was needed
     size_t kept_count;    ///< of plan->kept_fds
     bool mounts_here;     ///< the step mounts something on its target
@@ -41,6 +47,7 @@ struct nsrun_world {
     bool stays_connected; ///< the holder knows of the end of this process by that of the connection
     uint64_t group_digest;
     uint32_t call;        ///< enum nsrun_call of the failure
+    int passed_over;      ///< why a step was left out that is not needed, an errno
     struct nsrun_report *report;
 };
 
@@ -180,8 +187,13 @@ int nsrun_unshare(struct nsrun_world *w, uint64_t kinds);
 /// Gives up a group that was never shared: who waits for it takes over.
 void nsrun_leave_group(struct nsrun_world *w);
 
+// nest.c
+int nsrun_limit_namespaces(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_nest(struct nsrun_world *w, const struct nsrun_step *step);
+
 // network.c
 int nsrun_loopback(void);
+int nsrun_forbid_addresses(const struct nsrun_step *step);
 
 // executor.c
 /// The host's /proc, opened once; or a negative errno.
@@ -189,15 +201,26 @@ int nsrun_open_proc(struct nsrun_world *w);
 /// Closes what was opened on the host's side: when the command's own steps begin it is not needed any more.
 void nsrun_let_go(struct nsrun_world *w);
 int nsrun_walk(struct nsrun_world *w, size_t from, size_t to);
-void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, int status_fd,
-                         int reply_fd, struct nsrun_report *report);
-void nsrun_send(int fd, const struct nsrun_report *report);
+void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, struct nsrun_report *report);
+/// Sends the record, or what there is of it, to the launcher.
+void nsrun_send(const struct nsrun_world *w);
+/// Waits for the launcher to answer. 0, or a negative errno, where it is gone.
+int nsrun_await_answer(struct nsrun_world *w);
 
 // descriptors.c
 /// Visits every descriptor that is open, by the list in a /proc (-1 for the one at its usual place) or one by one.
 void nsrun_each_descriptor(int proc, void (*visit)(void *context, int fd), void *context);
 /// close_range(2), of which Linux before 5.9 has nothing, and before 5.11 no CLOSE_RANGE_CLOEXEC.
 void nsrun_close_range(unsigned first, unsigned last, unsigned flags);
+
+// stub.c
+struct nsrun_pid_one;
+/// Makes the memory that the stub will be in.
+int nsrun_open_stub(struct nsrun_world *w);
+/// Becomes the stub, and by it the program. Returns a negative errno.
+int nsrun_start_by_stub(struct nsrun_world *w, const char *path, char *const arguments[]);
+/// Becomes the stub as pid 1. Returns a negative errno.
+int nsrun_continue_by_stub(struct nsrun_world *w, const struct nsrun_pid_one *one);
 
 // program.c
 int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step);

@@ -2,9 +2,14 @@ import NamespaceKit
 
 /// The choice of an engine, and what follows where the kernel refuses namespaces.
 extension LaunchTool {
-    func launchByEngine(_ invocation: Invocation) throws(LaunchError) -> Int32 {
+    func launchByEngine(_ invocation: Invocation) throws(LaunchError) -> RunEnd {
         switch try choice(invocation) {
-        case .only(.namespaces): return try startReducing(invocation, isFinal: true)
+        case .only(.namespaces):
+            do throws(LaunchError) {
+                return try startReducing(invocation, isFinal: true)
+            } catch {
+                throw personality.isBubblewrap ? error : error.offeringEngines
+            }
         case .only(let engine):
             var run = try run(invocation, by: engine)
             prepareTrace(&run.plan, invocation)
@@ -25,7 +30,7 @@ extension LaunchTool {
         if let choice = invocation.engine { return choice }
         guard !personality.isBubblewrap, let name = HostProcess.variable("NSRUN_ENGINE"),
             !name.isEmpty
-        else { return .automatic }
+        else { return invocation.standardEngine }
         if let choice = EngineChoice(named: name) { return choice }
         let error = EngineChoice.unknown(name, from: "NSRUN_ENGINE")
         throw LaunchError(.usage, error.message, remedy: error.remedy)
@@ -34,7 +39,7 @@ extension LaunchTool {
     /// Namespaces that are only welcome are done without where the kernel refuses them.
     private func startReducing(
         _ invocation: Invocation, isFinal: Bool
-    ) throws(LaunchError) -> Int32 {
+    ) throws(LaunchError) -> RunEnd {
         do throws(LaunchError) {
             return try start(invocation, isFinal: isFinal)
         } catch {
@@ -52,12 +57,11 @@ extension LaunchTool {
     /// times slower. What it cannot do, it refuses or is found out to fail at.
     private func fallBack(
         _ invocation: Invocation, from refusal: LaunchError
-    ) throws(LaunchError) -> Int32 {
+    ) throws(LaunchError) -> RunEnd {
         var reasons = ""
         var invocation = invocation
         try invocation.request.readContents()
-        let engines: [Engine] = refusal.refusal == .emulator ? [.proot] : [.fakechroot, .proot]
-        for engine in engines {
+        for engine in [Engine.fakechroot, .proot] {
             var run: EngineRun
             do throws(LaunchError) {
                 run = try self.run(invocation, by: engine)
@@ -88,10 +92,10 @@ extension LaunchTool {
         return try EngineRun(invocation.request, on: facts, by: engine)
     }
 
-    private func perform(_ run: EngineRun, _ invocation: Invocation) throws(LaunchError) -> Int32 {
+    private func perform(_ run: EngineRun, _ invocation: Invocation) throws(LaunchError) -> RunEnd {
         if case .explain(let json) = invocation.action {
             try HostProcess.print(json ? run.explanation.json : run.explanation.text)
-            return 0
+            return .exited(0)
         }
         var run = run
         try run.make()

@@ -36,7 +36,10 @@ public struct LaunchTool {
             var invocation = try RequestBuilder.build(line, as: tool.personality)
             if !invocation.startsShell { invocation.request.applyImageSettings() }
             // Whoever packed the program did not know where it would be started.
-            if packed != nil { invocation.request.leavesOutMissing = true }
+            if packed != nil {
+                invocation.request.leavesOutMissing = true
+                invocation.standardEngine = .automatic
+            }
             return tool.perform(invocation)
         } catch {
             return tool.fail(error.message, error.remedy, 125)
@@ -58,7 +61,7 @@ public struct LaunchTool {
                 try HostProcess.print("\(kernel.major).\(kernel.minor)\n")
             case .doctor: return try doctor()
             case .generate(let kind): return try generate(kind)
-            case .launch, .explain: return try launchByEngine(invocation)
+            case .launch, .explain: return try launchByEngine(invocation).status()
             }
             return 0
         } catch {
@@ -73,7 +76,7 @@ public struct LaunchTool {
     }
 
     /// Launches with namespaces. `isFinal`: no other engine would follow a refusal.
-    func start(_ invocation: Invocation, isFinal: Bool) throws(LaunchError) -> Int32 {
+    func start(_ invocation: Invocation, isFinal: Bool) throws(LaunchError) -> RunEnd {
         let facts = HostFacts.read(for: invocation.request)
         let role: Planner.Role = invocation.isVerbose ? .watcher : .replaceable
         var plan = try Planner.plan(invocation.request, on: facts, as: role)
@@ -83,9 +86,12 @@ public struct LaunchTool {
         }
         if case .explain(let json) = invocation.action {
             try HostProcess.print(json ? Explanation(plan).json : Explanation(plan).text)
-            return 0
+            return .exited(0)
         }
         plan.isAttempt = !isFinal
+        plan.messagePrefix = ByteString((hasLevelPrefix ? "<3>" : "") + personality.prefix)
+        if personality.isBubblewrap { plan.failureWords = "execvp " }
+        plan.failureStatus = personality.status(126)
         prepareTrace(&plan, invocation)
         if plan.shape == .inPlace {
             do throws(LaunchError) {

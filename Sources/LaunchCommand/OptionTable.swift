@@ -89,7 +89,8 @@ enum OptionTable {
         ),
         Option(
             "--engine", "NAME", .engine, .general,
-            "auto (or NSRUN_ENGINE): userns, else fakechroot, else proot; or one of these."),
+            "userns (or what NSRUN_ENGINE says); fakechroot, proot; auto: the first that this host allows."
+        ),
         Option(
             "--require", "isolation", .require, .general,
             "An engine that isolates less than asked for is an error, not a warning."),

@@ -24,6 +24,8 @@ struct Personality {
             // Root needs no user namespace; anybody else gets nowhere without one.
             request.namespaces.new = HostProcess.isRoot ? [.mount] : [.user, .mount]
             request.lifecycle.lingers = true
+            // Its callers signal the group.
+            request.lifecycle.sharesProcessGroup = true
             request.lifecycle.tellsCommandPID = false
         }
         return request

@@ -15,6 +15,8 @@ struct Invocation {
     var isQuiet = false
     /// Nil where the command line does not say.
     var engine: EngineChoice?
+    /// Where nobody says: a pack's maker has chosen that it runs anywhere.
+    var standardEngine = EngineChoice.only(.namespaces)
     var requiresIsolation = false
     /// What the user should know although the run goes on.
     var warnings: [String] = []
@@ -25,7 +27,8 @@ struct Invocation {
 
 /// Which engine may run the command.
 enum EngineChoice: Equatable {
-    /// Namespaces, and where the kernel refuses them the others.
+    /// Namespaces, and where the kernel refuses them the others. Only where that is asked for: what they isolate less is
+    /// not for a kernel, a root or a neighbour to decide.
     case automatic
     case only(Engine)
 

@@ -8,7 +8,6 @@ extension Vocabulary {
         words.shareProcesses = "--share-pid"
         words.memoryLayer = "add --ephemeral"
         words.workingDirectory = "set --chdir"
-        words.bindCurrentDirectory = "add --cwd"
         words.optionalBind = "--bind-try"
         words.enterRootfs = "nsrun --rootfs"
         words.architecture = "--arch"

@@ -27,15 +27,19 @@ extern "C" {
 enum nsrun_op {
     NSRUN_OP_UNSHARE,         ///< value: CLONE_NEW* flags
     NSRUN_OP_SETNS,           ///< fd, value: CLONE_NEW* type
-    NSRUN_OP_JOIN,            ///< target: the group's name, value: its CLONE_NEW*, value2: the step after those
-                              ///< that set it up, and that are left out where it is there
+    NSRUN_OP_JOIN,            ///< target: the group's name, source: the directory where its processes meet, value:
+                              ///< its CLONE_NEW*, value2: the step after those that set it up, and that are left
+                              ///< out where it is there
     NSRUN_OP_SHARE,           ///< value: CLONE_NEW*, source: the root in words; others can join from here on
     NSRUN_OP_WRITE,           ///< target: path on the host, data: text, in one write
     NSRUN_OP_AWAIT,           ///< fd: blocks until a byte or end of file can be read
+    NSRUN_OP_LIMIT_NAMESPACES, ///< data: how many of each kind
+    NSRUN_OP_NEST,            ///< value: CLONE_NEW*, source, data: the id maps of users and groups
     NSRUN_OP_REQUEST,         ///< value: what the launcher is to do, an NSRUN_REPORT_WANTS_*; waits for it
     NSRUN_OP_PROPAGATION,     ///< value: MS_SLAVE or MS_PRIVATE, of every mount
     NSRUN_OP_HOSTNAME,        ///< data
     NSRUN_OP_LOOPBACK,        ///< brings lo up
+    NSRUN_OP_FORBID_ADDRESSES, ///< list: internet addresses that become unreachable
     NSRUN_OP_HOST_DIRECTORY,  ///< target: made on the host where it is missing
     NSRUN_OP_ROOT_HOST,       ///< the new root is the host's own
     NSRUN_OP_ROOT_TMPFS,      ///< the new root is an empty tmpfs
@@ -68,14 +72,16 @@ enum nsrun_op {
     NSRUN_OP_IDS,             ///< value: uid, value2: gid
     NSRUN_OP_REDIRECT,        ///< fd, value: the descriptor that becomes it
     NSRUN_OP_SESSION,         ///< setsid
+    NSRUN_OP_PROCESS_GROUP,   ///< setpgid
     NSRUN_OP_KEYRING,         ///< a session keyring of its own
     NSRUN_OP_PERSONALITY,     ///< value: PER_*
     NSRUN_OP_DEATH_SIGNAL,    ///< value: the signal when the parent goes
     NSRUN_OP_NO_NEW_PRIVS,
     NSRUN_OP_CAPABILITIES,    ///< data: struct nsrun_capabilities
     NSRUN_OP_ASSERT_NO_USERNS,
-    NSRUN_OP_SECCOMP,         ///< data, length: struct sock_filter[]
-    NSRUN_OP_SHARE_STATUS,    ///< value: the number under which the command's process finds the status pipe
+    NSRUN_OP_SECCOMP,         ///< data, length: struct sock_filter[]; installed by the stub, where there is one
+    NSRUN_OP_SHARE_CHANNEL,   ///< value: the number under which the command's process finds the channel
+    NSRUN_OP_STUB,            ///< the memory for the program that starts the command, see stub.c
     NSRUN_OP_EXEC,            ///< list: candidates for the program's path
 };
 
@@ -132,7 +138,7 @@ enum {
     NSRUN_SPARE_HOST = 1 << 3,        ///< no mount point is ever created in a host directory
     NSRUN_MIRROR = 1 << 4,            ///< what cannot be created is made in a copy in memory
     NSRUN_LINGER = 1 << 5,            ///< pid 1 stays until the last process of its namespace ends
-    NSRUN_OWN_SESSION = 1 << 6,       ///< pid 1 leaves the caller's session, as the command does
+    NSRUN_FOLLOW = 1 << 6,            ///< the run ends with the launcher, and with pipes.life
     NSRUN_REFUSE_LINKS = 1 << 7,      ///< a destination that is a symlink is an error
     NSRUN_TOLERATE_SUBMOUNTS = 1 << 8, ///< a submount whose attributes cannot be set is passed over
     NSRUN_TRACE = 1 << 9,             ///< every step is reported with its time
@@ -144,6 +150,7 @@ enum {
     NSRUN_RESTORE_CHILDREN = 1 << 15, ///< the command ignores SIGCHLD if it was ignored before
     NSRUN_PLACES_BY_UMASK = 1 << 16,  ///< what is made for a mount is as accessible as the umask allows
     NSRUN_HAS_HANDLERS = 1 << 17,     ///< the launching program may handle signals
+    NSRUN_OWN_GROUP = 1 << 18,        ///< the run is no part of the launcher's process group
 };
 
 struct nsrun_plan {
@@ -162,18 +169,29 @@ struct nsrun_plan {
     size_t kept_count;
     const int *close_fds;        ///< descriptors that the command must not inherit, ends with -1
     uint64_t signal_mask;        ///< the kernel's signal set that the command starts with
+    const char *failure_words;   ///< in place: how a message begins that the command could not be started,
+    const char *filter_words;    ///< or a filter not be installed,
+    int failure_status;          ///< and the exit status then
 };
 
-/// A record on the status pipe.
+/// A record on the channel to the launcher.
 enum nsrun_report_kind {
-    NSRUN_REPORT_FAILED = 1,   ///< step, error, call; text: the beginning of the program's file
-    NSRUN_REPORT_WANTS_MAPS,   ///< the launcher writes the id maps, then a byte to the reply pipe
-    NSRUN_REPORT_WANTS_NETWORK, ///< it connects the network, then the same
+    NSRUN_REPORT_FAILED = 1,   ///< step, error, call; text: the program's path, a NUL, and how its file begins
+    NSRUN_REPORT_WANTS_MAPS,   ///< the launcher writes the id maps, then answers
+    NSRUN_REPORT_WANTS_NETWORK, ///< it connects the network, then answers
+    NSRUN_REPORT_STANDS,       ///< the namespaces stand; the launcher tells of them, then answers
     NSRUN_REPORT_STARTED,      ///< value: the command's pid as pid 1 sees it
     NSRUN_REPORT_STOPPED,      ///< value: the signal that stopped the command
+    NSRUN_REPORT_SIGNALLED,    ///< value: a signal that the kernel, for a terminal, sent to the run's process group
     NSRUN_REPORT_ENDED,        ///< value: the command's wait status; call: 1 if nothing is left; text: its
                                ///< struct rusage
-    NSRUN_REPORT_STEP,         ///< step, value: the nanoseconds that it took
+    NSRUN_REPORT_STEP,         ///< step, value: the nanoseconds that it took, error: why it was passed over, 0 if not
+};
+
+/// A record the other way.
+enum {
+    NSRUN_ORDER_GO_ON = '+',   ///< one byte: what was asked for is done
+    NSRUN_ORDER_SIGNAL = 's',  ///< and a byte with its number: for the command
 };
 
 /// Which part of a step failed, where the step alone does not tell.
@@ -199,30 +217,33 @@ enum nsrun_call {
 
 enum { NSRUN_REPORT_TEXT = 3072 };
 
-struct nsrun_report {
+struct nsrun_report_head {
     uint32_t kind;
     int32_t step;
     int32_t error;
     uint32_t call;
     int32_t value;
     uint32_t length;   ///< bytes of text
+};
+
+struct nsrun_report {
+    struct nsrun_report_head head;
     char text[NSRUN_REPORT_TEXT];
 };
 
 const char *nsrun_report_text(const struct nsrun_report *report);
 
-/// The two pipes between launcher and child, all ends close-on-exec. The child closes the launcher's
-/// ends, so that each side notices the other's death.
-struct nsrun_pipes {
-    int status_write, reply_read;   ///< the child's
-    int status_read, reply_write;   ///< the launcher's
-    int lock;   ///< the launcher's as well, -1 for none: a directory of the host's, which the command
-                ///< could otherwise reach through /proc/1/fd
+/// What joins launcher and child, all of it close-on-exec.
+struct nsrun_links {
+    int child, launcher;   ///< the ends of a channel, see nsrun_socket_pair(); each side has one, and notices the other's
+                           ///< death by it. What is a socket cannot be opened through /proc.
+    int lock;   ///< the launcher's, -1 for none: a directory of the host's, which the child closes
+    int life;   ///< readable when a process ends that the run is to end with, -1 for none
 };
 
 /// Clones the child and lets it run the plan. The caller is never unshared; safe in a program with
 /// threads. Returns the child's pid or a negative errno (clone(2)).
-pid_t nsrun_spawn(const struct nsrun_plan *plan, const struct nsrun_pipes *pipes);
+pid_t nsrun_spawn(const struct nsrun_plan *plan, const struct nsrun_links *links);
 
 /// Runs the plan in this very process, which becomes the command. Returns only on failure, with the
 /// record filled in. Only for a process with one thread.
@@ -231,9 +252,10 @@ void nsrun_run_in_place(const struct nsrun_plan *plan, struct nsrun_report *repo
 /// Enters a namespace in this very process (setns(2)); children made afterwards are in it.
 int nsrun_enter_namespace(int fd, uint64_t type);
 
-/// Sends a signal to the command of a launch: through pid 1 for NSRUN_SHAPE_INIT, which tells such a
-/// forwarded signal from one that reached the whole process group.
-int nsrun_forward(pid_t child, uint32_t shape, int signal);
+/// Has pid 1 hand a signal on to the command. No queue of the user's can be too full for that.
+int nsrun_order_signal(int channel, pid_t child, int signal);
+/// Lets a child go on that waits for the launcher.
+void nsrun_order_going_on(int channel);
 
 // What glibc hides from Swift, and the few system calls that the launcher makes outside the plan.
 
@@ -246,8 +268,8 @@ int nsrun_signal_descriptor(void);
 int nsrun_read_signal(int fd, bool *from_kernel, pid_t *sender);
 /// 0 and the wait(2) status, or a negative errno; -EAGAIN while the child runs and `block` is false.
 int nsrun_wait(pid_t pid, bool block, int *status, struct rusage *usage);
-/// Waits until one of two descriptors is readable: bit 0, bit 1; 0 at the end of the time.
-int nsrun_poll2(int a, int b, int64_t nanoseconds);
+/// Waits until one of three descriptors is readable: bit 0, 1, 2; 0 at the end of the time. -1 stands for none.
+int nsrun_poll3(int a, int b, int c, int64_t nanoseconds);
 int nsrun_pipe(int fds[2]);
 /// A pair of connected sockets that keep records apart (unix(7)), close-on-exec.
 int nsrun_socket_pair(int fds[2]);
@@ -255,6 +277,19 @@ int nsrun_socket_pair(int fds[2]);
 int nsrun_stop_self(int64_t nanoseconds);
 /// Whether there is a controlling terminal.
 bool nsrun_has_terminal(void);
+/// The same, open; or a negative errno.
+int nsrun_open_terminal(void);
+/// Has a child lead a process group of its own; it may do so itself at the same time.
+void nsrun_lead_group(pid_t child);
+/// Makes a process group the foreground one of a terminal (tcsetpgrp(3)). 0 or a negative errno.
+int nsrun_set_terminal_group(int fd, pid_t group);
+/// Sends a signal to the process group of this process, which has it blocked.
+void nsrun_signal_own_group(int signal);
+/// Whether a child has stopped since the last time.
+bool nsrun_has_stopped(pid_t child);
+/// Ends this process by a signal, as it does by default, without a core. Returns if that does not.
+void nsrun_end_by_signal(int signal);
+/// The SIGKILL that comes when the thread ends that has started this process (PR_SET_PDEATHSIG).
 int nsrun_die_with_parent(void);
 /// Gives SIGCHLD, which this program may have been started with ignored, its default action: nobody could be waited
 /// for. nsrun_disregard_children() undoes that.
@@ -326,8 +361,6 @@ int nsrun_process_descriptor(pid_t pid);
 char **nsrun_arguments(void);
 char **nsrun_environment(void);
 int nsrun_is_terminal(int fd);
-/// The foreground process group is set to ours again where it was ours before.
-void nsrun_reclaim_terminal(int fd, pid_t group);
 pid_t nsrun_terminal_group(int fd);
 ssize_t nsrun_terminal_name(int fd, char *buffer, size_t capacity);
 int64_t nsrun_now(void);
@@ -349,6 +382,11 @@ int nsrun_start_pasta(const char *program, char *const argv[], char *const envp[
 int nsrun_mount_squashfs(int image);
 /// A file in memory with this content (memfd_create(2)), close-on-exec, or a negative errno.
 int nsrun_memory_file(const char *data, size_t length);
+/// The id of the owner of what a path leads to, or a negative errno.
+int64_t nsrun_owner(const char *path);
+/// Calls with each internet address of this host's interfaces but those of the loopback one, in words. 0 or a negative
+/// errno.
+int nsrun_each_address(void (*visit)(void *context, const char *address), void *context);
 /// The size of a file in bytes, or a negative errno.
 int64_t nsrun_file_size(const char *path);
 
@@ -363,6 +401,8 @@ int nsrun_make_file(const char *path, const char *bytes, size_t length, uint32_t
 /// Removes a directory with all that is in it, whatever its permissions and depth; follows no link. 0 also
 /// where there is none.
 int nsrun_remove_tree(const char *path);
+/// Whether it is a directory of the caller's own that nobody else may enter.
+bool nsrun_is_private(const char *path);
 /// Whether a directory that the caller may write to lies in a file system in memory from which programs start.
 bool nsrun_is_memory(const char *path);
 /// Makes a directory for the caller alone that was not there, and locks it as below. A descriptor or a negative errno.

@@ -62,10 +62,14 @@ struct EnginePlanner {
         plan.privateTree = tree
         plan.lockedRootfs = original.rootfs
         plan.strays = .ended
-        for step in original.steps {
+        // What nsrun signals is the engine, which hands it to nobody; and no pid 1 watches.
+        plan.processGroup = .callers
+        if plan.followsLauncher { plan.steps.append(Step(action: .dieWithParent)) }
+        for (index, step) in original.steps.enumerated() {
             switch step.action {
-            case .dieWithParent, .await, .redirect, .newSession, .newKeyring, .limit,
-                .personality32, .noNewPrivileges:
+            case .newSession where index < original.commandStart: continue
+            case .await, .redirect, .newSession, .newKeyring, .limit, .personality32,
+                .noNewPrivileges:
                 plan.steps.append(step)
             case .filter where engine == .fakechroot: plan.steps.append(step)
             case .changeDirectory:

@@ -106,8 +106,8 @@ public struct EngineRun {
         }
     }
 
-    /// Runs it to its end. Returns the exit status for the shell.
-    public func run(facts: HostFacts) throws(LaunchError) -> Int32 {
+    /// Runs it to its end.
+    public func run(facts: HostFacts) throws(LaunchError) -> RunEnd {
         defer { plan.privateTree?.remove() }
         return try Supervisor.run(plan, facts: facts)
     }

@@ -97,7 +97,7 @@ struct Proot {
         }
         plan.statusDescriptor = statusDescriptor
         plan.steps.insert(
-            Step(action: .shareStatus(as: statusDescriptor)), at: plan.steps.count - 1)
+            Step(action: .shareChannel(as: statusDescriptor)), at: plan.steps.count - 1)
         return plan
     }
 

@@ -2,7 +2,7 @@ import CNamespace
 
 extension Diagnosis {
     /// Why the processes of a group cannot be joined.
-    func join(_ name: ByteString, _ record: Record) -> LaunchError {
+    func join(_ name: ByteString, _ folder: ByteString, _ record: Record) -> LaunchError {
         let what = "cannot join the group \(name.text)"
         switch nsrun_call(rawValue: record.call) {
         case NSRUN_CALL_OTHER_GROUP:
@@ -19,6 +19,14 @@ extension Diagnosis {
             return LaunchError(
                 .setup, "\(what): a process of another user or namespace has taken its name",
                 remedy: anotherName, code: record.code)
+        case NSRUN_CALL_SOURCE:
+            return LaunchError(
+                .setup,
+                record.code == EPERM
+                    ? "\(what): others than you may enter \(folder.text), where its processes meet"
+                    : "\(what) in \(folder.text): \(reason(record.code))",
+                remedy: "remove that directory, or set XDG_RUNTIME_DIR to one of your own",
+                code: record.code)
         default: break
         }
         switch record.code {

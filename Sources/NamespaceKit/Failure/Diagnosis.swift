@@ -42,7 +42,7 @@ struct Diagnosis {
         case .image(let image): return self.image(image, record)
         case .needGlibc(let need, _): return glibc(need, record)
         case .binfmt: return binfmt(step, record.code, call)
-        case .join(let name, _): return join(name, record)
+        case .join(let name, let folder, _): return join(name, folder, record)
         case .share: return share(record.code)
         case .changeDirectory(let candidates): return directory(candidates, record.code)
         case .overlay(let overlay) where call == NSRUN_CALL_STEP:
@@ -73,10 +73,15 @@ struct Diagnosis {
 
     private let limitRemedy = "raise the limit on processes (ulimit -u)"
 
-    /// A want of processes or memory is no refusal: another engine would have it too.
+    /// A want of processes or memory is no refusal, and neither is a limit that has been used up, perhaps by a command
+    /// that means the next run to isolate less.
     private func namespaces(_ set: NamespaceSet, _ code: Int32) -> LaunchError {
         var error = namespaceFailure(set, code)
-        if code != EAGAIN, code != ENOMEM { error.refusal = .namespaces }
+        switch code {
+        case EAGAIN, ENOMEM, EUSERS: break
+        case ENOSPC: if HostRefusal.forbidden(set) != nil { error.refusal = .namespaces }
+        default: error.refusal = .namespaces
+        }
         return error
     }
 
@@ -84,10 +89,17 @@ struct Diagnosis {
         let what = "cannot create a user namespace"
         switch code {
         case ENOSPC:
+            if let sysctl = HostRefusal.forbidden(set) {
+                return LaunchError(
+                    .setup, "cannot create \(set.list) namespaces: the sysctl \(sysctl) is 0",
+                    remedy: "ask the administrator for sysctl \(sysctl)=65536", code: code)
+            }
             return LaunchError(
-                .setup, "\(what): the limit of this machine or of an outer namespace is reached",
-                remedy: "ask the administrator for sysctl user.max_user_namespaces=65536",
-                code: code)
+                .setup,
+                "cannot create \(set.list) namespaces: the limit of this machine or of an outer "
+                    + "namespace is reached",
+                remedy: "end what holds them, as a rule processes of yours (lsns tells); or ask the "
+                    + "administrator for a higher sysctl user.max_*_namespaces", code: code)
         case EUSERS:
             return LaunchError(
                 .setup, "\(what): 32 levels of them are nested already", code: code)
@@ -294,6 +306,8 @@ struct Diagnosis {
         case .newKeyring where code == EDQUOT:
             "keys of yours take up all that is allowed: sysctl kernel.keys.maxkeys"
         case .hostDirectory: "give a directory in which you may write"
+        case .stub where code == EACCES || code == EPERM:
+            "a file in memory must be executable here: sysctl vm.memfd_noexec=0"
         case .changeMode where code == EROFS || code == EPERM:
             "only what is yours and writable can be changed: \(words.memoryLayer)"
         default: nil
@@ -306,8 +320,7 @@ struct Diagnosis {
         return error(
             "cannot start in \(name.text)", code,
             isOwn && code == ENOENT
-                ? "a mount of this run hides it: \(words.bindCurrentDirectory), or "
-                    + words.workingDirectory
+                ? "a mount of this run hides it: bind it after that one, or \(words.workingDirectory)"
                 : "\(words.workingDirectory) to a directory that exists inside")
     }
 

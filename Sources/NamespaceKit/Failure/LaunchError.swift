@@ -34,8 +34,6 @@ public struct LaunchError: Error, Sendable, Equatable {
         case namespaces
         /// The id map or the first mount in a namespace that it let be made.
         case setup
-        /// A binfmt_misc of the run's own.
-        case emulator
     }
 
     public var refusal: Refusal?
@@ -43,9 +41,17 @@ public struct LaunchError: Error, Sendable, Equatable {
     /// The same of a process that has turned itself into something else on the way, and cannot go back.
     public var inPlace: LaunchError {
         guard refusal == .setup else { return self }
-        var error = self
+        var error = offeringEngines
         error.refusal = nil
-        let way = "\(Vocabulary.current.engine) fakechroot or proot does without"
+        return error
+    }
+
+    /// The same with the other engines in its remedy, where it is the kernel that refuses.
+    public var offeringEngines: LaunchError {
+        guard refusal != nil else { return self }
+        var error = self
+        let way =
+            "\(Vocabulary.current.engine) fakechroot or proot does without, and isolates less"
         error.remedy = remedy.map { $0 + "; or " + way } ?? way
         return error
     }

@@ -49,12 +49,9 @@ struct ProgramDiagnosis {
         }
     }
 
-    /// An engine that emulates may run it all the same.
+    /// What the root holds chooses no engine: one that emulates is the caller's to ask for.
     private func foreign(_ message: String, _ remedy: String? = nil) -> LaunchError {
-        var error = LaunchError(
-            .notExecutable, message, remedy: lack?.remedy ?? remedy, code: ENOEXEC)
-        error.refusal = lack?.refusal
-        return error
+        LaunchError(.notExecutable, message, remedy: lack?.remedy ?? remedy, code: ENOEXEC)
     }
 
     private func notFound() -> LaunchError {

@@ -6,20 +6,25 @@ extension Step {
         case .unshare(let set): "enter new \(set.list) namespaces"
         case .enterNamespace(let descriptor, let set):
             "enter the \(set.list) namespace of descriptor \(descriptor)"
-        case .join(let name, _):
+        case .join(let name, _, _):
             "join the group \(name.text): enter its namespaces and leave out what makes them; "
                 + "or else, as its first process:"
         case .share(_, _): "let others join the group"
         case .write(let text, let file): "write \"\(text.trimmed)\" to \(file.text)"
         case .await(let descriptor): "wait for descriptor \(descriptor)"
         case .assertNoUserNamespaces: "see that no further user namespace can be made"
-        case .requestIDMaps([], []): "wait until the launcher has told of the namespaces"
+        case .limitNamespaces(let most): "allow \(most) namespaces of each kind below"
+        case .nest(let set, let users, let groups):
+            "enter new \(set.list) namespaces below, with users \(maps(users)) and groups \(maps(groups))"
+        case .tellNamespaces: "wait until the launcher has told of the namespaces"
         case .requestIDMaps(let users, let groups):
             "have newuidmap map users \(maps(users)) and newgidmap groups \(maps(groups))"
         case .dieWithParent: "die with the parent"
         case .isolateMounts: "keep mounts from reaching the host"
         case .hostname(let name): "set the host name to \(name.text)"
         case .raiseLoopback: "bring the loopback interface up"
+        case .forbidAddresses(let addresses):
+            "make the host's own addresses unreachable: \(list(addresses, separator: ", "))"
         case .connectNetwork(let pasta):
             "have \(pasta.program.text) connect the network to the host's"
         case .setIDs(let user, let group): "become user \(user), group \(group)"
@@ -67,7 +72,9 @@ extension Step {
         case .noNewPrivileges: "allow no new privileges"
         case .capabilities(let sets): sets.description
         case .filter: "install a seccomp filter"
-        case .shareStatus(let number): "make the status pipe descriptor \(number)"
+        case .processGroup: "start a new process group"
+        case .shareChannel(let number): "make the channel to nsrun descriptor \(number)"
+        case .stub: "make the program in memory that starts the command"
         case .execute(let candidates): "run \(list(candidates))"
         }
     }
@@ -82,7 +89,7 @@ extension Step {
         case .prepend(_, let target): "show your entry in \(target.text)"
         case .directory(let target, _): "make the directory \(target.text)"
         case .linkerCache(_, let target): "show the host's libraries in \(target.text)"
-        case .join(let name, _): "join the group \(name.text)"
+        case .join(let name, _, _): "join the group \(name.text)"
         case .limit(let limit): "set the limit \(limit.name)"
         case .binfmt(let records, _): "register the emulator \(list(records))"
         default: description

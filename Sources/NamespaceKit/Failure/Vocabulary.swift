@@ -7,7 +7,6 @@ public struct Vocabulary: Sendable {
     public var shareProcesses = "remove .pid from namespaces.new"
     public var memoryLayer = "set layer to .memory"
     public var workingDirectory = "set workingDirectory"
-    public var bindCurrentDirectory = "set bindsCurrentDirectory"
     public var optionalBind = "BindOptions.optional"
     public var enterRootfs = "a request with the view .rootfs"
     public var fakeSingle = "fakesRoot"

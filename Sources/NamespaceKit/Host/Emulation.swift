@@ -255,14 +255,13 @@ extension LaunchError {
     }
 
     fileprivate static func noBinfmt(_ name: String) -> LaunchError {
-        var error = LaunchError(
+        LaunchError(
             .setup,
             "cannot run programs for \(name): this kernel has no binfmt_misc of a run's own, and "
                 + "the host has no record for them",
             remedy: "Linux 6.7 or newer has it; or ask the administrator to install "
-                + "qemu-user-static, which registers them for the host; or install proot 5.4 or "
-                + "newer and a static QEMU, which need nothing of the kernel", code: ENOEXEC)
-        error.refusal = .emulator
-        return error
+                + "qemu-user-static, which registers them for the host; or \(Vocabulary.current.engine) "
+                + "proot, with proot 5.4 or newer and a static QEMU, which isolates less",
+            code: ENOEXEC)
     }
 }

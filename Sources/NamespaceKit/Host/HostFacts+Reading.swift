@@ -19,8 +19,18 @@ extension HostFacts {
             facts.subordinateGroups = ranges("/etc/subgid")
         }
         if facts.userID == 0 { facts.capabilities = nsrun_capabilities_held() }
+        if facts.isMachinesRoot || !request.identity.users.isEmpty {
+            facts.kernelControls = readKernelControls()
+        }
         if request.executionLabel != nil || request.fileLabel != nil {
             facts.hasSELinux = readFile("/sys/fs/selinux/enforce", limit: 8) != nil
+        }
+        let leavesGroup =
+            request.namespaces.new.contains(.pid) && !request.lifecycle.sharesProcessGroup
+        if leavesGroup || request.isToSpareTerminal {
+            facts.hasTerminal = nsrun_has_terminal()
+            facts.hasOpenTerminal =
+                facts.hasTerminal && request.isToSpareTerminal && !facts.kernelSparesTerminals
         }
         if request.view == .empty { facts.terminal = readTerminal() }
         var isRootfs = false
@@ -34,27 +44,44 @@ extension HostFacts {
                 facts.rootImage = finder.find()
             }
             facts.terminal = readTerminal()
-            facts.hasOpenTerminal =
-                request.isToSpareTerminal && nsrun_has_terminal() && !facts.kernelSparesTerminals
         }
         if request.connectsNetwork { facts.pasta = Pasta.find(in: facts) }
         if request.join == .jobStep { facts.parent = readParent() }
+        if request.join != nil { facts.groupFolder = GroupFolder.find(in: facts) }
         facts.readPlaces(for: request)
         if request.view != .empty || !request.emulators.isEmpty {
             facts.emulation = EmulationFinder(request: request, facts: facts).find()
         }
         if request.asksForDevices { facts.devices = DeviceFinder.find(for: request, on: facts) }
         if request.runsHostProgram { facts.hostProgram = .find(request.command.first, in: facts) }
+        if request.hidesSockets || request.showsHostsSockets { facts.sockets = HostSockets.read() }
+        if request.connectsNetwork { facts.addresses = HostNetwork.addresses() }
         if request.view == .host, request.layer != .readOnly {
             facts.hostTree = HostTree.read()
         }
         return facts
     }
 
+    /// All directories of proc but those of processes, and all files that somebody may write to. Links, such as `self`,
+    /// lead to processes.
+    private static func readKernelControls() -> [ByteString] {
+        HostFile.names(in: "/proc").filter { name in
+            let isProcess = name.bytes.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
+            let path = ByteString("/proc/").appending(path: name)
+            let mode = withCString(path) { nsrun_file_mode($0, false) }
+            guard !isProcess, mode >= 0 else { return false }
+            let isDirectory = mode & 0o170000 == 0o040000
+            return isDirectory || mode & 0o170000 == 0o100000 && mode & 0o222 != 0
+        }
+    }
+
     /// What stays as long as this program runs.
     private mutating func readLasting() {
         userID = getuid()
         groupID = getgid()
+        // Its settings are the machine's root's, who appears as the overflow id where he is not mapped.
+        let owner = nsrun_owner("/proc/sys")
+        machinesRoot = owner < 0 ? 0 : UInt32(truncatingIfNeeded: owner)
         let features = nsrun_features()
         hasMountAPI = features & NSRUN_FEATURE_MOUNT_API.rawValue != 0
         hasOpenat2 = features & NSRUN_FEATURE_OPENAT2.rawValue != 0
@@ -72,16 +99,14 @@ extension HostFacts {
 
     private mutating func copyLasting(from earlier: HostFacts) {
         (userID, groupID, account) = (earlier.userID, earlier.groupID, earlier.account)
+        machinesRoot = earlier.machinesRoot
         (hasMountAPI, hasOpenat2) = (earlier.hasMountAPI, earlier.hasOpenat2)
         (kernel, machine) = (earlier.kernel, earlier.machine)
         environment = earlier.environment
     }
 
-    /// AppArmor lets namespaces be made and refuses what is done in them; and whether the kernel runs programs
-    /// of another architecture is seen last of all.
-    public var mayRefuseLate: Bool {
-        emulation.lack?.refusal != nil || HostRefusal.restrictsByAppArmor
-    }
+    /// AppArmor lets namespaces be made and refuses what is done in them.
+    public var mayRefuseLate: Bool { HostRefusal.restrictsByAppArmor }
 
     /// The caller's environment and nothing else.
     static var environmentOnly: HostFacts {

@@ -25,6 +25,13 @@ public struct HostFacts: Sendable, Equatable {
     public var hostTree: [HostTreeEntry] = []
     /// The caller's permitted capabilities, a bit each; looked up for root only.
     public var capabilities: UInt64 = 0
+    /// The id that the machine's root has in the caller's user namespace; where he has none, one that nobody has.
+    public var machinesRoot: UInt32 = 0
+    /// The caller is the machine's root, by whatever id: the kernel owes nothing to his capabilities.
+    public var isMachinesRoot: Bool { userID == machinesRoot }
+    /// What of proc is no process, and could be written to by the machine's root: names in `/proc`. Looked up where his
+    /// id may be mapped.
+    public var kernelControls: [ByteString] = []
     /// The caller's subordinate ids (subuid(5), subgid(5)); looked up where they are asked for. The
     /// `inside` of a range means nothing here.
     public var subordinateUsers: [IDRange] = []
@@ -49,9 +56,16 @@ public struct HostFacts: Sendable, Equatable {
     public var devices = HostDevices()
     /// The parent of this process, see ``readParent()``; looked up where it is asked for.
     public var parent: ByteString?
-    /// The caller has a controlling terminal, and this kernel lets a program type into it; looked up where that is
-    /// to be spared.
+    /// The caller has a controlling terminal; looked up where that matters.
+    public var hasTerminal = false
+    /// And this kernel lets a program type into it.
     public var hasOpenTerminal = false
+    /// Sockets of the host's that are to be hidden.
+    var sockets = HostSockets.Places()
+    /// Where a group's processes meet, where one is to be joined.
+    public var groupFolder = GroupFolder.Finding.notLookedFor
+    /// The host's own, where a run's network is to be connected without reaching them.
+    public var addresses: [ByteString] = []
     /// Who connects a network of the run's own to the host's, where it is to be connected.
     public var pasta = Pasta.Finding.notLookedFor
     /// SELinux is there and enabled.

@@ -53,6 +53,7 @@ extension LaunchRequest {
             return
         }
         identity.user = UInt32(number)
+        identity.isOfImage = true
         guard identity.group == nil else { return }
         var group = fields.flatMap { $0.count > 3 ? $0[3].number() : nil }
         if parts.count > 1 {

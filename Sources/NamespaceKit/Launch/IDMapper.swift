@@ -22,12 +22,8 @@ struct IDMapper {
     /// What root of the host may write; root of a namespace may have to ask the helpers after all.
     private func write(_ ranges: [IDRange], _ file: ByteString, _ child: Int32) -> Bool {
         if ranges.isEmpty { return true }
-        var text: ByteString = ""
-        for range in ranges {
-            text = text + ByteString("\(range.inside) \(range.outside) \(range.count)\n")
-        }
         let path = ByteString("/proc/\(child)/").appending(path: file)
-        return HostFile.write(text, to: path)
+        return HostFile.write(IDRange.map(ranges), to: path)
     }
 
     private func run(
@@ -52,5 +48,16 @@ struct IDMapper {
                 .setup, "cannot map ranges of ids: \(said)",
                 remedy: "/etc/subuid and /etc/subgid must allow the ranges")
         }
+    }
+}
+
+extension IDRange {
+    /// The text of an id map (user_namespaces(7)).
+    static func map(_ ranges: [IDRange]) -> ByteString {
+        var text: ByteString = ""
+        for range in ranges {
+            text = text + ByteString("\(range.inside) \(range.outside) \(range.count)\n")
+        }
+        return text
     }
 }

@@ -70,7 +70,7 @@ extension Diagnosis.Record {
     /// Adds what the server of an image says, where it is the one that failed: it has ended then.
     mutating func addComplaint(from descriptor: Int32) {
         guard descriptor >= 0, call == NSRUN_CALL_CONTENT.rawValue,
-            nsrun_poll2(descriptor, -1, 1_000_000_000) != 0
+            nsrun_poll3(descriptor, -1, -1, 1_000_000_000) != 0
         else { return }
         if case .content(let bytes) = HostFile.read(descriptor: descriptor, limit: 4096) {
             text = bytes

@@ -31,39 +31,42 @@ public struct Launcher: Sendable {
         var plan = plan
         plan.announcesStart = true
         plan.hasHandlers = true
-        return try begin(plan, facts: facts, signalMask: signalMask)
+        guard plan.lifecycle.diesWithParent else {
+            return try begin(plan, facts: facts, signalMask: signalMask, life: -1)
+        }
+        let life = nsrun_process_descriptor(getpid())
+        guard life >= 0 else { throw .cannotFollow(-life) }
+        defer { closeDescriptor(life) }
+        return try begin(plan, facts: facts, signalMask: signalMask, life: life)
     }
 
-    /// Starts a plan without waiting for the command.
+    /// Starts a plan without waiting for the command. The run ends with a process of which `life` is a descriptor
+    /// (pidfd_open(2)), -1 for none.
     func begin(
-        _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64? = nil
+        _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64? = nil, life: Int32
     ) throws(LaunchError) -> RunningProcess {
         var plan = plan
         let image = try ImageMount(&plan)
         let lock = try lockRootfs(of: plan)
-        let status = try Pipe()
-        let reply = try Pipe()
+        let channel = try Channel()
         var mask: UInt64 = 0
         if let signalMask { mask = signalMask } else { _ = nsrun_blocked_signals(&mask) }
         let lowered = try LoweredPlan(plan, signalMask: mask)
         defer { lowered.free() }
-        var pipes = nsrun_pipes(
-            status_write: status.writeEnd, reply_read: reply.readEnd,
-            status_read: status.readEnd, reply_write: reply.writeEnd, lock: lock ?? -1)
-        let child = withUnsafePointer(to: lowered.plan) { nsrun_spawn($0, &pipes) }
-        status.closeWriteEnd()
-        reply.closeReadEnd()
+        var links = nsrun_links(
+            child: channel.childEnd, launcher: channel.launcherEnd, lock: lock ?? -1, life: life)
+        let child = withUnsafePointer(to: lowered.plan) { nsrun_spawn($0, &links) }
+        closeDescriptor(channel.childEnd)
         let diagnosis = Diagnosis(plan: plan, facts: facts)
         image.closeAfterLaunch()
         guard child > 0 else {
-            status.closeReadEnd()
-            reply.closeWriteEnd()
+            closeDescriptor(channel.launcherEnd)
             if let lock { closeDescriptor(lock) }
             throw diagnosis.explainClone(-child)
         }
         return RunningProcess(
-            pid: child, plan: plan, diagnosis: diagnosis, status: status.readEnd,
-            reply: reply.writeEnd, lock: lock, complaints: image.complaints)
+            pid: child, plan: plan, diagnosis: diagnosis, channel: channel.launcherEnd, lock: lock,
+            complaints: image.complaints)
     }
 
     /// A shared lock on the rootfs while the run lasts: what is locked is not removed. Of a run that has
@@ -100,34 +103,40 @@ public struct Launcher: Sendable {
     }
 }
 
-/// A pipe whose two ends are closed one by one.
-struct Pipe {
-    let readEnd: Int32
-    let writeEnd: Int32
+/// What launcher and run tell each other by: a pair of sockets that keep records apart (unix(7)).
+private struct Channel {
+    let childEnd: Int32
+    let launcherEnd: Int32
 
     init() throws(LaunchError) {
         var ends: (Int32, Int32) = (-1, -1)
         let error = withUnsafeMutablePointer(to: &ends) {
-            $0.withMemoryRebound(to: Int32.self, capacity: 2) { nsrun_pipe($0) }
+            $0.withMemoryRebound(to: Int32.self, capacity: 2) { nsrun_socket_pair($0) }
         }
         guard error == 0 else {
             throw LaunchError(
-                .setup, "cannot make a pipe: \(reason(-error))",
-                remedy: "raise the limit on open files (ulimit -n)")
+                .setup, "cannot make a pair of sockets: \(reason(-error))",
+                remedy: "raise the limit on open files (ulimit -n)", code: -error)
         }
-        (readEnd, writeEnd) = ends
+        (childEnd, launcherEnd) = ends
     }
+}
 
-    func closeReadEnd() { closeDescriptor(readEnd) }
-    func closeWriteEnd() { closeDescriptor(writeEnd) }
+extension LaunchError {
+    /// A process whose end should be that of the run.
+    static func cannotFollow(_ code: Int32) -> LaunchError {
+        LaunchError(
+            .setup, "cannot tie the run to its parent: \(reason(code))",
+            remedy: "the kernel must have pidfd_open(2), as Linux 5.3 does", code: code)
+    }
 }
 
 extension Diagnosis.Record {
     init(_ report: UnsafeMutablePointer<nsrun_report>) {
-        step = Int(report.pointee.step)
-        code = report.pointee.error
-        call = report.pointee.call
-        let length = min(Int(report.pointee.length), Int(NSRUN_REPORT_TEXT))
+        step = Int(report.pointee.head.step)
+        code = report.pointee.head.error
+        call = report.pointee.head.call
+        let length = min(Int(report.pointee.head.length), Int(NSRUN_REPORT_TEXT))
         text = []
         text.reserveCapacity(length)
         guard let bytes = nsrun_report_text(report) else { return }

@@ -32,6 +32,9 @@ struct LoweredPlan {
             (source.shape == .childWithInit ? NSRUN_SHAPE_INIT : NSRUN_SHAPE_COMMAND).rawValue
         plan.flags = flags(source)
         plan.signal_mask = source.startsClean ? 0 : signalMask
+        plan.failure_words = keep(source.messagePrefix + source.failureWords)
+        plan.filter_words = keep(source.messagePrefix + "cannot install a seccomp filter")
+        plan.failure_status = source.failureStatus
     }
 
     func free() {
@@ -60,7 +63,8 @@ struct LoweredPlan {
         add(NSRUN_SPARE_HOST, source.sparesHost)
         add(NSRUN_MIRROR, source.mirrors)
         add(NSRUN_LINGER, source.lifecycle.lingers)
-        add(NSRUN_OWN_SESSION, source.lifecycle.newSession)
+        add(NSRUN_FOLLOW, source.followsLauncher)
+        add(NSRUN_OWN_GROUP, source.processGroup != .callers)
         add(NSRUN_REFUSE_LINKS, source.refusesLinks)
         add(NSRUN_TOLERATE_SUBMOUNTS, source.toleratesSubmounts)
         add(NSRUN_ANSWERED, source.answersStart)
@@ -98,7 +102,7 @@ struct LoweredPlan {
         plan.copies_size = room
         // Pid 1 keeps these; LOCK_FILE adds to them.
         let held = source.lifecycle.heldDescriptors
-        let keptRoom = held.count + source.steps.count + 2
+        let keptRoom = held.count + source.steps.count + 4
         plan.kept_fds = .allocate(capacity: keptRoom)
         for (index, number) in held.enumerated() { plan.kept_fds[index] = number }
         plan.kept_count = held.count
@@ -155,8 +159,9 @@ struct LoweredPlan {
         case .enterNamespace(let descriptor, let namespaces):
             set(&step, NSRUN_OP_SETNS, value: namespaces.cloneFlags)
             step.fd = descriptor
-        case .join(let name, let namespaces):
+        case .join(let name, let folder, let namespaces):
             set(&step, NSRUN_OP_JOIN, target: name, value: namespaces.cloneFlags)
+            step.source = keep(folder)
         case .share(let namespaces, let root):
             set(&step, NSRUN_OP_SHARE, value: namespaces.cloneFlags)
             step.source = keep(root)
@@ -167,6 +172,15 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_AWAIT)
             step.fd = descriptor
         case .assertNoUserNamespaces: set(&step, NSRUN_OP_ASSERT_NO_USERNS)
+        case .limitNamespaces(let most):
+            set(&step, NSRUN_OP_LIMIT_NAMESPACES)
+            step.data = keep(ByteString("\(most)\n"))
+        case .nest(let namespaces, let users, let groups):
+            set(&step, NSRUN_OP_NEST, value: namespaces.cloneFlags)
+            step.source = keep(IDRange.map(users))
+            step.data = keep(IDRange.map(groups))
+        case .tellNamespaces:
+            set(&step, NSRUN_OP_REQUEST, value: UInt64(NSRUN_REPORT_STANDS.rawValue))
         case .requestIDMaps:
             set(&step, NSRUN_OP_REQUEST, value: UInt64(NSRUN_REPORT_WANTS_MAPS.rawValue))
         case .connectNetwork:
@@ -177,6 +191,9 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_HOSTNAME)
             step.data = keep(name)
         case .raiseLoopback: set(&step, NSRUN_OP_LOOPBACK)
+        case .forbidAddresses(let addresses):
+            set(&step, NSRUN_OP_FORBID_ADDRESSES)
+            step.list = keep(list: addresses)
         case .setIDs(let user, let group):
             set(&step, NSRUN_OP_IDS, value: UInt64(user))
             step.value2 = UInt64(group)
@@ -200,7 +217,9 @@ struct LoweredPlan {
         case .filter(let program):
             set(&step, NSRUN_OP_SECCOMP)
             keep(bytes: program, in: &step)
-        case .shareStatus(let number): set(&step, NSRUN_OP_SHARE_STATUS, value: UInt64(number))
+        case .shareChannel(let number): set(&step, NSRUN_OP_SHARE_CHANNEL, value: UInt64(number))
+        case .stub: set(&step, NSRUN_OP_STUB)
+        case .processGroup: set(&step, NSRUN_OP_PROCESS_GROUP)
         case .execute(let candidates):
             set(&step, NSRUN_OP_EXEC)
             step.list = keep(list: candidates)

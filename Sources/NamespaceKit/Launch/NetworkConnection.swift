@@ -33,7 +33,7 @@ struct NetworkConnection {
                 code: -error)
         }
         defer { closeDescriptor(errors) }
-        guard nsrun_poll2(descriptor, -1, NetworkConnection.patience) != 0 else {
+        guard nsrun_poll3(descriptor, -1, -1, NetworkConnection.patience) != 0 else {
             throw failure("it is not ready after 10 seconds")
         }
         // A line with its pid, or the end.
@@ -58,7 +58,7 @@ struct NetworkConnection {
     /// When the run has ended: waits until pasta has, too.
     mutating func close() {
         guard descriptor >= 0 else { return }
-        while nsrun_poll2(descriptor, -1, NetworkConnection.patience) != 0,
+        while nsrun_poll3(descriptor, -1, -1, NetworkConnection.patience) != 0,
             nsrun_await(descriptor) > 0
         {}
         closeDescriptor(descriptor)

@@ -37,7 +37,7 @@ public struct ResourceUsage: Sendable, Equatable {
 
     /// From the record of the end; nil where it is too short, as one that the command forged may be.
     init?(_ report: UnsafeMutablePointer<nsrun_report>) {
-        guard Int(report.pointee.length) == MemoryLayout<rusage>.size,
+        guard Int(report.pointee.head.length) == MemoryLayout<rusage>.size,
             let text = nsrun_report_text(report)
         else { return nil }
         var usage = rusage()

@@ -28,9 +28,8 @@ public final class RunningProcess {
     public let pid: Int32
     let plan: LaunchPlan
     private let diagnosis: Diagnosis
-    private var status: Int32
-    /// Where the executor waits for an answer.
-    let replyDescriptor: Int32
+    /// To the run, -1 when it has nothing more to tell.
+    private var channel: Int32
     /// Holds a lock on the rootfs, -1 for none.
     let lockDescriptor: Int32
     /// Where the server of an image complains, -1 for none.
@@ -51,65 +50,64 @@ public final class RunningProcess {
     public private(set) var resourceUsage: ResourceUsage?
 
     init(
-        pid: Int32, plan: LaunchPlan, diagnosis: Diagnosis, status: Int32, reply: Int32,
-        lock: Int32? = nil, complaints: Int32 = -1
+        pid: Int32, plan: LaunchPlan, diagnosis: Diagnosis, channel: Int32, lock: Int32? = nil,
+        complaints: Int32 = -1
     ) {
         self.pid = pid
         self.plan = plan
         self.diagnosis = diagnosis
-        self.status = status
-        replyDescriptor = reply
+        self.channel = channel
         lockDescriptor = lock ?? -1
         self.complaints = complaints
     }
 
     deinit {
-        closeStatus()
+        closeChannel()
         if networkDescriptor >= 0 { closeDescriptor(networkDescriptor) }
-        closeDescriptor(replyDescriptor)
         if lockDescriptor >= 0 { closeDescriptor(lockDescriptor) }
         if complaints >= 0 { closeDescriptor(complaints) }
     }
 
-    /// What the run says of itself on its status pipe.
+    /// What the run says of itself on its channel.
     enum Event {
         /// The child has what it asked the launcher for.
         case answered
+        /// All namespaces are made, and the child waits to go on.
+        case stands
         case started(pid: Int32)
         case stopped(signal: Int32)
-        case step(index: Int, nanoseconds: Int32)
+        /// The terminal has sent it to the run's process group.
+        case signalled(Int32)
+        /// `passedOver`: why it was left out, an errno, 0 if it was not.
+        case step(index: Int, nanoseconds: Int32, passedOver: Int32)
         /// `isAlone`: nothing that the command started is left.
         case ended(ExitStatus, isAlone: Bool)
         case closed
     }
 
     /// A descriptor that becomes readable when there is an event, -1 after the last.
-    var eventDescriptor: Int32 { status }
-
-    private var shape: UInt32 {
-        (plan.shape == .childWithInit ? NSRUN_SHAPE_INIT : NSRUN_SHAPE_COMMAND).rawValue
-    }
+    var eventDescriptor: Int32 { channel }
 
     /// Reads the next event; blocks until there is one. A failed set-up is thrown, and reaped.
     func nextEvent() throws(LaunchError) -> Event {
         let report = UnsafeMutablePointer<nsrun_report>.allocate(capacity: 1)
         defer { report.deallocate() }
         report.initialize(to: nsrun_report())
-        // A command may find a way to write here, too: what is no record ends the conversation, and
-        // the child's own status tells the rest.
-        while nsrun_read_report(status, report) == 1 {
+        // What is no record ends the conversation, and the child's own status tells the rest.
+        while channel >= 0, nsrun_read_report(channel, report) == 1 {
             if let event = try event(in: report) { return event }
         }
-        closeStatus()
+        closeChannel()
         return .closed
     }
 
     private func event(
         in report: UnsafeMutablePointer<nsrun_report>
     ) throws(LaunchError) -> Event? {
-        switch nsrun_report_kind(rawValue: report.pointee.kind) {
+        let head = report.pointee.head
+        switch nsrun_report_kind(rawValue: head.kind) {
         case NSRUN_REPORT_FAILED:
-            closeStatus()
+            closeChannel()
             kill()  // it is about to end, if it is true
             _ = try? reap(block: true)
             var record = Diagnosis.Record(report)
@@ -120,16 +118,20 @@ public final class RunningProcess {
             throw error
         case NSRUN_REPORT_STARTED:
             hasStarted = true
-            if plan.isTraced { command = report.pointee.value }
-            return .started(pid: report.pointee.value)
+            if plan.isTraced { command = head.value }
+            return .started(pid: head.value)
         case NSRUN_REPORT_STEP:
-            return .step(index: Int(report.pointee.step), nanoseconds: report.pointee.value)
-        case NSRUN_REPORT_STOPPED: return .stopped(signal: report.pointee.value)
+            return .step(
+                index: Int(head.step), nanoseconds: head.value, passedOver: head.error)
+        case NSRUN_REPORT_STOPPED: return .stopped(signal: head.value)
+        case NSRUN_REPORT_SIGNALLED:
+            return (1...64).contains(head.value) ? .signalled(head.value) : nil
         case NSRUN_REPORT_ENDED:
-            let status = ExitStatus(waitStatus: report.pointee.value)
+            let status = ExitStatus(waitStatus: head.value)
             ended = status
             resourceUsage = ResourceUsage(report)
-            return .ended(status, isAlone: report.pointee.call == 1)
+            return .ended(status, isAlone: head.call == 1)
+        case NSRUN_REPORT_STANDS: return .stands
         case NSRUN_REPORT_WANTS_MAPS:
             try answer { () throws(LaunchError) in try IDMapper(plan: plan).write(for: pid) }
             return .answered
@@ -152,7 +154,7 @@ public final class RunningProcess {
             try request()
         } catch {
             kill()
-            closeStatus()
+            closeChannel()
             _ = try? reap(block: true)
             throw error
         }
@@ -160,20 +162,21 @@ public final class RunningProcess {
     }
 
     /// Lets the child go on that waits for us.
-    func answer() { _ = withCString("+") { nsrun_write_all(replyDescriptor, $0, 1) } }
+    func answer() { nsrun_order_going_on(channel) }
 
-    private func closeStatus() {
-        if status >= 0 { closeDescriptor(status) }
-        status = -1
+    private func closeChannel() {
+        if channel >= 0 { closeDescriptor(channel) }
+        channel = -1
     }
 
     /// Waits until the command runs; throws what kept it from running.
     public func awaitStart() throws(LaunchError) {
-        // Without a pid 1 the pipe simply closes when execve(2) succeeds.
+        // Without a pid 1 the channel simply closes when execve(2) succeeds.
         while true {
             switch try nextEvent() {
             case .step, .answered: continue
-            default: return
+            case .stands: answer()
+            case .started, .stopped, .signalled, .ended, .closed: return
             }
         }
     }
@@ -181,7 +184,7 @@ public final class RunningProcess {
     /// Waits for the end of the run: the command has ended, and with a pid namespace everything that
     /// it left behind has been killed.
     public func wait() throws(LaunchError) -> ExitStatus {
-        while status >= 0 {
+        while channel >= 0 {
             if case .closed = try nextEvent() { break }
         }
         let own = try reap(block: true) ?? .exited(0)
@@ -213,9 +216,11 @@ public final class RunningProcess {
         return descriptor
     }
 
-    /// Sends a signal to the command (kill(2)).
+    /// Sends a signal to the command: through pid 1, where there is one, else by kill(2).
     public func signal(_ number: Int32) throws(LaunchError) {
-        let error = nsrun_forward(command ?? pid, shape, number)
+        let error =
+            plan.shape == .childWithInit && channel >= 0
+            ? nsrun_order_signal(channel, pid, number) : nsrun_kill(command ?? pid, number)
         if error != 0 {
             throw LaunchError(.setup, "cannot send signal \(number): \(reason(-error))")
         }

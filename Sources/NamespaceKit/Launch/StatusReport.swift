@@ -19,8 +19,8 @@ struct StatusReport {
     /// The command's own pid is known only once it has started.
     var wantsStart: Bool { tellsCommand }
 
-    /// The descriptor that stays in use to the end, -1 for none.
-    var descriptor: Int32 { status ?? -1 }
+    /// The descriptors that are written to, -1 for none. That of the information is closed when it has been.
+    var descriptors: [Int32] { [info ?? -1, status ?? -1] }
 
     /// Tells the pid of the child, and the numbers of its namespaces.
     func tellChild(_ pid: Int32) {

@@ -1,5 +1,23 @@
 import CNamespace
 
+/// How a run came to its end, for the shell that waits for it.
+public enum RunEnd: Sendable, Equatable {
+    case exited(Int32)
+    /// The command died of a signal that a terminal had sent. A shell that runs a loop goes by that, and not by the
+    /// status alone.
+    case interrupted(signal: Int32)
+
+    /// Ends this process in the same way, or gives the exit status.
+    public func status() -> Int32 {
+        switch self {
+        case .exited(let status): return status
+        case .interrupted(let signal):
+            nsrun_end_by_signal(signal)
+            return 128 + signal
+        }
+    }
+}
+
 /// What stays outside of a run: hands signals on, keeps the time limit, and knows the exit status.
 ///
 /// For a program of its own only, for it blocks all signals and closes all other descriptors.
@@ -10,19 +28,21 @@ public struct Supervisor {
     private let process: RunningProcess
     private let report: StatusReport
     private let signals: Int32
-    private let group = getpgrp()
-    private let ownsTerminal: Bool
+    /// Readable when the caller's process has ended, with which the run is to end; -1 for none.
+    private let parent: Int32
+    private var terminal: CallersTerminal
     private let leadsSession = getsid(0) == getpid()
     private var deadline: Int64?
-    private var killAt: Int64?
     private var timedOut = false
     private var hasLetGo = false
     /// Came before the command was there: a bit for each.
     private var early: UInt64 = 0
+    /// Came from a terminal: a bit for each.
+    private var fromTerminal: UInt64 = 0
 
-    /// Runs a plan to its end. Returns the exit status for the shell.
-    public static func run(_ plan: LaunchPlan, facts: HostFacts) throws(LaunchError) -> Int32 {
-        if plan.lifecycle.diesWithParent { try dieWithParent() }
+    /// Runs a plan to its end.
+    public static func run(_ plan: LaunchPlan, facts: HostFacts) throws(LaunchError) -> RunEnd {
+        let parent = plan.lifecycle.diesWithParent ? try openParent() : -1
         var previous: UInt64 = 0
         _ = nsrun_block_all_signals(&previous)
         try enter(plan.entered)
@@ -32,9 +52,10 @@ public struct Supervisor {
         plan.announcesStart = report.wantsStart || plan.isAttempt
         plan.answersStart = report.wantsStart
         do throws(LaunchError) {
-            let process = try Launcher().begin(plan, facts: facts, signalMask: previous)
-            report.tellChild(process.pid)
-            var supervisor = Supervisor(process, report)
+            let process = try Launcher().begin(
+                plan, facts: facts, signalMask: previous, life: parent)
+            if plan.processGroup == .own { nsrun_lead_group(process.pid) }
+            var supervisor = Supervisor(process, report, parent)
             return try supervisor.watch()
         } catch {
             // Whoever tries something else next shall find everything as it was.
@@ -43,14 +64,21 @@ public struct Supervisor {
         }
     }
 
-    /// The parent's death is ours. A parent that went before we asked is noticed by its changed pid.
-    private static func dieWithParent() throws(LaunchError) {
+    /// The caller's process, by descriptor: the kernel's own signal at a parent's death would come when the thread ends
+    /// that has started this program. Before Linux 5.3 there is nothing else.
+    private static func openParent() throws(LaunchError) -> Int32 {
         let parent = getppid()
-        let error = nsrun_die_with_parent()
-        if error != 0 {
-            throw LaunchError(.setup, "cannot tie the run to its parent: \(reason(-error))")
+        var descriptor = nsrun_process_descriptor(parent)
+        if descriptor == -ENOSYS || parent == 0 {
+            let error = nsrun_die_with_parent()
+            if error != 0 { throw .cannotFollow(-error) }
+            descriptor = -1
+        } else if descriptor < 0, descriptor != -ESRCH {
+            throw .cannotFollow(-descriptor)
         }
+        // One that went before we asked is noticed by its changed pid.
         if getppid() != parent { exit(128 + SIGKILL) }
+        return descriptor
     }
 
     /// Somebody else's namespaces, for the child to be born in.
@@ -69,11 +97,12 @@ public struct Supervisor {
         }
     }
 
-    private init(_ process: RunningProcess, _ report: StatusReport) {
+    private init(_ process: RunningProcess, _ report: StatusReport, _ parent: Int32) {
         self.process = process
         self.report = report
+        self.parent = parent
         signals = nsrun_signal_descriptor()
-        ownsTerminal = nsrun_terminal_group(0) == group
+        terminal = CallersTerminal(process.plan.processGroup, run: process.pid)
         let lifecycle = process.plan.lifecycle
         if let timeout = lifecycle.timeout {
             deadline = nsrun_now() + timeout
@@ -89,33 +118,72 @@ public struct Supervisor {
         // standard error, for messages, and a terminal, to take it back.
         let keep =
             [
-                signals, process.eventDescriptor, process.replyDescriptor, report.descriptor,
+                signals, parent, process.eventDescriptor, terminal.descriptor,
                 process.lockDescriptor, process.networkDescriptor,
-            ] + process.plan.launcherDescriptors
+            ] + report.descriptors + process.plan.launcherDescriptors
         keep.withUnsafeBufferPointer { nsrun_close_others($0.baseAddress!, $0.count) }
-        if report.descriptor != 1 { closeDescriptor(1) }
-        if !ownsTerminal, report.descriptor != 0 { closeDescriptor(0) }
+        for number: Int32 in 0...1 where !keep.contains(number) { closeDescriptor(number) }
     }
 
-    private mutating func watch() throws(LaunchError) -> Int32 {
-        var result: ExitStatus?
-        var waits = true
+    private mutating func watch() throws(LaunchError) -> RunEnd {
         defer { closeDescriptor(signals) }
-        loop: while true {
-            let ready = nsrun_poll2(signals, process.eventDescriptor, remaining)
+        let result: ExitStatus?
+        do throws(LaunchError) {
+            result = try awaitEnd()
+        } catch {
+            terminal.takeBack()
+            throw error
+        }
+        switch process.plan.strays {
+        case .notAdopted: break
+        case .endedAtLimit: if timedOut { nsrun_kill_strays() }
+        case .ended: nsrun_kill_strays()
+        }
+        terminal.takeBack()
+        if process.plan.isTraced, !process.hasTold, !timedOut {
+            throw LaunchError(
+                .setup, "proot could not start the command",
+                remedy: "what it says stands above", code: ENOEXEC)
+        }
+        let status =
+            timedOut
+            ? Supervisor.timeoutStatus : (result ?? .signaled(SIGKILL)).shellStatus
+        report.tellEnd(status)
+        if !timedOut, case .signaled(let number) = result, isFromTerminal(number) {
+            return .interrupted(signal: number)
+        }
+        return .exited(status)
+    }
+
+    /// Deals with what comes until the command has ended, and as much of the run as is waited for.
+    private mutating func awaitEnd() throws(LaunchError) -> ExitStatus? {
+        while true {
+            let ready = nsrun_poll3(signals, process.eventDescriptor, parent, remaining)
             keepTime()
+            if ready & 4 != 0 { kill() }
             if ready & 1 != 0 { handleSignals() }
             if ready & 2 != 0 {
                 let event = try process.nextEvent()
-                if case .step = event {} else { letGo() }
                 switch event {
-                case .stopped: stop()
+                case .step, .stands, .answered: break
+                case .started, .stopped, .signalled, .ended, .closed: letGo()
+                }
+                switch event {
+                case .stopped(let signal): followStop(by: signal)
+                case .signalled(let number): passToJob(number)
                 case .ended(let status, let isAlone):
-                    result = status
-                    waits = isAlone || !process.plan.lifecycle.lingers
-                    break loop
+                    // The kernel has killed what the command left behind when its pid 1 is gone. A command that can
+                    // look into pid 1 may have said this in its place.
+                    if isAlone || !process.plan.lifecycle.lingers {
+                        process.kill()
+                        _ = try? process.reap(block: true)
+                    }
+                    return status
                 case .closed, .answered: break
-                case .step(let index, let nanoseconds): trace(index, nanoseconds)
+                case .stands:
+                    report.tellChild(process.pid)
+                    process.answer()
+                case .step(let index, let nanoseconds, let code): trace(index, nanoseconds, code)
                 case .started:
                     report.tellCommand(of: process)
                     if process.plan.answersStart { process.answer() }
@@ -123,46 +191,22 @@ public struct Supervisor {
                 }
             }
             // What the child had to tell comes before its end.
-            if isQuiet, let ended = try process.reap(block: false) {
-                result = ended
-                waits = false
-                break
-            }
+            if isQuiet, let ended = try process.reap(block: false) { return ended }
         }
-        if waits {
-            // The kernel has killed what the command left behind when its pid 1 is gone.
-            let own = try? process.reap(block: true)
-            if result == nil { result = own }
-        }
-        switch process.plan.strays {
-        case .notAdopted: break
-        case .endedAtLimit: if timedOut { nsrun_kill_strays() }
-        case .ended: nsrun_kill_strays()
-        }
-        if process.plan.isTraced, !process.hasTold, !timedOut {
-            throw LaunchError(
-                .setup, "proot could not start the command",
-                remedy: "what it says stands above", code: ENOEXEC)
-        }
-        if ownsTerminal { nsrun_reclaim_terminal(0, group) }
-        let status =
-            timedOut
-            ? Supervisor.timeoutStatus : (result ?? .signaled(SIGKILL)).shellStatus
-        report.tellEnd(status)
-        return status
     }
 
-    /// Nothing is left to read on the status pipe.
+    /// Nothing is left to read on the channel.
     private var isQuiet: Bool {
-        process.eventDescriptor < 0 || nsrun_poll2(process.eventDescriptor, -1, 0) == 0
+        process.eventDescriptor < 0 || nsrun_poll3(process.eventDescriptor, -1, -1, 0) == 0
     }
 
-    private func trace(_ index: Int, _ nanoseconds: Int32) {
+    private func trace(_ index: Int, _ nanoseconds: Int32, _ passedOver: Int32) {
         guard index < process.plan.steps.count else { return }
         let time = String(nanoseconds / 1000)
         let indent = String(repeating: " ", count: max(0, 6 - time.utf8.count))
+        let note = passedOver == 0 ? "" : ": passed over: \(reason(passedOver))"
         HostProcess.printError(
-            "nsrun: \(indent)\(time) µs  \(process.plan.steps[index].description)\n")
+            "nsrun: \(indent)\(time) µs  \(process.plan.steps[index].description)\(note)\n")
     }
 
     // MARK: Time
@@ -205,9 +249,13 @@ public struct Supervisor {
             let number = nsrun_read_signal(signals, &fromKernel, &sender)
             if number <= 0 { return }
             if number == SIGCHLD {
-                // Looked at when the status pipe has been read.
+                // Looked at when the channel has been read.
                 if process.plan.strays != .notAdopted, nsrun_reap_strays(process.pid) { stop() }
-            } else if process.isBeforeCommand {
+                continue
+            }
+            if fromKernel { fromTerminal |= 1 << UInt64(number - 1) }
+            if !fromKernel, sender == getpid() { continue }  // see passToJob
+            if process.isBeforeCommand {
                 early |= 1 << UInt64(number - 1)
             } else {
                 handOn(number, fromKernel)
@@ -215,7 +263,7 @@ public struct Supervisor {
         }
     }
 
-    private func handOn(_ number: Int32, _ fromKernel: Bool) {
+    private mutating func handOn(_ number: Int32, _ fromKernel: Bool) {
         // The terminal sends to the whole group, and the command is of it.
         if !reachedGroup(number, fromKernel) { try? process.signal(number) }
         guard number == SIGTSTP || number == SIGTTIN || number == SIGTTOU else { return }
@@ -234,14 +282,41 @@ public struct Supervisor {
     }
 
     private func reachedGroup(_ number: Int32, _ fromKernel: Bool) -> Bool {
-        guard fromKernel, !process.plan.lifecycle.newSession else { return false }
+        let plan = process.plan
+        guard fromKernel, !plan.lifecycle.newSession, plan.processGroup == .callers else {
+            return false
+        }
         // A terminal that goes away tells the leader of the session alone.
         return !(number == SIGHUP || number == SIGCONT) || !leadsSession
     }
 
-    /// The command has stopped: so do we, for the shell to notice. The signal that continues us comes
-    /// in like any other and is handed on. A time limit goes on, and continues us when it is reached.
-    private func stop() {
-        if !timedOut { _ = nsrun_stop_self(remaining) }
+    /// What the terminal sends to the run's group it would have sent to all of the caller's job, of which others may be:
+    /// the script that has started nsrun, or the other end of a pipe. This process has all signals blocked.
+    private mutating func passToJob(_ number: Int32) {
+        guard terminal.isLent, CallersTerminal.signals.contains(number) else { return }
+        fromTerminal |= 1 << UInt64(number - 1)
+        nsrun_signal_own_group(number)
+    }
+
+    private func isFromTerminal(_ number: Int32) -> Bool {
+        fromTerminal & 1 << UInt64(number - 1) != 0
+    }
+
+    /// The command has stopped: so do we, for the shell to notice, unless all it wanted was the terminal.
+    private mutating func followStop(by signal: Int32) {
+        if signal == SIGTTIN || signal == SIGTTOU, terminal.lendOnDemand() {
+            try? process.signal(SIGCONT)
+        } else {
+            stop()
+        }
+    }
+
+    /// The signal that continues us comes in like any other and is handed on. A time limit goes on, and continues us when
+    /// it is reached.
+    private mutating func stop() {
+        if timedOut { return }
+        terminal.takeBack()
+        _ = nsrun_stop_self(remaining)
+        terminal.lendAgain()
     }
 }

@@ -152,7 +152,10 @@ public struct Explanation {
     private var allNamespaces: NamespaceSet {
         var all = plan.namespaces
         for step in plan.steps {
-            if case .unshare(let set) = step.action { all.formUnion(set) }
+            switch step.action {
+            case .unshare(let set), .nest(let set, _, _): all.formUnion(set)
+            default: continue
+            }
         }
         return all
     }

@@ -84,8 +84,25 @@ public struct LaunchPlan: Sendable, Equatable {
     /// what it may have to end.
     enum Strays { case notAdopted, endedAtLimit, ended }
     var strays = Strays.notAdopted
-    /// The command's start and end are told on the status pipe by a program inside, under this number.
+    /// The command's start and end are told on the channel by a program inside, under this number.
     var statusDescriptor: Int32?
+    /// The run ends when the launcher does.
+    var followsLauncher = false
+    /// A signal to a process group reaches all of it.
+    enum ProcessGroup {
+        /// The launcher's.
+        case callers
+        /// One of the run's own, in the launcher's session, which shares the terminal.
+        case own
+        /// One of a session of the run's own.
+        case ownSession
+    }
+    var processGroup = ProcessGroup.callers
+    /// How a message begins, and one that the command could not be started, where nobody is left to word it; and the exit
+    /// status then.
+    public var messagePrefix: ByteString = "nsrun: "
+    public var failureWords: ByteString = "cannot run "
+    public var failureStatus: Int32 = 126
     /// The launcher keeps them open as long as it watches.
     var launcherDescriptors: [Int32] = []
     /// Something else will be tried where the kernel refuses this: nothing is closed before the command runs.

@@ -19,7 +19,7 @@ extension Planner {
     mutating func planCommand() throws(LaunchError) {
         planEnvironment()
         planPackageManager()
-        if request.lifecycle.newKeyring { add(.newKeyring) }
+        if hasOwnKeyring { add(.newKeyring) }
         // Pid 1 gives up what the command must not have, too, and the command inherits that.
         if plan.shape == .childWithInit { planPrivileges() }
         plan.commandStart = plan.steps.count
@@ -32,7 +32,12 @@ extension Planner {
         }
         plan.closedDescriptors += request.lifecycle.ownDescriptors + request.closedDescriptors
         plan.closedDescriptors += plan.entered.map { $0.descriptor }
-        if request.lifecycle.newSession { add(.newSession) }
+        if request.lifecycle.newSession {
+            add(.newSession)
+        } else if plan.processGroup == .ownSession, plan.shape == .childWithInit {
+            // The kernel stops nothing in a group without anybody outside of it in the session to make it go on again.
+            add(.processGroup)
+        }
         try planWorkingDirectory()
         for limit in request.limits { add(.limit(limit), word(words.limit)) }
         if facts.emulation.names32Bit { add(.personality32) }
@@ -51,6 +56,14 @@ extension Planner {
         planProgram()
     }
 
+    private var hasOwnKeyring: Bool {
+        switch request.lifecycle.keyring {
+        case .standard: if case .rootfs = request.view { true } else { false }
+        case .own: true
+        case .callers: false
+        }
+    }
+
     private var isRootInside: Bool { (request.user ?? facts.userID) == 0 }
 
     /// What the command keeps: a bit for each capability.
@@ -59,7 +72,8 @@ extension Planner {
         // Root inside keeps what it has; bubblewrap grants it only to a caller who is root already.
         let keeps =
             request.view == .empty
-            ? facts.userID == 0 && !hasUserNamespace : request.user == 0
+            ? facts.userID == 0 && !hasUserNamespace
+            : request.user == 0 && !request.identity.isOfImage
         var wanted: UInt64 = keeps ? all : 0
         for change in request.capabilities {
             switch change {

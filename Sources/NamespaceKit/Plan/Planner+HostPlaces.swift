@@ -10,6 +10,7 @@ extension Planner {
             add(
                 .bind(.init(source: .path("/"), target: "/run/host", options: .readOnly)),
                 word(words.hostRoot))
+            if request.showsHostsSockets { hideSockets(below: "/run/host") }
         }
     }
 
@@ -82,7 +83,7 @@ extension Planner {
     private static let ofTheSystem = "the rootfs has a system of its own there"
     private static let notThere = "there is none on this host"
 
-    private mutating func omit(_ what: ByteString, _ reason: String) {
+    mutating func omit(_ what: ByteString, _ reason: String) {
         plan.omissions.append(.init(what: what, reason: reason))
     }
 

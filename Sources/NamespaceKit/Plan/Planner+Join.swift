@@ -32,6 +32,7 @@ extension Planner {
         } else if groupName == nil {
             throw .noJobStep
         }
+        if case .refused(let error) = facts.groupFolder { throw error }
         let namespaces = request.namespaces
         let lifecycle = request.lifecycle
         if namespaces.enteredUser != nil || namespaces.enteredPID != nil
@@ -54,8 +55,8 @@ extension Planner {
     /// Everything from here to ``planShare(_:)`` is done once for all. What a process is by itself, its
     /// label and whose death ends it, comes before.
     mutating func planJoin(_ namespaces: NamespaceSet) {
-        guard let groupName else { return }
-        add(.join(name: groupName, namespaces), word(words.join))
+        guard let groupName, case .found(let folder) = facts.groupFolder else { return }
+        add(.join(name: groupName, folder: folder, namespaces), word(words.join))
         add(.unshare(namespaces))
         shared = namespaces
     }

@@ -30,20 +30,16 @@ extension Planner {
                 .setIDs(
                     user: request.user ?? facts.userID, group: request.group ?? facts.groupID))
             // A change of ids makes the kernel forget whose death ends us.
-            if request.lifecycle.diesWithParent { add(.dieWithParent) }
+            if plan.shape == .child, plan.followsLauncher { add(.dieWithParent) }
         }
-        if setsUpAsRoot {
-            // With capabilities over its mounts, too, as it would have in a root of this machine's.
-            let namespaces: NamespaceSet = keptCapabilities == 0 ? .user : [.user, .mount]
+        if setsUpAsRoot || locksMounts {
+            // With capabilities over its mounts, too, it could undo what is read-only there. In a copy that belongs to a
+            // further user namespace their flags are locked.
+            var new: NamespaceSet = locksMounts ? [.user, .mount] : .user
+            new.formUnion(later)
             let origin = word(facts.emulation.records.isEmpty ? words.rootfs : words.emulation)
-            add(.unshare(namespaces), origin)
-            planOwnIDs(origin, wereRoot: true)
-        }
-        if keepsPowerOverMounts {
-            // In the namespace that made them, root could make the mounts writable again. In a copy
-            // that belongs to a further user namespace their flags are locked.
-            add(.unshare([.user, .mount]))
-            planOwnIDs(nil)
+            nest(new, setsUpAsRoot ? origin : nil)
+            planFirstUse(of: later)
         }
         if namespaces.forbidsNestedUser {
             // One more namespace is allowed, the command's own; from inside that one the limit
@@ -59,7 +55,20 @@ extension Planner {
         }
     }
 
-    /// In a further user namespace everybody is who he was, or shall be after all.
+    /// Further namespaces, in which everybody has the id that he is to have.
+    private mutating func nest(_ new: NamespaceSet, _ origin: ByteString?) {
+        if request.identity.needsHelpers {
+            func own(_ ranges: [IDRange]) -> [IDRange] {
+                ranges.map { IDRange(inside: $0.inside, outside: $0.inside, count: $0.count) }
+            }
+            add(.nest(new, users: own(mappedUsers), groups: own(mappedGroups)), origin)
+            return
+        }
+        add(.unshare(new), origin)
+        planOwnIDs(origin, wereRoot: setsUpAsRoot)
+    }
+
+    /// In a further user namespace, for the one id that a process can map by itself.
     private mutating func planOwnIDs(_ origin: ByteString?, wereRoot: Bool = false) {
         let user = request.user ?? facts.userID
         let group = request.group ?? facts.groupID
@@ -69,15 +78,28 @@ extension Planner {
         add(.write(text: idMap(user, outerUser), file: "/proc/self/uid_map"), origin)
     }
 
-    /// The command is root over a rootfs that is to stay read-only. Only with the one id that a process can
-    /// map by itself, and not where that would cost it the power over further namespaces of its own.
-    private var keepsPowerOverMounts: Bool {
-        guard case .rootfs = request.view, request.layer == .readOnly, hasUserNamespace else {
-            return false
-        }
-        return keptCapabilities != 0 && !request.identity.needsHelpers
-            && request.namespaces.new.subtracting([.user, .mount, .pid]).isEmpty
-            && request.hostname == nil && request.namespaces.optional.isEmpty
-            && request.namespaces.enteredUser == nil && !request.namespaces.forbidsNestedUser
+    /// The command has capabilities, and shall not have them over the mounts that this run has made for it. Not from an
+    /// empty root, where all is as the caller puts it together, as with bubblewrap; and it has none over them anyway
+    /// where one more user namespace lies between.
+    var locksMounts: Bool {
+        let namespaces = request.namespaces
+        return request.view != .empty && keptCapabilities != 0 && namespaces.new.contains(.user)
+            && namespaces.enteredUser == nil && !namespaces.forbidsNestedUser
+            && request.lifecycle.mapsDescriptor == nil
+    }
+
+    /// What the command has capabilities over is made in the user namespace that they are in, so after the root: all but
+    /// what is a part of the root, and a network that somebody else connects.
+    func laterNamespaces(of namespaces: NamespaceSet) -> NamespaceSet {
+        var later = namespaces.intersection([.network, .ipc, .uts, .cgroup])
+        if request.connectsNetwork { later.remove(.network) }
+        if request.mountsQueues { later.remove(.ipc) }
+        return later
+    }
+}
+
+extension LaunchRequest {
+    fileprivate var mountsQueues: Bool {
+        operations.contains { if case .mqueue = $0.action { true } else { false } }
     }
 }

@@ -28,18 +28,60 @@ extension Planner {
         case .readOnly, .writable:
             // Mounts straight into the host's tree are cheapest, but they hide what lies below, and
             // sources are looked up while they are made: with sources the tree is copied first.
-            if request.hasSources { mount("/", "/", .devices) } else { add(.hostRoot) }
+            let hasSources = request.hasSources || directoryToShow != nil
+            if hasSources { mount("/", "/", .devices) } else { add(.hostRoot) }
         case .memory, .directory: planHostLayers()
         }
         if hasPidNamespace { add(.fileSystem(.proc, target: "/proc")) }
+        coverKernelControls(below: "/proc")
+        if facts.isMachinesRoot { mount("/sys", "/sys", [.readOnly, .inside]) }
         planEmulation()
-        for directory: ByteString in ["/tmp", "/var/tmp", "/dev/shm"] {
+        for directory in Planner.privatePlaces {
             add(.tmpfs(target: directory, mode: 0o1777, size: nil, replacesLink: false))
         }
+        if let directoryToShow { showAlone(directoryToShow) }
         if request.home == .empty, let home = facts.home, home != "/", !facts.lacks(home) {
             add(.tmpfs(target: home, mode: 0o700, size: nil, replacesLink: false))
         }
+        if request.hidesSockets { hideSockets() }
         if let resolverFile { mount(resolverFile, "/etc/resolv.conf", .readOnly) }
+    }
+
+    private static let privatePlaces: [ByteString] = ["/tmp", "/var/tmp", "/dev/shm"]
+
+    /// The caller's directory where a private one hides it. It alone is shown there: a command that started elsewhere
+    /// would work on other files than its caller means.
+    private var directoryToShow: ByteString? {
+        guard request.workingDirectory == nil, !request.bindsCurrentDirectory, !request.bindsSourceTree,
+            let here = facts.currentDirectory,
+            Planner.privatePlaces.contains(where: { here != $0 && here.isAtOrBelow($0) })
+        else { return nil }
+        return here
+    }
+
+    private mutating func showAlone(_ directory: ByteString) {
+        switch request.layer {
+        case .readOnly, .writable: mount(directory, directory, [])
+        case .memory, .directory: layer(directory)
+        }
+    }
+
+    /// Servers of the host's are out of reach below a place that shows its root.
+    mutating func hideSockets(below place: ByteString = "") {
+        for folder in facts.sockets.folders where !isPrivate(folder, place) {
+            add(.tmpfs(target: place + folder, mode: 0o755, size: nil, replacesLink: false))
+        }
+        for socket in facts.sockets.sockets where !isPrivate(socket, place) {
+            add(.bindData(.bytes([]), target: place + socket, mode: 0o444, readOnly: true))
+        }
+    }
+
+    /// In a directory of the host view that the run has an empty one of its own for.
+    private func isPrivate(_ path: ByteString, _ place: ByteString) -> Bool {
+        guard place.isEmpty else { return false }
+        var own = Planner.privatePlaces
+        if request.home == .empty, let home = facts.home, home != "/" { own.append(home) }
+        return own.contains { path.isAtOrBelow($0) }
     }
 
     private var resolverFile: ByteString? {
@@ -49,21 +91,26 @@ extension Planner {
     /// The host's root made again: an overlay for each directory without mounts, see HostTreeEntry.
     private mutating func planHostLayers() {
         add(.emptyRoot)
-        var upper: FileSystemOperation.OverlayUpper = .memory
-        if case .directory(let directory) = request.layer {
-            upper = layered(directory)
-        }
+        if case .directory(let directory) = request.layer { upper = layered(directory) }
         for entry in facts.hostTree {
             switch entry.kind {
             case .symlink(let text): add(.symlink(text: text, target: entry.path))
             case .branch: add(.directory(target: entry.path, mode: 0o755))
-            case .special: mount(entry.path, entry.path, [.devices, .optional])
+            case .processes: mount(entry.path, entry.path, .optional)
+            case .kernel: mount(entry.path, entry.path, [.readOnly, .devices, .optional])
+            case .unlayered(let type):
+                mount(entry.path, entry.path, [.readOnly, .optional])
+                omit(entry.path, "it is read-only, for no layer can lie over a \(type.text)")
+            case .leftOut(let reason): omit(entry.path, reason)
             case .file: mount(entry.path, entry.path, [.readOnly, .optional])
-            case .plain:
-                let own = part(of: upper, for: entry.path)
-                add(.overlay(.init(target: entry.path, lower: [entry.path], upper: own)))
+            case .plain: layer(entry.path)
             }
         }
+    }
+
+    private mutating func layer(_ path: ByteString) {
+        let upper = part(of: upper, for: path)
+        add(.overlay(.init(target: path, lower: [path], upper: upper)))
     }
 
     /// Each overlay needs directories of its own: /usr/lib becomes upper/usr-lib, /usr-lib upper/usr%-lib.
@@ -109,6 +156,7 @@ extension Planner {
         } else {
             mount("/proc", "/proc", .replaceLink)
         }
+        coverKernelControls(below: "/proc")
         planEmulation()
         for directory: ByteString in ["/tmp", "/var/tmp"] {
             if request.hostParts.contains(.temporary) {

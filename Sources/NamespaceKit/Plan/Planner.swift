@@ -19,8 +19,12 @@ public struct Planner {
     var plan: LaunchPlan
     /// The caller's current directory is shown, and the command starts there.
     var startsHere = false
+    /// Where what is written over the layered root lies.
+    var upper: FileSystemOperation.OverlayUpper = .memory
     /// The namespaces that a group has in common, where the command is to join one.
     var shared: NamespaceSet = []
+    /// Those that are made when the root stands.
+    var later: NamespaceSet = []
 
     public static func plan(
         _ request: LaunchRequest, on facts: HostFacts, as role: Role = .parent
@@ -36,12 +40,20 @@ public struct Planner {
         planner.planReadAhead()
         if request.join == nil { planner.planLabels() }
         planner.add(.enterRoot)
+        // Not later: what may take its place where memory cannot be executed has to be mounted.
+        if request.join == nil { planner.add(.stub) }
         planner.planNestedUser()
+        if !planner.later.isEmpty { planner.planTelling() }
         planner.planShare()
+        if request.join != nil { planner.add(.stub) }
         planner.planLocks()
         try planner.planCommand()
         return planner.plan
     }
+
+    /// The ids that helpers map, where more than one is mapped.
+    var mappedUsers: [IDRange] = []
+    var mappedGroups: [IDRange] = []
 
     private init(_ request: LaunchRequest, _ facts: HostFacts, _ role: Role) {
         let request = Planner.prepare(request, on: facts)
@@ -134,13 +146,17 @@ public struct Planner {
         namespaces.formUnion(request.namespaces.optional)
         if request.hostname != nil { namespaces.insert(.uts) }
         let lifecycle = request.lifecycle
-        // Locks and descriptors that last as long as the run need a process that holds them.
-        let isHeld = !lifecycle.heldDescriptors.isEmpty || request.locksFiles
+        // Locks and descriptors that last as long as the run need a process that holds them, and who is to follow a
+        // program with threads one that watches it.
+        let isHeld =
+            !lifecycle.heldDescriptors.isEmpty || request.locksFiles
+            || isParent && lifecycle.diesWithParent
         let hasInit =
             (namespaces.contains(.pid) || isHeld || lifecycle.timeout != nil)
             && !lifecycle.commandIsPidOne
         let isWatched =
             hasInit || lifecycle.timeout != nil || namespaces.contains(.pid) || !isReplaceable
+            || lifecycle.diesWithParent
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
             || lifecycle.newSession  // a leader of a process group cannot start a session
             || request.namespaces.enteredPID != nil || request.identity.needsHelpers
@@ -152,21 +168,23 @@ public struct Planner {
             plan.entered.append(.init(descriptor: descriptor, kind: .pid))
         }
         plan.shape = isWatched ? hasInit ? .childWithInit : .child : .inPlace
+        if locksMounts { later = laterNamespaces(of: namespaces) }
+        namespaces.subtract(later)
         if lifecycle.timeout != nil, !namespaces.contains(.pid), !isParent {
             plan.strays = .endedAtLimit
         }
+        if request.join != nil { planLabels() }
+        if isWatched { planProcessGroup(namespaces) }
+        if plan.shape == .child, plan.followsLauncher { add(.dieWithParent) }
         if request.join != nil {
-            planLabels()
-            if lifecycle.diesWithParent { add(.dieWithParent) }
             planJoin(namespaces)
+        } else if isWatched {
+            plan.namespaces = namespaces
         } else {
-            if isWatched { plan.namespaces = namespaces } else { add(.unshare(namespaces)) }
-            if lifecycle.diesWithParent { add(.dieWithParent) }
+            add(.unshare(namespaces))
         }
-        if lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil {
-            // The child waits until its namespaces have been told.
-            add(.requestIDMaps(users: [], groups: []))
-        }
+        // Somebody else has to know of the child before he can map its ids.
+        if lifecycle.mapsDescriptor != nil { planTelling() }
         if namespaces.contains(.user), let descriptor = lifecycle.mapsDescriptor {
             add(.await(descriptor: descriptor), word(words.idMaps))
         } else if namespaces.contains(.user) {
@@ -174,9 +192,12 @@ public struct Planner {
         }
         // In a new user namespace the kernel does this by itself.
         if !namespaces.contains(.user) { add(.isolateMounts) }
+        if namespaces.contains(.user), let most = request.namespaces.mostNested {
+            add(.limitNamespaces(most))
+        }
         planFileLabel()
-        if let hostname = request.hostname { add(.hostname(hostname)) }
-        if namespaces.contains(.network) { add(.raiseLoopback) }
+        planFirstUse(of: namespaces.subtracting(later))
+        if later.isEmpty, lifecycle.mapsDescriptor == nil { planTelling() }
         if request.connectsNetwork, namespaces.contains(.network) {
             switch facts.pasta {
             case .found(let pasta): add(.connectNetwork(pasta), word(words.network))
@@ -184,6 +205,33 @@ public struct Planner {
             case .notLookedFor: break
             }
         }
+    }
+
+    /// What is inside shall not reach the caller by its process group. In place the command is native to its job.
+    private mutating func planProcessGroup(_ namespaces: NamespaceSet) {
+        let lifecycle = request.lifecycle
+        plan.followsLauncher = !isParent && (lifecycle.diesWithParent || !lifecycle.lingers)
+        guard namespaces.contains(.pid), !lifecycle.sharesProcessGroup else {
+            if lifecycle.newSession, plan.shape == .childWithInit { add(.newSession) }
+            return
+        }
+        plan.processGroup = facts.hasTerminal && !lifecycle.newSession ? .own : .ownSession
+        add(plan.processGroup == .own ? .processGroup : .newSession)
+    }
+
+    mutating func planFirstUse(of namespaces: NamespaceSet) {
+        if let hostname = request.hostname, namespaces.contains(.uts) { add(.hostname(hostname)) }
+        if namespaces.contains(.network) { add(.raiseLoopback) }
+        if namespaces.contains(.network), request.connectsNetwork, !facts.addresses.isEmpty {
+            add(.forbidAddresses(facts.addresses), word(words.network))
+        }
+    }
+
+    /// The child waits until its namespaces have been told.
+    private mutating func planTelling() {
+        let lifecycle = request.lifecycle
+        guard lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil else { return }
+        add(.tellNamespaces)
     }
 
     private mutating func planIDMaps() throws(LaunchError) {
@@ -216,6 +264,7 @@ public struct Planner {
                 groups.append(IDRange(inside: group, outside: facts.groupID, count: 1))
             }
         }
+        (mappedUsers, mappedGroups) = (users, groups)
         add(.requestIDMaps(users: users, groups: groups), word(words.idRanges))
     }
 
@@ -251,10 +300,10 @@ public struct Planner {
             try checkPath(target, origin)
             if request.namespaces.new.contains(.pid) {
                 add(.fileSystem(.proc, target: target), origin)
-                if !hasUserNamespace { protectKernelSettings(below: target, origin) }
             } else {
                 add(.bind(.init(source: .path("/proc"), target: target, options: [])), origin)
             }
+            coverKernelControls(below: target, origin)
             if request.view == .empty { planEmulation(below: target) }
         case .dev(let target):
             try checkPath(target, origin)
@@ -295,13 +344,21 @@ public struct Planner {
         }
     }
 
-    /// Real root may write to the kernel's settings through a fresh proc, unless they are covered.
-    private mutating func protectKernelSettings(below target: ByteString, _ origin: ByteString?) {
-        for name: ByteString in ["sys", "sysrq-trigger", "irq", "bus"] {
+    /// The machine's root passes every check of modes, whatever capabilities he has left, and so could write to what the
+    /// kernel is controlled by.
+    mutating func coverKernelControls(below target: ByteString, _ origin: ByteString? = nil) {
+        guard mapsMachinesRoot else { return }
+        for name in facts.kernelControls {
             let place = target.appending(path: name)
             let options: BindOptions = [.readOnly, .optional, .inside]
             add(.bind(.init(source: .path(place), target: place, options: options)), origin)
         }
+    }
+
+    /// One of the command's ids is the machine's root, whatever that is called in here.
+    private var mapsMachinesRoot: Bool {
+        facts.isMachinesRoot
+            || request.identity.users.contains { $0.holds(outside: facts.machinesRoot) }
     }
 
     /// The option behind a step, where there are options.
@@ -348,6 +405,11 @@ extension LaunchRequest {
             }
         }
         return false
+    }
+
+    /// The host's root is shown, and with it what was not asked for: the desktop's own are shown by themselves.
+    var showsHostsSockets: Bool {
+        (showsHostRoot || runsHostProgram) && !hostParts.contains(.desktop)
     }
 
     /// Attributes of a mount inside a tree can be changed only once the tree is attached.

@@ -11,8 +11,8 @@ public struct Step: Sendable, Equatable {
         case unshare(NamespaceSet)
         case enterNamespace(descriptor: Int32, NamespaceSet)
         /// Enters the namespaces of a group and goes on behind `share`; where there is no such group, the
-        /// steps up to there set it up.
-        case join(name: ByteString, NamespaceSet)
+        /// steps up to there set it up. They meet in the folder.
+        case join(name: ByteString, folder: ByteString, NamespaceSet)
         /// Lets others of the group enter; `root` is what they are told of it if they ask for another.
         case share(NamespaceSet, root: ByteString)
         case write(text: ByteString, file: ByteString)
@@ -21,10 +21,18 @@ public struct Step: Sendable, Equatable {
         case requestIDMaps(users: [IDRange], groups: [IDRange])
         /// Fails where the command could make a user namespace.
         case assertNoUserNamespaces
+        /// At most so many namespaces of each kind can be made below the user namespace that this is done in.
+        case limitNamespaces(UInt32)
+        /// New namespaces below, of another user namespace with the same ids in it as in the one around.
+        case nest(NamespaceSet, users: [IDRange], groups: [IDRange])
+        /// The launcher tells of the namespaces, which now stand.
+        case tellNamespaces
         case dieWithParent
         case isolateMounts
         case hostname(ByteString)
         case raiseLoopback
+        /// These addresses are unreachable in the run's network (rtnetlink(7)).
+        case forbidAddresses([ByteString])
         /// The launcher has pasta(1) connect the network to the host's.
         case connectNetwork(Pasta)
         case setIDs(user: UInt32, group: UInt32)
@@ -66,6 +74,8 @@ public struct Step: Sendable, Equatable {
         // The command
         case redirect(descriptor: Int32, to: Int32)
         case newSession
+        /// A process group of its own (setpgid(2)).
+        case processGroup
         /// An empty session keyring (session-keyring(7)) in place of the caller's.
         case newKeyring
         case changeDirectory([ByteString])
@@ -75,8 +85,11 @@ public struct Step: Sendable, Equatable {
         case noNewPrivileges
         case capabilities(CapabilitySets)
         case filter([UInt8])
-        /// The status pipe becomes this descriptor, and stays open when the program starts.
-        case shareStatus(as: Int32)
+        /// The channel to the launcher becomes this descriptor, and stays open when the program starts.
+        case shareChannel(as: Int32)
+        /// Memory for the program that starts the command: what the kernel resolves then, it resolves in a process that
+        /// is nothing of the host's and has nothing of it open.
+        case stub
         case execute([ByteString])
     }
 

@@ -48,6 +48,8 @@ public struct LaunchRequest: Sendable, Equatable {
     public var bindsSourceTree = false
     /// Shows the host's root, read-only, at `/run/host`.
     public var showsHostRoot = false
+    /// In the host view the sockets of the caller's session and of the host's servers are out of reach.
+    public var hidesSockets = false
     /// What else of the host is within reach in a rootfs.
     public var hostParts: HostParts = []
     /// The home and the current directory, where asked for, are left out where they cannot be bound.
@@ -201,6 +203,9 @@ public struct NamespaceRequest: Sendable, Equatable {
     public var forbidsNestedUser = false
     /// The launch fails where the command could make user namespaces of its own.
     public var requiresNoNestedUser = false
+    /// So many namespaces of each kind the command can make in all, with what it starts: else it could use up what its
+    /// user may have on this machine (namespaces(7), `/proc/sys/user`). Nil for as many as the user may have.
+    public var mostNested: UInt32? = 1024
 
     public init() {}
 }
@@ -223,6 +228,8 @@ public struct Identity: Sendable, Equatable {
     public var groups: [IDRange] = []
     /// The caller's ranges of subuid(5) and subgid(5) are mapped from 0 on, around the caller's id.
     public var mapsSubordinates = false
+    /// The ids are what an image says, not what the caller asks for: with user 0 come no capabilities.
+    public var isOfImage = false
 
     public init(user: UInt32? = nil, group: UInt32? = nil) {
         self.user = user
@@ -275,12 +282,23 @@ public struct Lifecycle: Sendable, Equatable {
     public var timeout: Int64?
     /// KILL goes to it this many nanoseconds later.
     public var killAfter: Int64?
-    /// The command is killed when the launcher or the launcher's parent ends.
+    /// The run ends with the program that embeds this library, and with nsrun when what started that ends. A process is
+    /// meant, not one of its threads.
     public var diesWithParent = false
+    /// The run stays in the launcher's process group. Otherwise, where it has a pid namespace, it has a group of its own,
+    /// or without a terminal a session: what is inside cannot signal the launcher's group.
+    public var sharesProcessGroup = false
     /// The command gets a session of its own, without a controlling terminal (setsid(2)).
     public var newSession = false
-    /// The command gets an empty session keyring, instead of the caller's keys (session-keyring(7)).
-    public var newKeyring = false
+    /// Whose keys the command finds (session-keyring(7)).
+    public enum Keyring: Sendable, Equatable {
+        /// In a rootfs its own, else the caller's.
+        case standard
+        /// An empty session keyring.
+        case own
+        case callers
+    }
+    public var keyring = Keyring.standard
     /// The command itself is pid 1 of its pid namespace.
     public var commandIsPidOne = false
     /// The run ends when its last process does, not when the command does (bubblewrap).

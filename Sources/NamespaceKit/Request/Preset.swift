@@ -53,6 +53,7 @@ extension LaunchRequest {
             home = .bound
             bindsCurrentDirectory = true
             showsHostRoot = true
+            lifecycle.keyring = .callers
             hostParts = [.devices, .temporary, .media, .settings, .desktop, .groups]
             leavesOutMissing = true
         case .action:
@@ -60,11 +61,11 @@ extension LaunchRequest {
             environment.start = .empty
             namespaces.new.insert(.network)
             lifecycle.diesWithParent = true
-            lifecycle.newKeyring = true
         case .test: applyTest()
         case .hpc:
             // Messages between ranks go through shared memory, and signals straight to the program.
             namespaces.new.remove(.pid)
+            lifecycle.keyring = .callers
             home = .bound
             bindsCurrentDirectory = true
             hostParts = [.devices, .temporary, .job]
@@ -77,6 +78,8 @@ extension LaunchRequest {
         bindsSourceTree = true
         namespaces.new.insert(.network)
         hostname = "test"
+        lifecycle.keyring = .own
+        hidesSockets = true
         // Build tools kill a test that takes too long.
         lifecycle.diesWithParent = true
         lifecycle.timeout = 600_000_000_000

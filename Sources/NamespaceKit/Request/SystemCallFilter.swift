@@ -32,7 +32,11 @@ extension LaunchRequest {
     /// A command that shares the caller's terminal could type into it what his shell would run outside. Where it
     /// has his home directory it needs no such way.
     var isToSpareTerminal: Bool {
-        guard case .rootfs = view else { return false }
-        return !lifecycle.newSession && home != .bound
+        if lifecycle.newSession { return false }
+        return switch view {
+        case .rootfs: home != .bound
+        case .host: home == .empty
+        case .empty: false
+        }
     }
 }

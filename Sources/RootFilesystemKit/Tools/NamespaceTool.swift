@@ -70,6 +70,7 @@ struct NamespaceTool {
         return try launching(command[0]) { () throws(LaunchError) in
             let facts = HostFacts.read(for: request)
             return try Supervisor.run(Planner.plan(request, on: facts, as: .watcher), facts: facts)
+                .status()
         }
     }
 

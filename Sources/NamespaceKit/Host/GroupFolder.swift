@@ -1,0 +1,46 @@
+import CNamespace
+
+/// Where groups of processes meet: a directory that nobody but the caller can reach, so that no other user can take a
+/// name first, nor wait there for whoever comes. See join.c.
+public enum GroupFolder {
+    public enum Finding: Sendable, Equatable {
+        case notLookedFor
+        case found(ByteString)
+        case refused(LaunchError)
+    }
+
+    /// The user's runtime directory, which is gone when he logs out; on machines without, such as the nodes of a cluster,
+    /// one in his home that is named after this boot of this machine, for a home may be on many.
+    static func find(in facts: HostFacts) -> Finding {
+        var runtime = [ByteString("/run/user/\(facts.userID)")]
+        if let given = facts.variable("XDG_RUNTIME_DIR"), given.isAbsolute {
+            runtime.insert(given, at: 0)
+        }
+        for path in runtime where isPrivate(path) {
+            return .found(path.appending(path: "nsrun"))
+        }
+        var state = facts.home.map { $0.appending(path: ".local/state") }
+        if let given = facts.variable("XDG_STATE_HOME"), given.isAbsolute { state = given }
+        guard let state, let boot = HostFacts.readFile("/proc/sys/kernel/random/boot_id", limit: 64)
+        else { return .refused(nowhere("neither a runtime directory nor a home is known")) }
+        let folder = state.appending(path: "nsrun")
+        for path in [folder.parent?.parent, folder.parent, folder] {
+            guard let path else { continue }
+            _ = withCString(path) { nsrun_make_directory($0, 0o700) }
+        }
+        guard HostFile.isDirectory(folder) else {
+            return .refused(nowhere("\(folder.text) cannot be made"))
+        }
+        return .found(folder.appending(path: "groups-" + ByteString(bytes: Array(boot.prefix(8)))))
+    }
+
+    private static func isPrivate(_ path: ByteString) -> Bool {
+        withCString(path) { nsrun_is_private($0) }
+    }
+
+    private static func nowhere(_ cause: String) -> LaunchError {
+        LaunchError(
+            .setup, "cannot join a group: \(cause)",
+            remedy: "set XDG_RUNTIME_DIR to a directory of yours that nobody else may enter")
+    }
+}
