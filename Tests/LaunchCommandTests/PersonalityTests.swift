@@ -52,6 +52,7 @@ import Testing
         wanted.view = .empty
         wanted.namespaces.new = start
         wanted.lifecycle.lingers = true
+        wanted.lifecycle.sharesProcessGroup = true
         wanted.lifecycle.tellsCommandPID = false
         #expect(try build("true") == wanted)
     }

@@ -1,12 +1,12 @@
 import Foundation
 import Testing
 
-/// Where the kernel refuses namespaces, and only there, another engine runs the command. The refusals are
-/// real, see refuse.py.
+/// Where the kernel refuses namespaces, and only there, `auto` runs the command by another engine; nothing else does.
+/// The refusals are real, see refuse.py.
 @Suite struct EngineFallbackTests {
     /// What the kernel refuses, and what nsrun says of it.
     static let refusals: [(String, String)] = [
-        ("limit", "cannot create a user namespace: the limit of this machine or of an outer"),
+        ("limit", "cannot create user, mount, pid namespaces: the sysctl user.max_user_names"),
         ("namespaces", "cannot create a user namespace: a seccomp filter around nsrun"),
         ("namespaces=EINVAL", "cannot create user, mount, pid namespaces: this kernel lacks one"),
         ("mounts", "mounting is refused (a seccomp filter around nsrun"),
@@ -20,9 +20,9 @@ import Testing
     ) throws -> Outcome {
         let engines = try EngineBench.current()
         return try run(
-            [engines.bench.nsrun, "--rootfs", engines.bench.rootfs] + options + [
-                "--", "sh", "-c", script,
-            ], refusing: refusals, environment: engines.tools.merging(environment) { $1 },
+            [engines.bench.nsrun, "--engine", "auto", "--rootfs", engines.bench.rootfs] + options
+                + ["--", "sh", "-c", script],
+            refusing: refusals, environment: engines.tools.merging(environment) { $1 },
             descriptors: descriptors)
     }
 
@@ -56,11 +56,32 @@ import Testing
         #expect(seen.error.contains("\n  "), "\(seen)")
     }
 
-    @Test(arguments: refusals)
-    func theKernelsEngineAloneDoesNotFallBack(refusal: (String, String)) throws {
-        let seen = try seen(refusing: refusal.0, ["--engine", "userns"])
+    /// Named, or the engine of who names none: he is told of the others.
+    @Test(arguments: refusals, [["--engine", "userns"], []])
+    func theKernelsEngineAloneDoesNotFallBack(refusal: (String, String), engine: [String]) throws {
+        let engines = try EngineBench.current()
+        let seen = try run(
+            [engines.bench.nsrun] + engine + ["--rootfs", engines.bench.rootfs, "echo", "ran"],
+            refusing: refusal.0, environment: engines.tools)
         #expect(seen.status == 125 && seen.output == "", "\(seen)")
         #expect(seen.error.contains(refusal.1), "\(seen)")
+        #expect(seen.error.contains("--engine fakechroot or proot does without"), "\(seen)")
+        #expect(seen.error.split(separator: "\n").count == 2, "\(seen)")
+    }
+
+    /// A limit that is used up may have been used up by a command that means the next run to isolate less.
+    @Test(arguments: [["--engine", "auto"], []])
+    func aLimitThatIsUsedUpIsNoRefusal(engine: [String]) throws {
+        let engines = try EngineBench.current()
+        let seen = try run(
+            [engines.bench.nsrun] + engine + ["--rootfs", engines.bench.rootfs, "echo", "ran"],
+            refusing: "exhausted", environment: engines.tools)
+        #expect(seen.status == 125 && seen.output == "", "\(seen)")
+        #expect(
+            seen.error.hasPrefix(
+                "nsrun: cannot create user, mount, pid namespaces: the limit of this machine or"),
+            "\(seen)")
+        #expect(seen.error.contains("\n  ") && !seen.error.contains("engine"), "\(seen)")
     }
 
     @Test(arguments: refusals) func prootComesNext(refusal: (String, String)) throws {
@@ -78,7 +99,7 @@ import Testing
         try expect(run(build, directory: folder.path), exits: 0)
         let engines = try EngineBench.current()
         let command = [
-            engines.bench.nsrun, "--quiet", "--rootfs", engines.bench.rootfs, "--bind", folder.path,
+            engines.bench.nsrun, "--engine", "auto", "--quiet", "--rootfs", engines.bench.rootfs, "--bind", folder.path,
             "/opt/p", "/opt/p/prog",
         ]
         try expect(
@@ -116,7 +137,10 @@ import Testing
     @Test(arguments: refusals) func aCommandThatIsMissingIs127(refusal: (String, String)) throws {
         let engines = try EngineBench.current()
         let seen = try run(
-            [engines.bench.nsrun, "--rootfs", engines.bench.rootfs, "no-such-program"],
+            [
+                engines.bench.nsrun, "--engine", "auto", "--rootfs", engines.bench.rootfs,
+                "no-such-program",
+            ],
             refusing: refusal.0, environment: engines.tools)
         #expect(seen.status == 127, "\(seen)")
         #expect(seen.error.hasPrefix("nsrun: cannot run no-such-program: not found in the rootfs"))
@@ -163,8 +187,8 @@ import Testing
         let script = "mount -o remount,bind,ro /proc && exec \"$@\""
         let seen = try run(
             [
-                "unshare", "-Urm", "sh", "-c", script, "sh", engines.bench.nsrun, "--rootfs",
-                engines.bench.rootfs, "echo", "ran",
+                "unshare", "-Urm", "sh", "-c", script, "sh", engines.bench.nsrun, "--engine",
+                "auto", "--rootfs", engines.bench.rootfs, "echo", "ran",
             ], environment: engines.tools)
         #expect(seen.status == 0 && seen.output == "ran", "\(seen)")
         #expect(seen.error.hasPrefix("nsrun: cannot write /proc/"), "\(seen)")

@@ -119,13 +119,14 @@ import Testing
 
     @Test(arguments: TestEngine.withoutNamespaces)
     func aRunThatWasKilledIsTidiedUpAfterByTheNext(engine: TestEngine) throws {
-        let run = try Conversation(by: engine, "echo x >/tmp/x; echo ready; read -r x; cat /tmp/x")
+        let script = "echo x >/tmp/x; trap '' HUP; (echo ready; read -r x; cat /tmp/x) & wait; sleep 1000"
+        let run = try Conversation(by: engine, script)
         #expect(run.line() == "ready")
         let own = try PrivateTrees.of(launcher: run.child.pid)
         #expect(own.count == 1)
         run.child.send(SIGKILL)
         run.child.wait()
-        // The command has outlived its launcher, and goes on in its root.
+        // The command has ended with its launcher. What it had started goes on, in its root.
         expect(try inRoot(by: engine, "true"), exits: 0)
         #expect(try PrivateTrees.of(launcher: run.child.pid) == own)
         run.say("go on")

@@ -53,13 +53,33 @@ import Testing
             prints: "/usr/lib\n/usr/lib")
     }
 
-    @Test func directoryThatThePrivateTmpHidesIsRefused() throws {
+    /// Of the host's /tmp that directory alone is there: elsewhere a command would work on other files than meant.
+    @Test(arguments: [[], ["--share-pid"], ["--cwd"], ["--setenv", "a", "b"]])
+    func directoryThatThePrivateTmpWouldHideIsShownThere(options: [String]) throws {
+        let parent = try TemporaryDirectory()
+        try parent.write("", to: "beside")
+        let here = parent.path + "/here"
+        try FileManager.default.createDirectory(atPath: here, withIntermediateDirectories: true)
+        try expect(
+            onHost("pwd; touch made; ls /tmp \(parent.path)", options, directory: here),
+            prints: "\(here)\n/tmp:\n\((parent.path as NSString).lastPathComponent)\n\n\(parent.path):\nhere")
+        #expect(FileManager.default.fileExists(atPath: here + "/made"))
+    }
+
+    @Test func whatIsWrittenThereInALayerIsNotTheHosts() throws {
+        let here = try TemporaryDirectory()
+        try here.write("old\n", to: "file")
+        try expect(
+            onHost("pwd; cat file; echo new >file; cat file", ["--ephemeral"], directory: here.path),
+            prints: "\(here.path)\nold\nnew")
+        #expect(here.content("file") == "old\n")
+    }
+
+    @Test func directoryThatAMountHidesIsRefused() throws {
         let hidden = try TemporaryDirectory()
-        let seen = try onHost("true", directory: hidden.path)
+        let seen = try onHost("true", ["--tmpfs", "/tmp"], directory: hidden.path)
         expect(
-            seen, refuses: "cannot start in \(hidden.path): no such file or directory",
-            remedy: "--cwd", "--chdir")
-        try expect(onHost("pwd", ["--cwd"], directory: hidden.path), prints: hidden.path)
+            seen, refuses: "cannot start in \(hidden.path): no such file or directory", remedy: "--chdir")
     }
 
     @Test func identityIsTheCallers() throws {

@@ -41,14 +41,35 @@ struct Group {
     var sockets: Int {
         // Other sockets' names may be any bytes.
         guard let bytes = try? Data(contentsOf: URL(filePath: "/proc/net/unix")) else { return -1 }
-        let end = Data("/\(name)".utf8)
+        let end = Data(" \(name)".utf8)
         return bytes.split(separator: UInt8(ascii: "\n")).count { $0.suffix(end.count) == end }
     }
 
-    /// No process, and no name.
+    /// Its socket's file, where there is one.
+    var file: String? {
+        let folders = [
+            ProcessInfo.processInfo.environment["XDG_RUNTIME_DIR"], "/run/user/\(getuid())",
+            NSHomeDirectory() + "/.local/state",
+        ]
+        let places = folders.compactMap { $0.map { $0 + "/nsrun" } }.flatMap { folder in
+            [folder]
+                + ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).map {
+                    "\(folder)/\($0)"
+                }
+        }
+        for folder in places {
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+            if let found = names.first(where: { $0.hasSuffix(" \(name)") }) {
+                return "\(folder)/\(found)"
+            }
+        }
+        return nil
+    }
+
+    /// No process, no socket and no file.
     func isGone() throws -> Bool {
         let noProcess = try HostState.processesGo(name)
-        return noProcess && HostState.eventually { sockets == 0 }
+        return noProcess && HostState.eventually { sockets == 0 && file == nil }
     }
 }
 

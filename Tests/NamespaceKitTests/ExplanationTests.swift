@@ -25,21 +25,25 @@ import Testing
                 """
                 Steps:
                    1  clone a child in new user, mount, pid namespaces
-                   2  write "deny" to /proc/self/setgroups
-                   3  write "1000 1000 1" to /proc/self/gid_map
-                   4  write "1000 1000 1" to /proc/self/uid_map
-                   5  start from the host's root
-                   6  mount a fresh proc on /proc
-                   7  mount a tmpfs on /tmp (mode 01777)
-                   8  mount a tmpfs on /var/tmp (mode 01777)
-                   9  mount a tmpfs on /dev/shm (mode 01777)
-                  10  mount a tmpfs on /x (mode 0700, 4096 bytes)  [--tmpfs]
-                  11  enter the new root
-                  12  allow no new privileges
-                  13  drop all capabilities
-                  14  start the command's process; pid 1 stays to reap and to forward signals
-                  15  change directory to /home/alice/work
-                  16  run /bin/true
+                   2  start a new session
+                   3  write "deny" to /proc/self/setgroups
+                   4  write "1000 1000 1" to /proc/self/gid_map
+                   5  write "1000 1000 1" to /proc/self/uid_map
+                   6  allow 1024 namespaces of each kind below
+                   7  start from the host's root
+                   8  mount a fresh proc on /proc
+                   9  mount a tmpfs on /tmp (mode 01777)
+                  10  mount a tmpfs on /var/tmp (mode 01777)
+                  11  mount a tmpfs on /dev/shm (mode 01777)
+                  12  mount a tmpfs on /x (mode 0700, 4096 bytes)  [--tmpfs]
+                  13  enter the new root
+                  14  make the program in memory that starts the command
+                  15  allow no new privileges
+                  16  drop all capabilities
+                  17  start the command's process; pid 1 stays to reap and to forward signals
+                  18  start a new process group
+                  19  change directory to /home/alice/work
+                  20  run /bin/true
 
                 The command would see:
                 """))

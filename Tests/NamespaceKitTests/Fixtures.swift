@@ -8,6 +8,7 @@ extension HostFacts {
         facts.environment = ["HOME=/home/alice", "PATH=/usr/local/bin:/usr/bin", "SHELL=/bin/zsh"]
         facts.account = Account(
             name: "alice", home: "/home/alice", shell: "/bin/zsh", groupName: "users")
+        facts.groupFolder = .found("/run/user/1000/nsrun")
         return facts
     }
 }
@@ -68,6 +69,9 @@ func diagnose(
 extension LaunchPlan {
     var actions: [Step.Action] { steps.map(\.action) }
 
+    /// The actions without those that every run has alike.
+    var particular: [Step.Action] { actions.filter { !$0.isOfEveryRun } }
+
     /// The steps in words, a line each.
     var transcript: String { steps.map { $0.description + "\n" }.joined() }
 
@@ -80,6 +84,15 @@ extension LaunchPlan {
     var capabilities: Step.CapabilitySets? {
         for case .capabilities(let sets) in actions { return sets }
         return nil
+    }
+}
+
+extension Step.Action {
+    var isOfEveryRun: Bool {
+        switch self {
+        case .newSession, .limitNamespaces, .stub, .newKeyring: true
+        default: false
+        }
     }
 }
 

@@ -7,10 +7,13 @@ import Testing
     private var facts: HostFacts {
         var facts = HostFacts.alice
         facts.hostTree = [
-            .init(path: "/bin", kind: .symlink("usr/bin")), .init(path: "/dev", kind: .special),
+            .init(path: "/bin", kind: .symlink("usr/bin")), .init(path: "/dev", kind: .kernel),
             .init(path: "/etc", kind: .plain), .init(path: "/home", kind: .branch),
             .init(path: "/home/alice", kind: .plain), .init(path: "/home/bob", kind: .plain),
-            .init(path: "/home/notes", kind: .file), .init(path: "/proc", kind: .special),
+            .init(path: "/home/notes", kind: .file),
+            .init(path: "/mnt/disk", kind: .unlayered("vfat")),
+            .init(path: "/proc", kind: .processes),
+            .init(path: "/run/netns/box", kind: .leftOut("no layer")),
             .init(path: "/tmp", kind: .plain),
         ]
         return facts
@@ -23,15 +26,23 @@ import Testing
     @Test func inMemory() throws {
         #expect(
             try sees(request(.memory), on: facts) == [
-                "/: tmpfs private", "/dev: /dev rw", "/dev/shm: tmpfs private",
+                "/: tmpfs private", "/dev: /dev ro", "/dev/shm: tmpfs private",
                 "/etc: overlay of /etc private", "/home/alice: overlay of /home/alice private",
                 "/home/bob: overlay of /home/bob private", "/home/notes: /home/notes ro",
-                "/proc: proc private", "/tmp: tmpfs private", "/var/tmp: tmpfs private",
+                "/mnt/disk: /mnt/disk ro", "/proc: proc private", "/tmp: tmpfs private", "/var/tmp: tmpfs private",
             ])
         let plan = try plan(request(.memory), on: facts)
         #expect(!plan.sparesHost)
         #expect(plan.isHostView)
         #expect(plan.rootfs == nil)
+        // What is not as was asked for is said.
+        #expect(
+            plan.omissions == [
+                .init(
+                    what: "/mnt/disk",
+                    reason: "it is read-only, for no layer can lie over a vfat"),
+                .init(what: "/run/netns/box", reason: "no layer"),
+            ])
     }
 
     /// Devices work, and what vanishes between the look and the mount is passed over.
@@ -43,7 +54,8 @@ import Testing
             actions.contains(
                 .bind(
                     .init(
-                        source: .path("/dev"), target: "/dev", options: [.devices, .optional]))))
+                        source: .path("/dev"), target: "/dev",
+                        options: [.readOnly, .devices, .optional]))))
         #expect(
             actions.contains(
                 .bind(
@@ -103,5 +115,94 @@ import Testing
             }
         }
         #expect(made.isSuperset(of: ["/data/layer", "/data/layer/upper", "/data/layer/work"]))
+    }
+
+    // MARK: The host's tree
+
+    /// Of a host with these mounts, `PATH TYPE` each, and these files besides: directories, or files with a type.
+    private func tree(_ mounts: [String], _ files: [String: String] = [:]) -> [String] {
+        let table = mounts.map { line in
+            let parts = line.split(separator: " ").map(String.init)
+            return MountPoint(path: ByteString(parts[0]), type: ByteString(parts[1]))
+        }
+        var kinds = files
+        for mount in table where mount.type != "nsfs" {
+            var path = mount.path
+            while let parent = path.parent {
+                kinds[path.text] = kinds[path.text] ?? "directory"
+                path = parent
+            }
+        }
+        for mount in table where mount.type == "nsfs" { kinds[mount.path.text] = "file" }
+        let all = kinds
+        return HostTree.read(
+            table,
+            names: { directory in
+                // To look into a place where mounts come by themselves would bring them.
+                #expect(!table.contains { $0.path == directory && $0.type == "autofs" })
+                return all.keys.filter { ByteString($0).parent == directory }.sorted()
+                    .map { ByteString($0).lastComponent }
+            },
+            kind: { all[$0.text] == nil ? nil : all[$0.text] == "file" ? .file : .directory }
+        ).map { entry in
+            let kind =
+                switch entry.kind {
+                case .plain: "plain"
+                case .branch: "branch"
+                case .processes: "processes"
+                case .kernel: "kernel"
+                case .unlayered(let type): "unlayered \(type.text)"
+                case .file: "file"
+                case .symlink(let text): "link to \(text.text)"
+                case .leftOut(let reason): "left out: \(reason)"
+                }
+            return "\(entry.path.text) \(kind)"
+        }
+    }
+
+    /// What is mounted below is somebody's files, and is layered as if it were anywhere.
+    @Test func mountsThatComeByThemselvesAreGoneAround() {
+        let seen = tree(
+            [
+                "/ ext4", "/home autofs", "/home/alice nfs4", "/net autofs",
+                "/net/server/export/data nfs4", "/data autofs",
+            ], ["/etc": "directory", "/home/alice/x": "directory"])
+        #expect(
+            seen == [
+                "/data branch", "/etc plain", "/home branch", "/home/alice plain", "/net branch",
+                "/net/server branch", "/net/server/export branch",
+                "/net/server/export/data plain",
+            ])
+    }
+
+    /// They are the host's, whatever the caller may write to, and so is what lies below.
+    @Test func whatTheKernelMakesIsReadOnly() {
+        let seen = tree([
+            "/ ext4", "/dev devtmpfs", "/dev/hugepages hugetlbfs", "/dev/shm tmpfs", "/huge hugetlbfs",
+            "/proc proc", "/proc/sys/fs/binfmt_misc autofs", "/sys sysfs", "/sys/fs/bpf bpf",
+            "/sys/fs/cgroup cgroup2",
+        ])
+        #expect(
+            seen == [
+                "/dev kernel", "/huge kernel", "/proc processes", "/sys kernel",
+            ])
+    }
+
+    @Test func whatCannotBeLayeredIsSaidToBeReadOnlyOrLeftOut() {
+        let seen = tree([
+            "/ ext4", "/boot ext4", "/boot/efi vfat", "/run tmpfs", "/run/netns tmpfs",
+            "/run/netns/box nsfs",
+        ])
+        #expect(
+            seen == [
+                "/boot branch", "/boot/efi unlayered vfat", "/run branch", "/run/netns branch",
+                "/run/netns/box left out: a namespace cannot be layered",
+            ])
+    }
+
+    /// Only the last of several mounts on one place is seen.
+    @Test func aMountMayLieOverAnother() {
+        #expect(tree(["/ ext4", "/data vfat", "/data ext4"]) == ["/data plain"])
+        #expect(tree(["/ ext4", "/data autofs", "/data nfs4"]) == ["/data plain"])
     }
 }

@@ -93,21 +93,34 @@ import Testing
                 """))
     }
 
-    /// Real root could write to the kernel's settings through a proc of his own.
-    @Test func withoutUserNamespaceTheKernelsSettingsAreCovered() throws {
-        let request = LaunchRequest(command: ["true"]).with {
+    /// The machine's root could write to the kernel's settings, whatever his id is called in here and inside.
+    @Test(arguments: [[.mount, .pid], [.user, .mount, .pid], [.user, .mount]] as [NamespaceSet])
+    func toTheMachinesRootTheKernelsControlsAreCovered(namespaces: NamespaceSet) throws {
+        var facts = HostFacts.alice
+        facts.kernelControls = ["sys", "sysrq-trigger"]
+        let empty = LaunchRequest(command: ["true"]).with {
             $0.view = .empty
-            $0.namespaces.new = [.mount, .pid]
             $0.operations = [.init(.proc(target: "/p"))]
         }
-        let seen = try sees(request)
-        for name in ["sys", "sysrq-trigger", "irq", "bus"] {
-            #expect(seen.contains("/p/\(name): /p/\(name) ro"))
+        let views: [(LaunchRequest, String)] = [
+            (empty, "/p"), (LaunchRequest(command: ["true"]), "/proc"), (.rootfs(), "/proc"),
+            (.rootfs(.memory), "/proc"),
+        ]
+        for (view, proc) in views {
+            let request = view.with { $0.namespaces.new = namespaces }
+            func covers(_ change: (inout LaunchRequest) -> Void = { _ in }) throws -> Bool {
+                let seen = try sees(request.with(change), on: facts)
+                return facts.kernelControls.allSatisfy {
+                    seen.contains("\(proc)/\($0.text): \(proc)/\($0.text) ro")
+                }
+            }
+            facts.machinesRoot = 0
+            #expect(try !covers())
+            #expect(try covers { $0.identity.users = [IDRange(inside: 9, outside: 0, count: 1)] })
+            facts.machinesRoot = facts.userID
+            #expect(try covers())
+            #expect(try covers { $0.identity.user = 7 })
         }
-        #expect(
-            !(try sees(request.with { $0.namespaces.new.insert(.user) }).contains {
-                $0.contains("irq")
-            }))
     }
 
     /// An operation's steps all make what is missing on the way with its mode, and no other's do.

@@ -54,7 +54,7 @@ import Testing
 
     /// FACTS.md: setgroups is denied first, or the kernel refuses the map of groups.
     @Test func yourIDsStayYours() throws {
-        let actions = try plan(command).actions
+        let actions = try plan(command).particular
         #expect(
             actions.prefix(3) == [
                 .write(text: "deny", file: "/proc/self/setgroups"),
@@ -70,7 +70,7 @@ import Testing
     }
 
     @Test func withoutUserNamespaceMountsAreKeptFromTheHost() throws {
-        let actions = try plan(command.with { $0.namespaces.new = [.mount, .pid] }).actions
+        let actions = try plan(command.with { $0.namespaces.new = [.mount, .pid] }).particular
         #expect(actions.first == .isolateMounts)
     }
 
@@ -91,9 +91,94 @@ import Testing
         #expect(plan.actions.contains(.hostname("box")))
     }
 
-    @Test func dyingWithTheParentComesFirst() throws {
-        let plan = try plan(command.with { $0.lifecycle.diesWithParent = true })
-        #expect(plan.actions.first == .dieWithParent)
+    // MARK: Parents and process groups
+
+    /// The kernel's signal at a parent's death means a thread, so it serves only between nsrun and its child.
+    @Test func whoDiesWithAProgramOfThreadsIsWatchedByPidOne() throws {
+        for namespaces in [[.user, .mount], [.user, .mount, .pid]] as [NamespaceSet] {
+            let request = command.with {
+                $0.namespaces.new = namespaces
+                $0.lifecycle.diesWithParent = true
+            }
+            let embedded = try plan(request, as: .parent)
+            #expect(embedded.shape == .childWithInit && !embedded.followsLauncher)
+            #expect(!embedded.actions.contains(.dieWithParent))
+            // In place there would be nobody to watch.
+            #expect(try plan(request, as: .replaceable).shape != .inPlace)
+        }
+    }
+
+    @Test(arguments: [.replaceable, .watcher] as [Planner.Role])
+    func aRunEndsWithNsrunUnlessItLingers(role: Planner.Role) throws {
+        #expect(try plan(command, as: role).followsLauncher)
+        #expect(!(try plan(command.with { $0.lifecycle.lingers = true }, as: role).followsLauncher))
+        let tied = command.with {
+            $0.lifecycle.lingers = true
+            $0.lifecycle.diesWithParent = true
+        }
+        #expect(try plan(tied, as: role).followsLauncher)
+        // Without a pid 1 the command itself has to be told.
+        let alone = command.with { $0.lifecycle.commandIsPidOne = true }
+        #expect(try plan(alone, as: role).actions.prefix(2) == [.newSession, .dieWithParent])
+    }
+
+    @Test func aRunHasAProcessGroupOfItsOwnOrASession() throws {
+        var facts = HostFacts.alice
+        #expect(try plan(command, on: facts).actions.first == .newSession)
+        #expect(try plan(command, on: facts).processGroup == .ownSession)
+        facts.hasTerminal = true
+        #expect(try plan(command, on: facts).actions.first == .processGroup)
+        #expect(try plan(command, on: facts).processGroup == .own)
+        let apart = command.with { $0.lifecycle.newSession = true }
+        #expect(try plan(apart, on: facts).actions.first == .newSession)
+        #expect(try plan(apart, on: facts).processGroup == .ownSession)
+    }
+
+    /// Where the command is native to its caller's job, and under bubblewrap's name.
+    @Test func otherwiseItIsOfTheCallersGroup() throws {
+        let shared = command.with { $0.namespaces.new.remove(.pid) }
+        let asked = command.with { $0.lifecycle.sharesProcessGroup = true }
+        for request in [shared, asked] {
+            for role in [.replaceable, .watcher, .parent] as [Planner.Role] {
+                let plan = try plan(request, as: role)
+                #expect(plan.processGroup == .callers)
+                #expect(!plan.actions.contains(.newSession) && !plan.actions.contains(.processGroup))
+            }
+        }
+    }
+
+    // MARK: What every run has
+
+    @Test func theStubIsMadeWhereMountsStillCanBe() throws {
+        for request in [command, .rootfs(), .rootfs().with { $0.identity = Identity(user: 0) }] {
+            let actions = try plan(request).actions
+            let enter = try #require(actions.firstIndex(of: .enterRoot))
+            #expect(actions[enter + 1] == .stub)
+        }
+    }
+
+    @Test func namespacesBelowAreLimitedWhereTheRunHasAUserNamespace() throws {
+        func limits(_ request: LaunchRequest) throws -> [Step.Action] {
+            try plan(request).actions.filter {
+                if case .limitNamespaces = $0 { true } else { false }
+            }
+        }
+        #expect(try limits(command) == [.limitNamespaces(1024)])
+        #expect(try limits(command.with { $0.namespaces.mostNested = 5 }) == [.limitNamespaces(5)])
+        #expect(try limits(command.with { $0.namespaces.mostNested = nil }) == [])
+        #expect(try limits(command.with { $0.namespaces.new = [.mount, .pid] }) == [])
+    }
+
+    @Test func keysAreTheCallersWhereHisSessionIs() throws {
+        func hasOwn(_ request: LaunchRequest) throws -> Bool {
+            try plan(request).actions.contains(.newKeyring)
+        }
+        #expect(try hasOwn(.rootfs()) && hasOwn(command.with { $0.apply(.test) }))
+        #expect(try hasOwn(.rootfs().with { $0.apply(.action) }))
+        #expect(try !hasOwn(command))
+        for preset in [.toolbox, .hpc] as [Preset] {
+            #expect(try !hasOwn(.rootfs().with { $0.apply(preset) }))
+        }
     }
 
     // MARK: Mount calls

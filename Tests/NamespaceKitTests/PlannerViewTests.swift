@@ -20,17 +20,21 @@ import Testing
     @Test func theHostViewAsATranscript() throws {
         #expect(
             try plan(LaunchRequest(command: ["true"])).transcript == """
+                start a new session
                 write "deny" to /proc/self/setgroups
                 write "1000 1000 1" to /proc/self/gid_map
                 write "1000 1000 1" to /proc/self/uid_map
+                allow 1024 namespaces of each kind below
                 start from the host's root
                 mount a fresh proc on /proc
                 mount a tmpfs on /tmp (mode 01777)
                 mount a tmpfs on /var/tmp (mode 01777)
                 mount a tmpfs on /dev/shm (mode 01777)
                 enter the new root
+                make the program in memory that starts the command
                 allow no new privileges
                 drop all capabilities
+                start a new process group
                 change directory to /home/alice/work
                 run /usr/local/bin/true, else /usr/bin/true
 
@@ -45,6 +49,20 @@ import Testing
     @Test func homeAndCurrentDirectoryAreTheHostsAlready() throws {
         let actions = try plan(LaunchRequest(command: ["true"])).actions
         #expect(!actions.contains { if case .bind = $0 { true } else { false } })
+    }
+
+    @Test(arguments: ["/tmp/work", "/var/tmp/work", "/dev/shm/work"] as [ByteString])
+    func theCurrentDirectoryBelowAPrivatePlaceIsShown(here: ByteString) throws {
+        var facts = HostFacts.alice
+        facts.currentDirectory = here
+        let request = LaunchRequest(command: ["true"])
+        #expect(try sees(request, on: facts).contains("\(here): \(here) rw"))
+        #expect(try !sees(request.with { $0.workingDirectory = "/" }, on: facts).contains("\(here): \(here) rw"))
+        #expect(
+            try plan(request.with { $0.layer = .memory }, on: facts).actions.contains(
+                .overlay(.init(target: here, lower: [here], upper: .memory))))
+        facts.currentDirectory = "/tmp"
+        #expect(try sees(request, on: facts) == sees(request))
     }
 
     // MARK: The rootfs view
@@ -143,7 +161,7 @@ import Testing
     }
 
     @Test func theLayersDirectoriesAreMadeBeforeTheOverlay() throws {
-        let actions = try plan(.rootfs(.directory("/data/layer"))).actions
+        let actions = try plan(.rootfs(.directory("/data/layer"))).particular
         #expect(
             actions.dropFirst(3).prefix(4) == [
                 .hostDirectory("/data/layer"), .hostDirectory("/data/layer/upper"),

@@ -35,6 +35,7 @@ import Testing
             $0.showsHostRoot = true
             $0.hostParts = [.devices, .temporary, .media, .settings, .desktop, .groups]
             $0.leavesOutMissing = true
+            $0.lifecycle.keyring = .callers
         }
         #expect(changed(.toolbox) == wanted)
     }
@@ -45,7 +46,6 @@ import Testing
             $0.environment.start = .empty
             $0.namespaces.new = [.user, .mount, .pid, .network]
             $0.lifecycle.diesWithParent = true
-            $0.lifecycle.newKeyring = true
         }
         #expect(changed(.action) == wanted)
     }

@@ -46,7 +46,7 @@ import Testing
         let words = Vocabulary()
         for word in [
             words.unshare, words.shareProcesses, words.memoryLayer, words.workingDirectory,
-            words.bindCurrentDirectory, words.doctor,
+            words.doctor,
         ] {
             #expect(!word.contains("--"))
         }

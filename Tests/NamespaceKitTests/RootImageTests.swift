@@ -23,7 +23,7 @@ import Testing
         _ request: LaunchRequest, on facts: HostFacts = served
     ) throws -> [Step.Action] {
         let plan = try plan(request, on: facts)
-        return Array(plan.actions.prefix { !isBind($0) })
+        return Array(plan.particular.prefix { !isBind($0) })
     }
 
     private func isBind(_ action: Step.Action) -> Bool {
@@ -48,7 +48,7 @@ import Testing
     @Test func theImageIsMountedFirstAndAsRoot() throws {
         #expect(
             try beginning(request) == maps("0 1000", "0 1000") + [image(.server(Self.program))])
-        let actions = try plan(request, on: Self.served).actions
+        let actions = try plan(request, on: Self.served).particular
         let enter = try #require(actions.firstIndex(of: .enterRoot))
         #expect(
             Array(actions[(enter + 1)...].prefix(4)) == [.unshare(.user)] + maps("1000 0", "1000 0")
@@ -58,6 +58,7 @@ import Testing
     @Test func rootNeedsNoSecondNamespace() throws {
         let root = request.with { $0.identity = Identity(user: 0, group: 0) }
         #expect(try beginning(root).prefix(3) == maps("0 1000", "0 1000")[...])
+        // But for the one in which it has no power over the mounts.
         #expect(try !plan(root, on: Self.served).actions.contains(.unshare(.user)))
     }
 
@@ -143,7 +144,7 @@ import Testing
         let plan = try plan(request)
         #expect(plan.image == nil)
         #expect(!plan.transcript.contains("read ahead"))
-        #expect(Array(plan.actions.prefix(3)) == maps("1000 1000", "1000 1000"))
+        #expect(Array(plan.particular.prefix(3)) == maps("1000 1000", "1000 1000"))
     }
 
     // MARK: Refusals
