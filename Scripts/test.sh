@@ -93,9 +93,10 @@ if is_root; then
     status=0
     run_copy Scripts/test.sh "$@" || status=$?
     check_account_is_idle after
-    for script in "$project"/Tests/*/as-root.sh; do
+    for script in "$project"/Tests/*/as-root*.sh; do
         say "${script#"$project"/}"
-        NSRUN_TEST_BINARY=$copy/.build-embedded/nsrun "$script" || {
+        NSRUN_TEST_BINARY=$copy/.build-embedded/nsrun \
+            NSRUN_ROOTFS_TEST_BINARY=$copy/.build-rootfs/nsrun-rootfs "$script" || {
             status=$?
             say "FAILED: ${script#"$project"/}"
         }

@@ -27,7 +27,7 @@ echo "Packages, into a folder:"
 compgen -G 'apt/archives/*.deb' >/dev/null || "$source/download.sh" apt qemu-system-arm
 packages=(apt/archives/*.deb)
 echo "${#packages[@]} packages"
-rm -rf launcher qemu qemu.image qemu.packages
+rm -rf launcher qemu
 "$tool" unpack --quiet ./qemu "${packages[@]}"
 
 echo "Launched:"

@@ -5,7 +5,8 @@
 made=$work/made
 chmod 755 "$work"
 mkdir -m 1777 "$made"
-forget="[ ! -e '$made/new' ] || '$work/nsrun-rootfs' remove '$made/new'"
+# What the others make is not always taken for a rootfs.
+forget="[ ! -e '$made/new' ] || '$work/nsrun-rootfs' remove --force '$made/new' 2>/dev/null || rm -rf '$made/new'"
 
 # What a user may read of the rootfs: one that root made has files that only root may.
 tar -c -C "$root" --ignore-failed-read --exclude=./dev . >"$work/root.tar" 2>/dev/null || true

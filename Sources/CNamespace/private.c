@@ -1,7 +1,6 @@
 // A private directory of the host's, for engines that cannot mount: made before a run, removed after it.
 
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +23,14 @@ int nsrun_make_link(const char *text, const char *path) {
 
 int nsrun_rename(const char *old, const char *new) { return rename(old, new) == 0 ? 0 : -errno; }
 
+int nsrun_make_directory_at(int parent, const char *name) {
+    return mkdirat(parent, name, 0700) == 0 ? 0 : -errno;
+}
+
+int nsrun_rename_at(int parent, const char *old, const char *new) {
+    return renameat(parent, old, parent, new) == 0 ? 0 : -errno;
+}
+
 int nsrun_make_file(const char *path, const char *bytes, size_t length, uint32_t mode) {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -32,85 +39,6 @@ int nsrun_make_file(const char *path, const char *bytes, size_t length, uint32_t
     if (error == 0 && fchmod(fd, mode) != 0)
         error = -errno;
     close(fd);
-    return error;
-}
-
-static int open_directory(int parent, const char *name) {
-    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-    int fd = openat(parent, name, flags);
-    // A command may have taken its own permission away.
-    if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
-        fd = openat(parent, name, flags);
-    return nsrun_result(fd);
-}
-
-/// Empties the directory `name` of `top`. What has entries of its own is moved up into `top`, where its turn
-/// comes: so a tree of any depth takes two descriptors.
-static int empty(int top, const char *name, unsigned *serial) {
-    int fd = open_directory(top, name);
-    if (fd < 0)
-        return fd;
-    fchmod(fd, 0700);
-    DIR *list = fdopendir(fd);
-    if (list == NULL) {
-        close(fd);
-        return -ENOMEM;
-    }
-    int error = 0;
-    struct dirent *entry;
-    while (error == 0 && (entry = readdir(list)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        if (unlinkat(fd, entry->d_name, 0) == 0 || errno == ENOENT)
-            continue;
-        if (errno != EISDIR)
-            error = -errno;
-        else if (unlinkat(fd, entry->d_name, AT_REMOVEDIR) != 0) {
-            char moved[32];
-            fchmodat(fd, entry->d_name, 0700, AT_SYMLINK_NOFOLLOW);
-            do {
-                snprintf(moved, sizeof moved, ".removed-%u", (*serial)++);
-            } while (faccessat(top, moved, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
-            if (renameat(fd, entry->d_name, top, moved) != 0)
-                error = -errno;
-        }
-    }
-    closedir(list);
-    return error;
-}
-
-int nsrun_remove_tree(const char *path) {
-    int top = open_directory(AT_FDCWD, path);
-    if (top < 0)
-        return top == -ENOENT ? 0 : top;
-    int error = 0;
-    unsigned serial = 0;
-    // Each round removes what the last one has moved up.
-    for (bool again = true; again && error == 0;) {
-        again = false;
-        int copy = nsrun_result(openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        DIR *list = copy < 0 ? NULL : fdopendir(copy);
-        if (list == NULL) {
-            if (copy >= 0)
-                close(copy);
-            error = -EMFILE;
-            break;
-        }
-        struct dirent *entry;
-        while (error == 0 && (entry = readdir(list)) != NULL) {
-            const char *name = entry->d_name;
-            if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || unlinkat(top, name, 0) == 0)
-                continue;
-            if (errno == EISDIR && (error = empty(top, name, &serial)) == 0)
-                again = unlinkat(top, name, AT_REMOVEDIR) == 0 || errno == ENOENT || again;
-            else if (errno != ENOENT && error == 0)
-                error = -errno;
-        }
-        closedir(list);
-    }
-    close(top);
-    if (error == 0 && rmdir(path) != 0 && errno != ENOENT)
-        error = -errno;
     return error;
 }
 

@@ -85,12 +85,11 @@ static int unfold_entry(struct archive *archive, struct archive_entry *entry, in
     }
 }
 
-int nsrun_pack_unfold(const char *file, uint64_t offset, const char *directory, const char **cause) {
+int nsrun_pack_unfold(const char *file, uint64_t offset, int directory, const char **cause) {
     static char words[256];
     *cause = NULL;
     const int from = open(file, O_RDONLY | O_CLOEXEC);
-    const int to = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (from < 0 || to < 0 || lseek(from, (off_t)offset, SEEK_SET) < 0)
+    if (from < 0 || lseek(from, (off_t)offset, SEEK_SET) < 0)
         return -errno;
     struct archive *archive = archive_read_new();
     struct archive_entry *entry;
@@ -102,7 +101,7 @@ int nsrun_pack_unfold(const char *file, uint64_t offset, const char *directory, 
         const mode_t mask = umask(022);
         while (error == 0 && result == ARCHIVE_OK
                && (result = archive_read_next_header(archive, &entry)) == ARCHIVE_OK)
-            error = unfold_entry(archive, entry, to);
+            error = unfold_entry(archive, entry, directory);
         umask(mask);
         if (error == 0 && result != ARCHIVE_EOF)
             error = -EIO;
@@ -113,12 +112,11 @@ int nsrun_pack_unfold(const char *file, uint64_t offset, const char *directory, 
         archive_read_free(archive);
     }
     close(from);
-    close(to);
     return error;
 }
 
-int nsrun_pack_lock(const char *path) {
-    const int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+int nsrun_pack_lock(int directory, const char *name) {
+    const int fd = openat(directory, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
     while (flock(fd, LOCK_EX) != 0)

@@ -27,6 +27,8 @@ void nsrun_rootfs_catch_signals(void) {
 
 int nsrun_rootfs_pending_signal(void) { return pending; }
 
+const volatile int *nsrun_rootfs_pending(void) { return &pending; }
+
 void nsrun_rootfs_die_of(int signal_number) {
   signal(signal_number, SIG_DFL);
   // A program that watches over another has them all blocked.

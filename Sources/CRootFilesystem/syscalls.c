@@ -24,8 +24,8 @@ int nsrun_rootfs_open_in_root(int dirfd, const char *path, int flags) {
   return (int)fd;
 }
 
-int nsrun_rootfs_exchange(const char *a, const char *b) {
-  return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+int nsrun_rootfs_exchange(int directory, const char *a, const char *b) {
+  return renameat2(directory, a, directory, b, RENAME_EXCHANGE);
 }
 
 int nsrun_rootfs_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }

@@ -34,7 +34,9 @@ public struct LaunchTool {
                 return tool.personality.status(125)
             }
             var invocation = try RequestBuilder.build(line, as: tool.personality)
-            if !invocation.startsShell { invocation.request.applyImageSettings() }
+            if !invocation.startsShell, let warning = invocation.request.applyImageSettings() {
+                invocation.warnings.append(warning)
+            }
             // Whoever packed the program did not know where it would be started.
             if packed != nil {
                 invocation.request.leavesOutMissing = true

@@ -111,7 +111,7 @@ enum OptionTable {
 
         Option(
             "--rootfs", "R", .rootfs, .root,
-            "The root is R: a directory, a name in the rootfs store, or a squashfs file. It is read-only."
+            "The root is R: the path of a directory or a squashfs file, with a slash in it, or a name in the rootfs store. It is read-only."
         ),
         Option("--writable", "", .writable, .root, "The rootfs itself is writable: changes stay."),
         Option(

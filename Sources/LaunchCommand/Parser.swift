@@ -138,27 +138,12 @@ enum Suggestion {
             word.firstIndex(of: UInt8(ascii: "=")).map { word.slice(from: 0, to: $0) } ?? word
         var best: (distance: Int, name: String)?
         for option in OptionTable.options where option.section != .hidden {
-            let distance = editDistance(name.bytes, Array(option.name.text.utf8))
+            let distance = name.distance(to: ByteString(stringLiteral: option.name))
             if distance < best?.distance ?? Int.max { best = (distance, option.name.text) }
         }
         let near = best.flatMap { $0.distance <= max(2, name.count / 3) ? $0.name : nil }
         return UsageError(
             "unknown option \(name.text)",
             remedy: near.map { "did you mean \($0)?" } ?? "--help lists the options")
-    }
-
-    /// The number of bytes to insert, delete or change (Levenshtein).
-    static func editDistance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-        var row = Array(0...b.count)
-        for (i, left) in a.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, right) in b.enumerated() {
-                let above = row[j + 1]
-                row[j + 1] = min(above + 1, row[j] + 1, diagonal + (left == right ? 0 : 1))
-                diagonal = above
-            }
-        }
-        return row[b.count]
     }
 }

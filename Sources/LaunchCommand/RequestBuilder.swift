@@ -245,7 +245,7 @@ struct RequestBuilder {
         switch parsed.id {
         case .rootfs:
             if parsed.values[0].isEmpty { throw UsageError("--rootfs: the path is empty") }
-            result.request.view = .rootfs(RootfsStore.locate(parsed.values[0]))
+            result.request.view = .rootfs(try Self.locateRootfs(parsed.values[0]))
         case .writable: try setLayer(.writable, parsed)
         case .ephemeral: try setLayer(.memory, parsed)
         case .overlayDirectory:
@@ -263,6 +263,14 @@ struct RequestBuilder {
         case .nvidia: result.request.showsNVIDIADriver = true
         case .hostExec: result.request.runsHostProgram = true
         default: break
+        }
+    }
+
+    private static func locateRootfs(_ word: ByteString) throws(UsageError) -> ByteString {
+        do throws(LaunchError) {
+            return try RootfsStore.locate(word)
+        } catch {
+            throw UsageError(error.message, remedy: error.remedy)
         }
     }
 

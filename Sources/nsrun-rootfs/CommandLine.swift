@@ -9,7 +9,7 @@ struct RootFilesystemCommand: ParsableCommand {
         abstract: "Make, keep and pack root file systems for nsrun.",
         discussion: """
             DEST and SOURCE are a directory's path, with a slash in it, or a name in the store, \
-            $XDG_DATA_HOME/nsrun/rootfs.
+            $XDG_DATA_HOME/nsrun/rootfs, by default below ~/.local/share. Set-id bits are kept by real root alone.
             """,
         version: "0.1",
         subcommands: [
@@ -28,6 +28,11 @@ struct CommonOptions: ParsableArguments {
 
     func destination(_ argument: String) throws -> Destination {
         try Destination(argument, store: store)
+    }
+
+    /// Something the user should know although all went well.
+    func warn(_ text: String) {
+        if !quiet { printError(text) }
     }
 }
 
@@ -56,6 +61,11 @@ func runCommandLine() {
 }
 
 private func fail(_ message: String) -> Never {
-    FileHandle.standardError.write(Data("nsrun-rootfs: \(message)\n".utf8))
+    printError(message)
     exit(125)
+}
+
+/// Names in it may come from anywhere.
+func printError(_ message: String) {
+    FileHandle.standardError.write(Data("nsrun-rootfs: \(message.harmless)\n".utf8))
 }

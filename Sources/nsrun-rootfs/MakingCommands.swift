@@ -53,7 +53,11 @@ struct Import: ParsableCommand {
             """)
 
     @OptionGroup var common: CommonOptions
-    @Option(help: "Refuse a source that unfolds into more bytes.") var maxSize: Int64?
+    @Option(
+        help: ArgumentHelp(
+            "Refuse a source whose files have more bytes together, holes in them included.",
+            discussion: "A number, or one with K, M, G or T after it.", valueName: "size"))
+    var maxSize: ByteCount?
     @Option(help: "The architecture to take from an image for several, such as arm64.")
     var arch: String?
     @Argument(help: "What to import.") var source: String
@@ -61,7 +65,7 @@ struct Import: ParsableCommand {
 
     func run() throws {
         var importer = Importer(progress: common.progress)
-        if let maxSize { importer.maximumSize = maxSize }
+        if let maxSize { importer.maximumSize = maxSize.bytes }
         if let arch { importer.architecture = arch }
         try importer.importRoot(source, to: common.destination(dest))
     }
@@ -85,7 +89,7 @@ struct Export: ParsableCommand {
 
     func run() throws {
         let source = try common.destination(source)
-        if SubordinateReading.isNeeded(for: source) { try SubordinateReading.runAgain() }
+        if try SubordinateReading.isNeeded(for: source) { try SubordinateReading.runAgain() }
         var exporter = Exporter(progress: common.progress)
         exporter.blockCompression = compression
         exporter.blockSize = blockSize
@@ -105,12 +109,17 @@ struct Stage: ParsableCommand {
             """)
 
     @OptionGroup var common: CommonOptions
-    @Argument(help: "What nsrun-rootfs import takes, or a name in the store.") var image: String
+    @Argument(help: "A name in the store, or the path of what nsrun-rootfs import takes.")
+    var image: String
     @Argument(help: "A directory on the node's own storage.") var dir: String
 
     func run() throws {
-        let stored = image.contains("/") ? nil : try? common.destination(image)
-        let source = stored.flatMap { $0.exists ? $0.path : nil } ?? image
+        var source = image
+        if !image.contains("/") {
+            let stored = try common.destination(image)
+            guard stored.exists else { throw stored.notFound }
+            source = stored.path
+        }
         print(try Stager(progress: common.progress).stage(source, in: dir))
     }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import RootFilesystemKit
 
 struct Pack: ParsableCommand {
@@ -36,8 +35,8 @@ struct Pack: ParsableCommand {
         packer.isSelfExtracting = selfExtracting
         packer.launcher = launcher
         packer.proot = proot
-        for warning in try packer.pack(common.destination(source), to: file) where !common.quiet {
-            FileHandle.standardError.write(Data("nsrun-rootfs: \(warning)\n".utf8))
+        for warning in try packer.pack(common.destination(source), to: file) {
+            common.warn(warning)
         }
     }
 

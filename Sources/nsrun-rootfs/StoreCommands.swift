@@ -9,11 +9,11 @@ struct List: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() throws {
-        let rows = try common.store.list().map { item in
+        let rows = try common.store.list(warn: common.warn).map { item in
             [
                 item.name, Self.readable(item.size), item.image.suite ?? "-",
                 item.image.architecture ?? "-", item.image.origin ?? "-",
-            ]
+            ].map(\.harmlessLine)
         }
         let heading = common.quiet ? [] : [["NAME", "SIZE", "SUITE", "ARCHITECTURE", "ORIGIN"]]
         if !rows.isEmpty { print(Self.table(heading + rows), terminator: "") }
@@ -46,20 +46,40 @@ struct Show: ParsableCommand {
 
     func run() throws {
         let destination = try common.destination(name)
-        guard destination.exists else { throw common.store.notFound(destination) }
-        print("path \(destination.path)")
-        print(destination.image.encoded, terminator: "")
+        guard destination.exists else { throw destination.notFound }
+        print("path \(destination.path.harmlessLine)")
+        print(destination.image(warn: common.warn).printable, terminator: "")
     }
 }
 
 struct Remove: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Remove a rootfs that nothing runs in.")
+        abstract: "Remove root file systems that nothing runs in.",
+        discussion: """
+            What nsrun-rootfs made, as its record in it says. Of what only looks like a root file system (it has usr \
+            and etc) a terminal is asked first; --force answers yes. Nothing else is removed, and never a home \
+            directory, a mount point, or a directory that the current one lies in.
+            """)
 
     @OptionGroup var common: CommonOptions
-    @Argument(help: "The rootfs.") var name: String
+    @Flag(help: "Remove root file systems that others made, too.") var force = false
+    @Argument(help: "The root file systems.") var names: [String]
 
     func run() throws {
-        try common.store.remove(common.destination(name))
+        try common.store.remove(names.map { try common.destination($0) }, consent)
+    }
+
+    private var consent: RemovalConsent {
+        if force { return .forced }
+        return isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1
+            ? .asking(Self.ask) : .onlyRecorded
+    }
+
+    private static func ask(_ path: String) throws -> Bool {
+        let question =
+            "nsrun-rootfs: \(path.harmlessLine) was made by something else. Remove it with everything in it? [y/N] "
+        FileHandle.standardError.write(Data(question.utf8))
+        let answer = try Interruption.readLine()
+        return ["y", "yes"].contains(answer.lowercased())
     }
 }

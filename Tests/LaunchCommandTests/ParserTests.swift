@@ -97,7 +97,7 @@ import Testing
 
     @Test func distances() {
         func distance(_ a: String, _ b: String) -> Int {
-            Suggestion.editDistance(Array(a.utf8), Array(b.utf8))
+            ByteString(a).distance(to: ByteString(b))
         }
         #expect(distance("", "") == 0)
         #expect(distance("", "abc") == 3)

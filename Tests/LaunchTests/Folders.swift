@@ -72,6 +72,7 @@ struct BareRoot {
         let rootfs = try Bench.current().rootfs
         let script = """
             set -eu
+            umask 022
             mkdir bin lib lib64
             for program in sh "$@"; do cp -L "$R/usr/bin/$program" bin/; done
             for lib in "$R"/usr/lib/*-linux-gnu/; do :; done

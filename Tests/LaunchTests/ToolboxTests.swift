@@ -293,7 +293,8 @@ import Testing
         let folder = try TemporaryDirectory()
         let bare = try BareRoot(with: ["readlink"])
         expect(try run(["cp", "-a", bare.path, folder / "root"]), exits: 0)
-        try folder.write("entrypoint /bin/sh\nentrypoint -c\ncmd echo image\n", to: "root.image")
+        try folder.write(
+            "entrypoint /bin/sh\nentrypoint -c\ncmd echo image\n", to: "root/.nsrun/image")
         expect(try nsrun(["--rootfs", folder / "root"]), prints: "image")
         expect(try shell(root: folder / "root"), prints: "/bin/sh")
     }

@@ -9,30 +9,10 @@ import Testing
 
     init() throws { workspace = try Workspace() }
 
-    /// Beside the test program, where the package manager builds it.
-    private static let program =
-        ((CommandLine.arguments[0] as NSString).deletingLastPathComponent as NSString)
-        .appendingPathComponent("nsrun-rootfs")
-
-    private func start(_ arguments: [String]) throws -> (process: Process, errors: Pipe) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: Self.program)
-        process.arguments = arguments
-        process.environment = [
-            "PATH": workspace("bin") + ":/usr/bin:/bin", "XDG_DATA_HOME": workspace("data"),
-        ]
-        let errors = Pipe()
-        process.standardError = errors
-        process.standardOutput = errors
-        try process.run()
-        return (process, errors)
-    }
+    private var command: Command { Command(in: workspace) }
 
     private func run(_ arguments: String...) throws -> (status: Int32, output: String) {
-        let (process, errors) = try start(arguments)
-        let output = errors.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+        try command.run(arguments)
     }
 
     @Test func aRootfsFromImportToRemove() throws {
@@ -58,7 +38,10 @@ import Testing
             ))
         #expect(
             try run("remove", "x") == (
-                125, "nsrun-rootfs: cannot find x: there is no such rootfs\n"
+                125,
+                "nsrun-rootfs: cannot use the rootfs x: there is none of that name in the store "
+                    + "\(workspace("data/nsrun/rootfs"))\n"
+                    + "  nsrun-rootfs list shows what there is; a path has a slash in it\n"
             ))
         #expect(try run("show", "../x").status == 125)
         let usage = try run("import", "--nonsense", "a", "b")
@@ -71,7 +54,7 @@ import Testing
     /// A stand-in for unsquashfs that makes a file, says who it is, and never ends.
     private func startStalledImport() throws -> Process {
         try workspace.write("image.squashfs", "hsqs")
-        try workspace.write(
+        try workspace.script(
             "bin/unsquashfs",
             """
             #!/bin/sh
@@ -81,8 +64,7 @@ import Testing
             exec sleep 600
 
             """)
-        chmod(workspace("bin/unsquashfs"), 0o755)
-        let process = try start(["import", workspace("image.squashfs"), "one"]).process
+        let process = try command.start(["import", workspace("image.squashfs"), "one"]).process
         while workspace.read("pid") == nil && process.isRunning { usleep(2000) }
         return process
     }
@@ -114,13 +96,13 @@ import Testing
         let source = try workspace.write("a.tar", tar { $0.file("x") })
         _ = try run("import", source, "two")
         #expect(
-            try workspace.names("data/nsrun/rootfs").count == 3, "the tool still holds its tree")
+            try workspace.names("data/nsrun/rootfs").count == 2, "the tool still holds its tree")
         kill(tool, SIGKILL)
         waitForEnd(of: tool)
         _ = try run("import", source, "three")
         #expect(
             try workspace.names("data/nsrun/rootfs")
-                == ["three", "three.image", "two", "two.image"])
+                == ["three", "two"])
     }
 
     /// Waits until a process is gone, or a zombie: a parent may take its time to notice.

@@ -99,7 +99,7 @@ private struct ImageBuilder {
     private func expectChangedTree() throws {
         #expect(
             try workspace.names("root") == [
-                "again", "becomes-dir", "becomes-file", "etc", "lib", "opaque", "usr",
+                ".nsrun", "again", "becomes-dir", "becomes-file", "etc", "lib", "opaque", "usr",
             ])
         #expect(try workspace.names("root/etc") == ["changed"])
         #expect(workspace.read("root/etc/changed") == "2")
@@ -120,12 +120,34 @@ private struct ImageBuilder {
         let middle = tar { $0.directory("becomes-dir") }
         try workspace.importRoot(builder.layout([Self.base, middle, packed]))
         try expectChangedTree()
-        #expect(try workspace.names() == ["image", "root", "root.image"])
+        #expect(try workspace.names() == ["image", "root"])
+    }
+
+    /// What one layer prepares the next may use: the image's configuration is recorded all the same, and nothing else.
+    @Test func layersPlaceNoRecord() throws {
+        let layers = [
+            Self.base,
+            tar {
+                $0.symlink("way", to: "/")
+                $0.symlink("up", to: "usr/lib/../..")
+                $0.file(".nsrun/image", "user evil\n")
+            },
+            tar {
+                $0.file("way/.nsrun/image", "user evil\n")
+                $0.file("up/.nsrun/image", "user evil\n")
+                $0.file(".wh..nsrun")
+                $0.file(".nsrun/.wh..wh..opq")
+                $0.hardLink(".nsrun/packages", to: "etc/old")
+            },
+        ]
+        try workspace.importRoot(builder.layout(layers))
+        #expect(try workspace.names("root/.nsrun") == ["image"])
+        #expect(try workspace.destination("root").image().user == "nobody:users")
     }
 
     @Test func theConfigurationIsRecorded() throws {
         try workspace.importRoot(builder.layout([Self.base]))
-        let text = try #require(workspace.read("root.image"))
+        let text = try #require(workspace.read("root/.nsrun/image"))
         #expect(
             text == """
                 origin \(workspace("image"))
@@ -146,7 +168,7 @@ private struct ImageBuilder {
         _ = try builder.layout([Self.base, middle, Self.change])
         try workspace.importRoot(builder.archive())
         try expectChangedTree()
-        #expect(try workspace.names() == ["image.tar", "root", "root.image"])
+        #expect(try workspace.names() == ["image.tar", "root"])
     }
 
     @Test func aDockerArchive() throws {
@@ -169,7 +191,7 @@ private struct ImageBuilder {
             #"[{"Config":"\#(name)","Layers":[\#(paths.joined(separator: ","))]}]"#)
         try workspace.importRoot(builder.archive())
         try expectChangedTree()
-        #expect(try workspace.destination("root").image.user == "nobody:users")
+        #expect(try workspace.destination("root").image().user == "nobody:users")
     }
 
     @Test func theRightPlatformIsPicked() throws {

@@ -16,7 +16,7 @@ import Testing
         mkfifo(workspace("from/pipe"), 0o640)
         mkdir(workspace("from/tmp"), 0o755)
         chmod(workspace("from/tmp"), 0o1777)
-        chmod(workspace("from/usr/bin/su"), 0o4755)
+        chmod(workspace("from/usr/bin/su"), 0o751)
         let long = String(repeating: "l", count: 120)
         try workspace.write("from/\(long)/\(long)/e\u{301}", "long")
         let raw: [UInt8] = Array(workspace("from/").utf8) + [0xff, 0xfe, 0]

@@ -75,10 +75,48 @@ struct HostileArchive: CustomTestStringConvertible {
         HostileArchive("contents that are missing", "runcated") {
             $0.file("a", "short", claiming: 1 << 20)
         },
-        HostileArchive("a sparse file larger than any file", "limit") {
+        HostileArchive("a sparse file larger than any file", "larger than the limit") {
             $0.extended("GNU.sparse.major", Array("1".utf8))
             $0.extended("GNU.sparse.realsize", Array("9223372036854775807".utf8))
             $0.add("a", type: "0", contents: Array("1\n0\n1\n".utf8), size: 1 << 32)
+        },
+        HostileArchive("a hole of 8 TiB", "larger than the limit", limit: 50 << 20) {
+            $0.sparse("a", size: 8 << 40)
+        },
+        HostileArchive("holes that add up", "larger than the limit", limit: 50 << 20) {
+            for index in 0..<4 { $0.sparse("f\(index)", size: 16 << 20) }
+        },
+        HostileArchive("100,000 names in a path", "bytes, more than the 4095") {
+            $0.extended("path", Array((String(repeating: "a/", count: 100_000) + "x").utf8))
+            $0.file("harmless", "x")
+        },
+        HostileArchive("1,500 names in a path", "1501 directories deep") {
+            $0.extended("path", Array((String(repeating: "a/", count: 1500) + "x").utf8))
+            $0.file("harmless", "x")
+        },
+        HostileArchive("a tree that gets deeper and deeper", "1001 directories deep") {
+            let path = Array(String(repeating: "a/", count: 1000).utf8)
+            for depth in 1...1000 {
+                $0.extended("path", Array(path[..<(2 * depth)]))
+                $0.directory("a")
+            }
+            $0.extended("path", path + [UInt8(ascii: "x")])
+            $0.file("harmless", "x")
+        },
+        HostileArchive("a hard link to a place too deep", "directories deep") {
+            let path = String(repeating: "a/", count: 1500) + "x"
+            $0.extended("linkpath", Array(path.utf8))
+            $0.hardLink("link", to: "x")
+        },
+        HostileArchive("a longer path than the kernel takes", "bytes, more than the 4095") {
+            let name = String(repeating: "n", count: 200)
+            let path = (0..<30).map { _ in name }.joined(separator: "/")
+            $0.extended("path", Array(path.utf8))
+            $0.file("harmless", "x")
+        },
+        HostileArchive("extended attributes without end", "more extended attributes") {
+            $0.extended((0..<10_000).map { ("SCHILY.xattr.user.x\($0)", [0]) })
+            $0.file("a", "x")
         },
     ]
 }
@@ -144,12 +182,126 @@ struct HostileArchive: CustomTestStringConvertible {
         #expect(try workspace.names() == ["bomb.tar.gz"])
     }
 
+    /// The error says what is wrong with the archive, whatever the disk has room for.
+    @Test(arguments: [0, 1 << 20, Int64.max]) func theLimitComesBeforeTheDisk(room: Int64) {
+        let budget = ExtractionBudget(maximum: 50 << 20, room: room)
+        let error = failure {
+            try budget.spendSize(8 << 40, data: 8 << 40, on: EntryPath("file"))
+        }
+        #expect(error?.cause == "the contents are larger than the limit of 52428800 bytes")
+    }
+
+    @Test func aFullDiskIsSaid() {
+        let budget = ExtractionBudget(maximum: 50 << 20, room: 1000)
+        let error = failure { try budget.spendSize(2000, data: 2000, on: EntryPath("file")) }
+        #expect(error?.cause.contains("more than the 1000 bytes that are free") == true)
+        let hole = failure { try budget.spendSize(2000, data: 10, on: EntryPath("file")) }
+        #expect(hole == nil)
+        #expect(failure { try budget.spend(1001, on: EntryPath("file")) } != nil)
+    }
+
+    /// An archive, and then the same, zeros if nothing else, for as long as somebody reads.
+    private final class EndlessStream: ByteStream {
+        private var archive: BlockBuffer?
+        private let rest: BlockBuffer
+        private var current: BlockBuffer?
+        private(set) var given = 0
+
+        init(_ bytes: [UInt8], then rest: BlockBuffer? = nil) {
+            let archive = BlockBuffer(size: bytes.count)
+            archive.bytes.copyBytes(from: bytes)
+            let zeros = BlockBuffer(size: 256 << 10)
+            zeros.bytes.initializeMemory(as: UInt8.self, repeating: 0)
+            self.archive = archive
+            self.rest = rest ?? zeros
+        }
+
+        func read() -> UnsafeRawBufferPointer? {
+            current = archive ?? rest
+            archive = nil
+            given += current?.bytes.count ?? 0
+            return current.map { UnsafeRawBufferPointer($0.bytes) }
+        }
+    }
+
+    /// The map of a sparse file, say, of which every line takes a place in memory.
+    @Test func whatDescribesAnEntryHasAnEnd() throws {
+        var builder = TarBuilder()
+        builder.extended([
+            ("GNU.sparse.major", [UInt8(ascii: "1")]), ("GNU.sparse.minor", [UInt8(ascii: "0")]),
+            ("GNU.sparse.name", [UInt8(ascii: "a")]),
+            ("GNU.sparse.realsize", Array("1000000".utf8)),
+        ])
+        let size = 30 << 20
+        builder.add(
+            "a", type: "0",
+            contents: Array(("99999999\n0" + String(repeating: "\n0", count: 251)).utf8), size: size
+        )
+        let map = BlockBuffer(size: 1 << 20)
+        for index in map.bytes.indices {
+            map.bytes[index] = index % 2 == 0 ? UInt8(ascii: "\n") : UInt8(ascii: "0")
+        }
+        let stream = EndlessStream(builder.bytes, then: map)
+        let tree = try TarTree(stream, name: "a.tar", budget: ExtractionBudget())
+        #expect(failure { _ = try tree.next() } != nil)
+        #expect(stream.given < 20 << 20)
+    }
+
+    @Test func paddingHasAnEnd() throws {
+        let budget = ExtractionBudget(maximum: 1 << 10)
+        let stream = EndlessStream(tar { $0.file("a", "x") })
+        let writer = TreeWriter(root: try RootDirectory(opening: workspace.path), budget: budget)
+        let error = failure {
+            try writer.writeAll(from: TarTree(stream, name: "a.tar", budget: budget))
+        }
+        #expect(error?.cause.contains("it unfolds into more than its files") == true)
+    }
+
+    /// What directories are to look like at the end has to be remembered until then.
+    @Test func memoryHasAnEnd() throws {
+        let writer = TreeWriter(
+            root: try RootDirectory(opening: workspace.path), budget: ExtractionBudget())
+        let value = ExtendedAttribute(
+            name: ByteString("user.x"), value: [UInt8](repeating: 0, count: 60 << 10))
+        let attributes = FileAttributes(
+            mode: 0o755, owner: 0, group: 0, modified: (0, 0), extended: [value])
+        let source = try TreeReader(path: workspace.path)
+        let error = failure {
+            for index in 0..<10_000 {
+                let path = try EntryPath(archived: ByteString("d\(index)"))
+                try writer.write(
+                    TreeEntry(path: path, kind: .directory, attributes: attributes),
+                    from: source)
+            }
+        }
+        #expect(error?.cause.contains("more about its directories") == true)
+    }
+
+    /// Directories that are only named on the way are entries too, and so is what a layer takes away.
+    @Test func whatIsNotListedCountsToo() throws {
+        let root = try RootDirectory(opening: workspace.path)
+        let writer = TreeWriter(root: root, budget: ExtractionBudget(entries: 50))
+        let archive = tar { $0.file(String(repeating: "a/", count: 49) + "x") }
+        let stream = try FileStream(opening: workspace.write("a.tar", archive))
+        try writer.writeAll(
+            from: TarTree(stream, name: "a.tar", budget: ExtractionBudget()))
+        #expect(failure { try writer.budget.spendEntry(EntryPath("x")) } != nil)
+
+        let layers = TreeWriter(root: root, budget: ExtractionBudget(entries: 1000))
+        layers.beginLayer()
+        let again = failure { for _ in 0..<1000 { try layers.makeOpaque(EntryPath("a")) } }
+        #expect(again?.cause.contains("too many entries") == true)
+    }
+
     @Test func tooManyEntriesAreRefused() throws {
         let root = try RootDirectory(opening: workspace.path)
         let writer = TreeWriter(root: root, budget: ExtractionBudget(entries: 5))
         let archive = tar { for index in 0..<6 { $0.file("f\(index)") } }
         let stream = try FileStream(opening: workspace.write("a.tar", archive))
-        let error = failure { try writer.writeAll(from: TarTree(stream, name: "a.tar")) }
+        let error = failure {
+            try writer.writeAll(
+                from: TarTree(stream, name: "a.tar", budget: ExtractionBudget()))
+        }
         #expect(error?.cause.contains("too many entries") == true)
     }
 

@@ -29,7 +29,7 @@ import Testing
         #expect(
             try FileManager.default.destinationOfSymbolicLink(
                 atPath: workspace("root/motd")) == "/etc/issue")
-        #expect(try workspace.status("root/usr/bin/su").st_mode & 0o7777 == 0o4755)
+        #expect(try workspace.status("root/usr/bin/su").st_mode & 0o777 == 0o755)
         #expect(try workspace.status("root/tmp").st_mode & 0o7777 == 0o1777)
         #expect(try workspace.status("root/closed").st_mode & 0o7777 == 0o500)
         #expect(workspace.read("root/closed/inside") == "y")
@@ -37,7 +37,7 @@ import Testing
         #expect(try workspace.status("root/dev/null").isRegularFile)
         #expect(try workspace.status("root/dev/null").st_size == 0)
         #expect(try workspace.status("root/tmp").st_mtim.tv_sec == 1_500_000_000)
-        #expect(try workspace.names() == ["a.tar", "root", "root.image"])
+        #expect(try workspace.names() == ["a.tar", "root"])
     }
 
     @Test func namesAreBytes() throws {
@@ -55,7 +55,8 @@ import Testing
         }
         try workspace.importRoot(workspace.write("a.tar", archive))
         let root = try RootDirectory(opening: workspace("root"))
-        let names = try listNames(root.descriptor, "root").map(\.bytes)
+        let names = try listNames(root.descriptor, "root").filter { $0 != RecordFile.directory }
+            .map(\.bytes)
         let bare = Array(decomposed.dropFirst(2))
         let expected: [[UInt8]] = [[0xff, 0xfe], bare, bare + [0x32], long, [0xc3, 0x28]]
         #expect(Set(names) == Set(expected))
@@ -114,7 +115,7 @@ import Testing
             $0.add("usr/bin/env", type: "0", contents: elf, mode: 0o755)
         }
         try workspace.importRoot(workspace.write("a.tar", archive))
-        let image = try workspace.destination("root").image
+        let image = try workspace.destination("root").image()
         #expect(image.suite == "trixie")
         #expect(image.architecture == "arm64")
         #expect(image.origin == workspace("a.tar"))
@@ -127,6 +128,7 @@ import Testing
         try workspace.importRoot(workspace.write("a.tar", builder.finished))
         let status = try workspace.status("root/a")
         #expect(status.st_uid == (geteuid() == 0 ? 4321 : geteuid()))
-        #expect(status.st_mode & 0o7777 == 0o4711)
+        // Of set-id bits see SetIDTests.
+        #expect(status.st_mode & 0o777 == 0o711)
     }
 }

@@ -27,12 +27,29 @@ struct TarBuilder {
         add(name, type: "3", contents: Array(contents.utf8), mode: 0o4666)
     }
 
+    /// A file that is one hole, in the form of GNU tar 1.0: a map of no stretches before no data.
+    mutating func sparse(_ name: String, size: Int) {
+        extended(
+            [
+                ("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0"),
+                ("GNU.sparse.name", name), ("GNU.sparse.realsize", String(size)),
+            ].map { ($0, Array($1.utf8)) })
+        let map = Array("0\n".utf8)
+        add("GNUSparseFile/x", type: "0", contents: map + [UInt8](repeating: 0, count: 510))
+    }
+
     /// A pax extended header for the entry that follows. pax(1)
-    mutating func extended(_ key: String, _ value: [UInt8]) {
-        let body = Array(" \(key)=".utf8) + value + [UInt8(ascii: "\n")]
-        var length = body.count + 1
-        while String(length).utf8.count + body.count != length { length += 1 }
-        add("PaxHeader", type: "x", contents: Array(String(length).utf8) + body)
+    mutating func extended(_ key: String, _ value: [UInt8]) { extended([(key, value)]) }
+
+    mutating func extended(_ records: [(key: String, value: [UInt8])]) {
+        var contents: [UInt8] = []
+        for record in records {
+            let body = Array(" \(record.key)=".utf8) + record.value + [UInt8(ascii: "\n")]
+            var length = body.count + 1
+            while String(length).utf8.count + body.count != length { length += 1 }
+            contents += Array(String(length).utf8) + body
+        }
+        add("PaxHeader", type: "x", contents: contents)
     }
 
     mutating func add(

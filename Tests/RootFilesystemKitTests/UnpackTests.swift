@@ -8,35 +8,11 @@ import Testing
 
     init() throws { workspace = try Workspace() }
 
-    /// Writes a .deb by hand: an ar archive with the three members.
     private func package(
         _ name: String, _ version: String = "1.0", fields: String = "",
         _ build: (inout TarBuilder) -> Void
     ) throws -> String {
-        let control = """
-            Package: \(name)
-            Version: \(version)
-            Architecture: \(fields.contains("Architecture:") ? "" : "all")
-            Maintainer: Nobody <nobody@example.org>
-            Description: a test
-             of unpacking
-            """.replacingOccurrences(of: "Architecture: \n", with: "") + "\n" + fields
-        let members = [
-            ("debian-binary", Array("2.0\n".utf8)),
-            ("control.tar", tar { $0.file("./control", control) }), ("data.tar", tar(build)),
-        ]
-        var bytes = Array("!<arch>\n".utf8)
-        for (name, contents) in members {
-            func field(_ text: String, _ width: Int) -> String {
-                text.padding(toLength: width, withPad: " ", startingAt: 0)
-            }
-            let header =
-                field(name, 16) + field("0", 12) + field("0", 6) + field("0", 6)
-                + field("100644", 8) + field(String(contents.count), 10) + "`\n"
-            bytes += Array(header.utf8) + contents
-            if contents.count % 2 == 1 { bytes.append(UInt8(ascii: "\n")) }
-        }
-        return try workspace.write("debs/\(name)_\(version).deb", bytes)
+        try workspace.package(name, version, fields: fields, build)
     }
 
     private func unpack(_ archives: String...) throws {
@@ -56,8 +32,8 @@ import Testing
         }
         try unpack(a, b)
         #expect(try workspace.names("root/usr/bin") == ["a", "b"])
-        #expect(try workspace.names("root") == ["bin", "usr"])
-        let image = try workspace.destination("root").image
+        #expect(try workspace.names("root") == [".nsrun", "bin", "usr"])
+        let image = try workspace.destination("root").image()
         #expect(image.packages == ["a 1:2.0-1", "b 1.0"])
         #expect(image.architecture == "amd64")
     }
@@ -116,7 +92,7 @@ import Testing
         try unpack(new)
         #expect(workspace.read("root/etc/x") == "new")
         #expect(try workspace.names("root/etc") == ["x"])
-        #expect(try workspace.destination("root").image.packages == ["a 1.1"])
+        #expect(try workspace.destination("root").image().packages == ["a 1.1"])
         #expect(failure { try unpack(old) }?.cause.contains("newer") == true)
         #expect(workspace.read("root/etc/x") == "new")
     }
@@ -130,7 +106,7 @@ import Testing
         #expect(try workspace.names("root/etc") == ["x", "y"])
         #expect(try workspace.status("root/etc/x").st_ino == inode)
         #expect(try workspace.status("root/etc/x").st_nlink == 1)
-        #expect(try workspace.names() == ["debs", "root", "root.image", "root.packages"])
+        #expect(try workspace.names() == ["debs", "root"])
     }
 
     @Test func aTreeOfAnotherOriginIsNotAddedTo() throws {

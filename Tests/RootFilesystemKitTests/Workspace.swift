@@ -7,7 +7,8 @@ final class Workspace {
     let path: String
 
     init() throws {
-        var template = Array("\(NSTemporaryDirectory())/nsrun-rootfs-test-XXXXXX".utf8CString)
+        let parent = PathParts.split(NSTemporaryDirectory() + "/x").holder
+        var template = Array("\(parent)/nsrun-rootfs-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw RootFilesystemError(cannot: "create", "a workspace", errno: errno)
         }
@@ -39,6 +40,15 @@ final class Workspace {
     @discardableResult
     func write(_ name: String, _ text: String) throws -> String {
         try write(name, Array(text.utf8))
+    }
+
+    /// Writes a program. By another process: one that a test beside this one starts meanwhile would for a moment have
+    /// the file open for writing, too, and what is open so cannot be run.
+    func script(_ name: String, _ text: String) throws {
+        let draft = try write(name + ".draft", text)
+        try ExternalTool(name: "install", package: "coreutils")
+            .run(["-m", "755", draft, self(name)], cannot: "make", name)
+        unlink(draft)
     }
 
     func read(_ name: String) -> String? {

@@ -80,10 +80,51 @@ import Testing
             ], environment: ["TMPDIR": folder / "tmp"])
         expect(seen, exits: 0)
         #expect(try folder.names(in: "tmp") == [])
-        #expect(try folder.names(in: "roots") == ["new", "new.image"])
+        #expect(try folder.names(in: "roots") == ["new"])
         #expect(access("\(root)/bin/hostname", X_OK) == 0)
-        let record = folder.content("roots/new.image") ?? ""
+        let record = folder.content("roots/new/.nsrun/image") ?? ""
         #expect(record.contains("origin debian bookworm extract\nsuite bookworm\n"))
+    }
+
+    /// A stand-in that makes a small tree at $root, and then what a script says.
+    private func build(_ script: String) throws -> Outcome {
+        let environment = try RootfsTool.environment(
+            mmdebstrap: """
+                set -e
+                for word; do case $word in */.new.partial-*) root=$word ;; esac; done
+                cd "$root"; mkdir -p var/lib/dpkg usr/bin bin
+                seq 1000 >var/lib/dpkg/status; : >usr/bin/dpkg
+                \(script)
+                """, in: folder)
+        return try rootfsTool(["debian", "--quiet", "bookworm", root], environment: environment)
+    }
+
+    /// Neither those of the caller's own, nor those of the ids that are subordinate to him.
+    @Test func noSetIDBitsStay() throws {
+        _ = try SubordinateRange.first()
+        let seen = try build(
+            """
+            for file in bin/su bin/wall hers/at; do mkdir -p hers; : >$file; done
+            chown -R 5:7 hers; chmod 4755 bin/su; chmod 2755 bin/wall; chmod 6755 hers/at
+            mkdir -p mail; chmod 2775 mail; chmod 700 hers
+            """)
+        expect(seen, exits: 0)
+        let find =
+            "cd /tmp/x; find . -perm /6000; stat -c '%a %u:%g %n' bin/su bin/wall hers/at mail"
+        expect(
+            try inRoot(
+                find, ["--map-auto", "--uid", "0", "--gid", "0", "--bind", root, "/tmp/x"]),
+            prints: "755 0:0 bin/su\n755 0:0 bin/wall\n755 5:7 hers/at\n775 0:0 mail")
+        expect(try rootfsTool(["remove", root]), exits: 0)
+        try leavesNothing()
+    }
+
+    /// Packages may make links of what is written to at the end.
+    @Test func linksOfATreeLeadNowhereElse() throws {
+        try folder.makeDirectory("victim")
+        expect(try build("ln -s \(folder / "victim") etc; ln -s /none .nsrun"), exits: 0)
+        #expect(try folder.names(in: "victim") == [])
+        #expect(try folder.names(in: "roots/new/.nsrun") == ["image"])
     }
 
     @Test func oneNameIsNotBuiltTwice() throws {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// What an image says about how it wants to be run, kept beside its rootfs.
+/// What an image says about how it wants to be run, kept in its rootfs.
 @Suite struct ImageSettingsTests {
     private let folder: TemporaryDirectory
     private var root: String { folder / "root" }
@@ -11,7 +11,8 @@ import Testing
         let bare = try BareRoot()
         expect(try run(["cp", "-a", bare.path, root]), exits: 0)
         try folder.write("in the image\n", to: "root/work dir/file")
-        try folder.write(
+        try folder.record(
+            "root",
             """
             origin an image
             env GREETING=hello \\\\ two\\nlines
@@ -21,7 +22,7 @@ import Testing
             entrypoint -c
             cmd echo "$GREETING"; echo "$PATH"; pwd; read -r l <file; echo "$l"; echo "$EXTRA"
 
-            """, to: "root.image")
+            """)
     }
 
     private func launch(_ options: [String], _ command: [String] = []) throws -> Outcome {
@@ -52,6 +53,48 @@ import Testing
         expect(seen, prints: Self.said + "\n")
     }
 
+    /// Whatever leads to the root: the settings are its own.
+    @Test func everyWayToTheRootHasThem() throws {
+        try folder.link("link", to: "root")
+        for place in [folder / "link", folder / "link/", folder / "root/.", folder / "root/bin/.."]
+        {
+            expect(try nsrun(["--rootfs", place]), prints: Self.said + "\n")
+        }
+        expect(try nsrun(["--rootfs", "."], directory: root), prints: Self.said + "\n")
+        expect(try run(["mv", root, folder / "moved"]), exits: 0)
+        expect(try nsrun(["--rootfs", folder / "moved"]), prints: Self.said + "\n")
+    }
+
+    /// Where nsrun-rootfs has kept them before; nowhere else, and not where others could have put them.
+    @Test func besideARootOfTheStoreTheyAreReadToo() throws {
+        expect(try run(["mv", folder / "root/.nsrun/image", folder / "root.image"]), exits: 0)
+        try folder.makeDirectory("nsrun")
+        try folder.link("nsrun/rootfs", to: "..")
+        let store = ["XDG_DATA_HOME": folder.path]
+        expect(try nsrun(["--rootfs", "root"], environment: store), prints: Self.said + "\n")
+        let elsewhere = try nsrun(["--rootfs", root], environment: ["GREETING": nil])
+        #expect(!elsewhere.output.contains("hello"), "\(elsewhere)")
+        chmod(folder / "root.image", 0o666)
+        let open = try nsrun(["--rootfs", "root"], environment: store)
+        #expect(!open.output.contains("hello"), "\(open)")
+        #expect(
+            open.error.contains(
+                "nsrun: the image's settings are ignored: \(folder.path)/nsrun/rootfs/root.image: others can write to it"
+            ), "\(open)")
+    }
+
+    @Test func whatIsIgnoredIsSaid() throws {
+        chmod(root + "/.nsrun/image", 0o666)
+        let words =
+            "nsrun: the image's settings are ignored: \(root)/.nsrun/image: others can write to it"
+        let seen = try launch([])
+        #expect(seen.error.contains(words), "\(seen)")
+        #expect(!seen.output.contains("hello"), "\(seen)")
+        #expect(!(try launch(["--quiet"]).error.contains(words)))
+        // With a command there is nothing to ignore.
+        expect(try launch([], ["--", "/bin/sh", "-c", "echo ran"]), prints: "ran")
+    }
+
     @Test func optionsOfTheCallerWin() throws {
         let seen = try launch(
             [
@@ -68,7 +111,7 @@ import Testing
     }
 
     @Test func theStatusIsTheEntryPoints() throws {
-        try folder.write("entrypoint /bin/sh\nentrypoint -c\ncmd exit 7\n", to: "root.image")
+        try folder.record("root", "entrypoint /bin/sh\nentrypoint -c\ncmd exit 7\n")
         expect(try launch([]), exits: 7)
     }
 }

@@ -47,12 +47,21 @@ extension ImageTests {
             expect(try inRoot("echo $0 from", root: TestImage.small(name)), prints: "sh from")
         }
 
-        @Test func aNameWithoutASlashIsAFileHere() throws {
+        /// Without the slash it would be a name in the store, see StoreNameTests.
+        @Test func aFileHereIsMeantByItsPath() throws {
             let own = try OwnImage()
             let seen = try nsrun(
-                ["--rootfs", "own.squashfs", "--", "sh", "-c", "echo here"],
+                ["--rootfs", "./own.squashfs", "--", "sh", "-c", "echo here"],
                 directory: own.folder.path)
             expect(seen, prints: "here")
+        }
+
+        /// What lies beside a file may be anybody's.
+        @Test func nothingBesideItCounts() throws {
+            let own = try OwnImage()
+            try own.folder.write(
+                "entrypoint /bin/sh\nentrypoint -c\ncmd echo evil\n", to: "own.squashfs.image")
+            expect(try nsrun(["--rootfs", own.path]), prints: "")
         }
 
         @Test func theServerIsNotInThePidNamespace() throws {
@@ -129,7 +138,8 @@ extension ImageTests {
             _ = try SubordinateRange.first()
             let folder = try TemporaryDirectory()
             let bare = try BareRoot(with: ["stat"])
-            let give = "mkdir /tmp/x/etc; : >/tmp/x/etc/hers; chown 5:7 /tmp/x/etc/hers"
+            try bare.directory.record(".")
+            let give = "umask 022; mkdir /tmp/x/etc; : >/tmp/x/etc/hers; chown 5:7 /tmp/x/etc/hers"
             expect(
                 try inRoot(
                     give, ["--map-auto", "--uid", "0", "--gid", "0", "--bind", bare.path, "/tmp/x"]),

@@ -184,6 +184,44 @@ import Testing
         #expect(try folder.names(in: "cache/nsrun/packs").allSatisfy { $0.hasSuffix(".lock") })
     }
 
+    /// Another user could have made the folder first, or exchange it later.
+    @Test(arguments: ["cache", "cache/nsrun", "cache/nsrun/packs"], ["0777", "0775"])
+    func whereOthersCanWriteNothingIsRun(place: String, mode: String) throws {
+        let (file, environment) = try single()
+        for isThere in [false, true] {
+            expect(try run(["mkdir", "-p", "-m", "0700", folder / place]), exits: 0)
+            expect(try run(["chmod", mode, folder / place]), exits: 0)
+            let seen = try run([file, "-c", "echo ran"], environment: environment)
+            #expect(seen.status == 125 && seen.output == "", "\(seen)")
+            #expect(
+                seen.error.contains("/cache/nsrun/packs/"), "\(seen)")
+            #expect(
+                seen.error.hasSuffix(
+                    ": others can write to \(folder / place), and exchange what is in it\n"
+                        + "  set XDG_CACHE_HOME to a directory of yours alone"), "\(seen)")
+            expect(try run(["chmod", "0700", folder / place]), exits: 0)
+            if !isThere {
+                expect(try run([file, "-c", "echo ran"], environment: environment), prints: "ran")
+            }
+        }
+    }
+
+    /// What lies under the folder's name is run only if it is the caller's alone.
+    @Test func aFolderThatOthersCanChangeIsNotRun() throws {
+        let (file, environment) = try single()
+        expect(try run([file, "-c", "exit 0"], environment: environment), exits: 0)
+        let packs = folder / "cache/nsrun/packs"
+        let name = try #require(
+            try folder.names(in: "cache/nsrun/packs").first { !$0.hasSuffix(".lock") })
+        expect(try run(["chmod", "0775", "\(packs)/\(name)"]), exits: 0)
+        let open = try run([file, "-c", "echo ran"], environment: environment)
+        #expect(open.status == 125 && open.error.contains("others can write to"), "\(open)")
+        expect(try run(["mv", "\(packs)/\(name)", folder / "elsewhere"]), exits: 0)
+        try folder.link("cache/nsrun/packs/\(name)", to: folder / "elsewhere")
+        let linked = try run([file, "-c", "echo ran"], environment: environment)
+        #expect(linked.status == 125 && linked.error.contains("is not a directory"), "\(linked)")
+    }
+
     // MARK: Refusals
 
     @Test(arguments: [

@@ -27,6 +27,12 @@ enum RootfsTool {
 }
 
 extension TemporaryDirectory {
+    /// Makes a rootfs out of a directory below, as far as nsrun-rootfs is concerned: one that it made.
+    func record(_ root: String, _ text: String = "origin a test\n") throws {
+        try write(text, to: "\(root)/.nsrun/image")
+        chmod("\(path)/\(root)/.nsrun", 0o755)
+    }
+
     /// The names in a directory below, in order; hidden ones too.
     func names(in name: String = "") throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(name)").sorted()

@@ -27,7 +27,7 @@ import Testing
 
     /// The complete copies.
     private func copies() throws -> [String] {
-        try folder.names(in: own).filter { !$0.hasPrefix(".") && !$0.hasSuffix(".image") }
+        try folder.names(in: own).filter { !$0.hasPrefix(".") }
     }
 
     /// A stand-in for unsquashfs that keeps a list of its calls, and runs a script on those that unpack.
@@ -167,32 +167,82 @@ import Testing
 
     @Test func directoriesCanBeStaged() throws {
         let bare = try BareRoot()
-        try folder.write("cmd /bin/sh\ncmd -c\ncmd echo from the image\n", to: "tree.image")
         expect(try run(["mv", bare.path, folder / "tree"]), exits: 0)
+        try folder.record("tree", "cmd /bin/sh\ncmd -c\ncmd echo from the image\n")
         let seen = try stage(folder / "tree")
         #expect(seen.status == 0, "\(seen)")
         #expect(try stage(folder / "tree") == seen)
         expect(try nsrun(["--rootfs", seen.output]), prints: "from the image")
+        // Another way to run it is another image.
+        try folder.record("tree", "cmd /bin/sh\ncmd -c\ncmd echo anew\n")
+        expect(try nsrun(["--rootfs", stage(folder / "tree").output]), prints: "anew")
         try folder.write("x", to: "tree/more")
         #expect(try stage(folder / "tree") != seen)
     }
 
     @Test func whereOthersCouldMeddleNothingIsStaged() throws {
-        expect(try run(["chmod", "0777", local]), exits: 0)
-        let open = try stage()
-        #expect(open.status == 125)
-        #expect(
-            open.error.hasPrefix(
-                "nsrun-rootfs: cannot stage in the directory \(local): everybody may rename what is in it\n"
-            ),
-            "\(open)")
+        func refusal() throws -> String {
+            let seen = try stage()
+            #expect(seen.status == 125 && seen.output == "", "\(seen)")
+            let start = "nsrun-rootfs: cannot stage in the directory \(local): "
+            #expect(seen.error.hasPrefix(start), "\(seen)")
+            return String(seen.error.dropFirst(start.count).prefix { $0 != "\n" })
+        }
+        // Everybody, and every group: that of a shared project, say. On the whole way.
+        for mode in ["0777", "0775", "2770"] {
+            for place in [local, folder.path] {
+                expect(try run(["chmod", mode, place]), exits: 0)
+                #expect(
+                    try refusal() == "others can write to \(place), and exchange what is in it")
+                expect(try run(["chmod", "0700", place]), exits: 0)
+            }
+        }
         expect(try run(["chmod", "1777", local]), exits: 0)
         try folder.link(own, to: "/tmp")
-        let linked = try stage()
-        #expect(linked.status == 125)
-        #expect(linked.error.contains("it is not a directory of yours alone\n"), "\(linked)")
+        #expect(try refusal() == "/tmp belongs to somebody else")
+        unlink(folder / own)
+        try folder.write("x", to: own)
+        #expect(try refusal() == "\(folder / own) is not a directory")
         unlink(folder / own)
         #expect(try stage().status == 0)
+        expect(try run(["chmod", "0770", folder / own]), exits: 0)
+        #expect(try refusal() == "others can write to \(folder / own), and exchange what is in it")
+    }
+
+    /// A link on the way is fine where its own way is: what is printed has none.
+    @Test func linksAreResolvedOnce() throws {
+        try folder.link("link", to: "local")
+        let seen = try rootfsTool(["stage", "--quiet", image, folder / "link"])
+        #expect(seen.output.hasPrefix("\(local)/nsrun-\(getuid())/site-"), "\(seen)")
+    }
+
+    /// Scripts pass on what is printed.
+    @Test func aPathThatNoScriptCouldPassOnIsRefused() throws {
+        let place = try folder.makeDirectory("a\nb\u{1b}")
+        let seen = try rootfsTool(["stage", "--quiet", image, place])
+        #expect(seen.status == 125 && seen.output == "", "\(seen)")
+        #expect(seen.error.contains("a\\nb\\x1b: its path has characters"), "\(seen)")
+    }
+
+    @Test func aWordIsAName() throws {
+        try folder.makeDirectory("data/nsrun/rootfs")
+        let bare = try BareRoot()
+        expect(try run(["cp", "-a", bare.path, folder / "data/nsrun/rootfs/site"]), exits: 0)
+        func stage(_ word: String) throws -> Outcome {
+            try rootfsTool(
+                ["stage", "--quiet", word, local],
+                environment: ["XDG_DATA_HOME": folder / "data"], directory: folder.path)
+        }
+        #expect(try stage("site").output.hasPrefix("\(folder.path)/\(own)/site-"))
+        expect(
+            try stage("site.squashfs"),
+            Outcome(
+                status: 125, output: "",
+                error: """
+                    nsrun-rootfs: cannot use the rootfs site.squashfs: there is none of that name in the store \(folder / "data/nsrun/rootfs")
+                      for the one in the current directory write ./site.squashfs
+                    """))
+        #expect(try stage("./site.squashfs").status == 0)
     }
 
     @Test func whatIsNotThereIsSaid() throws {

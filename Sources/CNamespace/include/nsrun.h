@@ -396,13 +396,50 @@ int64_t nsrun_file_size(const char *path);
 int nsrun_make_directory(const char *path, uint32_t mode);
 int nsrun_make_link(const char *text, const char *path);
 int nsrun_rename(const char *old, const char *new);
+/// The same in an open directory; what is made is for the caller alone.
+int nsrun_make_directory_at(int parent, const char *name);
+int nsrun_rename_at(int parent, const char *old, const char *new);
+/// A descriptor of a directory that only shows where it is (O_PATH), or a negative errno.
+int nsrun_open_directory(const char *path);
 /// Makes a file that was not there.
 int nsrun_make_file(const char *path, const char *bytes, size_t length, uint32_t mode);
-/// Removes a directory with all that is in it, whatever its permissions and depth; follows no link. 0 also
-/// where there is none.
+/// Removes a directory with all that is in it, whatever its permissions and depth; follows no link, and removes
+/// nothing that is mounted there. 0 also where there is none.
 int nsrun_remove_tree(const char *path);
+/// The same for what is called `name` in an open directory, be it a file. Only the very directory that is open as
+/// `expected`, unless that is -1. Ends with -EINTR where `*stop` is not 0, unless `stop` is NULL. Where `size` is not 0,
+/// `culprit` gets the path of what could not be removed.
+int nsrun_remove_at(int parent, const char *name, int expected, const volatile int *stop, char *culprit,
+                    size_t size);
+
+// Whom a directory or a file may be trusted to be from.
+
+/// What speaks against it.
+enum nsrun_fault {
+    NSRUN_FAULT_NONE,       ///< the call itself failed
+    NSRUN_FAULT_OWNER,      ///< it belongs to somebody else
+    NSRUN_FAULT_WRITABLE,   ///< others may write to it
+    NSRUN_FAULT_KIND,       ///< it is no directory, or no file
+    NSRUN_FAULT_SIZE,       ///< it is larger than it may be
+};
+
+/// Opens a directory that only the caller (and real root) can change, rename or put another one in the place of: it is
+/// the caller's own, every directory on the way to it is his or root's, and others can write to none of them, or only
+/// under the sticky bit. Each is looked at by descriptor. With `make`, what is missing is made, for the caller alone.
+/// `place` gets the path without links; of a refusal, -EPERM, that of what is to blame, as after any other error.
+int nsrun_open_controlled(const char *path, bool make, char *place, size_t size, enum nsrun_fault *fault);
+/// Opens what is called `name` in an open directory of that kind: a directory of the caller's own, to which nobody else
+/// can write. Follows no link.
+int nsrun_open_own(int parent, const char *name, enum nsrun_fault *fault);
+/// Opens ROOT/.nsrun/NAME, what nsrun-rootfs keeps in a root file system, for reading. It and its directory must belong
+/// to the root's owner, to the caller or to real root, and others can write to neither. Follows no link.
+int nsrun_open_record(int root, const char *name, int64_t largest, enum nsrun_fault *fault);
+/// Opens a file beside a root for reading, of which the same is true: both the file and the directory are the caller's.
+int nsrun_open_beside(int directory, const char *name, int64_t largest, enum nsrun_fault *fault);
 /// Whether it is a directory of the caller's own that nobody else may enter.
 bool nsrun_is_private(const char *path);
+/// Whether the caller is root of the machine, and not of some user namespace.
+bool nsrun_is_real_root(void);
 /// Whether a directory that the caller may write to lies in a file system in memory from which programs start.
 bool nsrun_is_memory(const char *path);
 /// Makes a directory for the caller alone that was not there, and locks it as below. A descriptor or a negative errno.

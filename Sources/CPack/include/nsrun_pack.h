@@ -23,9 +23,10 @@ uint64_t nsrun_pack_own_kind(void);
 uint64_t nsrun_pack_own_offset(void);
 const char *nsrun_pack_own_hash(void);
 
-/// Unpacks the archive that begins at an offset of a file, below a directory that is there and empty. Returns 0 or a
+/// Unpacks the archive that begins at an offset of a file, below an open directory, which is empty. Returns 0 or a
 /// negative errno, with the cause in words where libarchive tells it.
-int nsrun_pack_unfold(const char *file, uint64_t offset, const char *directory, const char **cause);
+int nsrun_pack_unfold(const char *file, uint64_t offset, int directory, const char **cause);
 
-/// Opens a file, made where it is missing, and waits for its lock (flock(2)). A descriptor or a negative errno.
-int nsrun_pack_lock(const char *path);
+/// Opens a file of an open directory, made where it is missing, and waits for its lock (flock(2)). A descriptor or a
+/// negative errno.
+int nsrun_pack_lock(int directory, const char *name);

@@ -15,8 +15,8 @@ extern const int nsrun_rootfs_o_path;
 // followed as if dirfd were "/". Creates nothing. EAGAIN (a rename raced with a "..") is retried a few times.
 int nsrun_rootfs_open_in_root(int dirfd, const char *path, int flags);
 
-// renameat2(2) with RENAME_EXCHANGE: the two trade places in one step.
-int nsrun_rootfs_exchange(const char *a, const char *b);
+// renameat2(2) with RENAME_EXCHANGE: two entries of a directory trade places in one step.
+int nsrun_rootfs_exchange(int directory, const char *a, const char *b);
 
 // pipe2(2) with O_CLOEXEC.
 int nsrun_rootfs_pipe(int ends[2]);
@@ -31,6 +31,8 @@ void nsrun_rootfs_catch_signals(void);
 
 // The last signal caught, or 0.
 int nsrun_rootfs_pending_signal(void);
+// Where that stands, for whoever looks often.
+const volatile int *nsrun_rootfs_pending(void);
 
 // Gives up on the flag: ends the process by `signal`, so that the caller's caller sees the truth.
 void nsrun_rootfs_die_of(int signal);

@@ -2,8 +2,8 @@ import CNamespace
 
 /// Tells states of files apart: by where they lie, device, inode, time of change and size.
 enum FileState {
-    /// A name for a text and the state of files (FNV-1a). Who can write to the cache, where such names are used,
-    /// could write to the programs as well.
+    /// A name for a text and the state of files (FNV-1a). Only the caller can write to the cache, where such
+    /// names are used.
     static func hash(_ text: ByteString, _ paths: [ByteString] = []) -> ByteString {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         func mix(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
@@ -22,8 +22,20 @@ enum FileState {
         return ByteString(String(hash, radix: 16))
     }
 
-    /// `$XDG_CACHE_HOME/nsrun/engines`; nil where there is no home.
+    /// `$XDG_CACHE_HOME/nsrun/engines`; nil where there is no home, and where others could put something there:
+    /// then nothing is remembered. What is missing is yet to be made, see ``ControlledDirectory``.
     static var cache: ByteString? {
+        guard let place else { return nil }
+        do throws(ControlledDirectory.Refusal) {
+            let directory = try ControlledDirectory.open(place)
+            directory.close()
+            return directory.path
+        } catch {
+            return error.code == ENOENT ? place : nil
+        }
+    }
+
+    private static var place: ByteString? {
         if let cache = HostProcess.variable("XDG_CACHE_HOME"), cache.isAbsolute {
             return cache.appending(path: "nsrun/engines")
         }
@@ -50,7 +62,9 @@ struct CheckStamp {
     /// Where that is not possible, the next launch checks again.
     func note() {
         guard let file, let folder = file.parent else { return }
-        HostFile.makeDirectories(folder)
-        _ = withCString(file) { nsrun_make_file($0, "", 0, 0o600) }
+        do throws(ControlledDirectory.Refusal) {
+            try ControlledDirectory.open(folder, making: true).close()
+            _ = withCString(file) { nsrun_make_file($0, "", 0, 0o600) }
+        } catch {}
     }
 }

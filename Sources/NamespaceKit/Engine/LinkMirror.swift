@@ -113,7 +113,13 @@ struct LinkMirror {
     func make() throws(LaunchError) -> Int32 {
         guard let path, let folder = path.parent else { return -1 }
         if isMade { return withCString(path) { nsrun_open_shared($0) } }
-        HostFile.makeDirectories(folder)
+        do throws(ControlledDirectory.Refusal) {
+            try ControlledDirectory.open(folder, making: true).close()
+        } catch {
+            throw LaunchError(
+                .setup, "cannot make \(path.text) for the engine fakechroot: \(error.cause)",
+                remedy: "set XDG_CACHE_HOME to a directory of yours alone", code: error.code)
+        }
         let draft = folder.appending(path: ByteString("draft-\(getpid())-\(nsrun_now())"))
         defer { _ = withCString(draft) { nsrun_remove_tree($0) } }
         try check(withCString(draft) { nsrun_make_directory($0, 0o700) }, draft)

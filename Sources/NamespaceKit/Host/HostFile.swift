@@ -135,22 +135,6 @@ public enum HostFile {
         }
     }
 
-    /// Makes a directory and those that hold it, for the caller alone. What is there stays as it is.
-    public static func makeDirectories(_ path: ByteString) {
-        if isDirectory(path) { return }
-        if let parent = path.parent { makeDirectories(parent) }
-        _ = withCString(path) { nsrun_make_directory($0, 0o700) }
-    }
-
-    /// Removes a directory with all that is in it; follows no link.
-    public static func removeTree(_ path: ByteString) {
-        _ = withCString(path) { nsrun_remove_tree($0) }
-    }
-
-    public static func rename(_ path: ByteString, to other: ByteString) -> Bool {
-        withCString(path) { path in withCString(other) { nsrun_rename(path, $0) } } == 0
-    }
-
     public static func close(_ descriptor: Int32) { closeDescriptor(descriptor) }
 
     /// An error number in words.

@@ -1,4 +1,4 @@
-/// How an image wants to be run: what nsrun-rootfs keeps beside a rootfs as `NAME.image`.
+/// How an image wants to be run: what nsrun-rootfs keeps in a rootfs, see ``RootRecord``.
 ///
 /// Text, a line a fact: `KEY VALUE`, with `\\` for a backslash and `\n` for a newline in values.
 struct ImageSettings: Equatable {
@@ -63,14 +63,19 @@ extension LaunchRequest {
         if let group, group < 1 << 31 { identity.group = UInt32(group) }
     }
 
-    /// Without a command, does what the image of the rootfs says, as far as it says something.
-    public mutating func applyImageSettings() {
-        guard command.isEmpty, case .rootfs(let path) = view else { return }
-        var top = path.bytes
-        while top.count > 1, top.last == UInt8(ascii: "/") { top.removeLast() }
-        let file = ByteString(bytes: top) + ".image"
-        guard let text = HostFacts.readFile(file, limit: 1 << 20) else { return }
-        let settings = ImageSettings(parsing: text)
+    /// Without a command, does what the image of the rootfs says, as far as it says something. Where what it
+    /// says is not believed, says so in one line.
+    public mutating func applyImageSettings() -> String? {
+        guard command.isEmpty, case .rootfs(let path) = view else { return nil }
+        switch ImageSettings.find(in: path) {
+        case .none: return nil
+        case .refused(let why): return "the image's settings are ignored: \(why)"
+        case .content(let text): apply(ImageSettings(parsing: text), of: path)
+        }
+        return nil
+    }
+
+    private mutating func apply(_ settings: ImageSettings, of path: ByteString) {
         guard !settings.command.isEmpty else { return }
         command = settings.command
         applyUser(settings.user, of: path)
@@ -82,5 +87,17 @@ extension LaunchRequest {
                 .set(name: entry.slice(from: 0, to: sign), value: entry.slice(from: sign + 1)))
         }
         environment.changes = changes + environment.changes
+    }
+}
+
+extension ImageSettings {
+    /// In the root, or where an older nsrun-rootfs has put it: beside a root of the caller's store.
+    static func find(in root: ByteString) -> RootRecord.Finding {
+        let limit = RootRecord.largestImage
+        let own = RootRecord.read(RootRecord.image, of: root, limit: limit)
+        guard own == .none, let store = RootfsStore.directory() else { return own }
+        let path = root.withoutDots
+        guard path.parent == store.withoutDots else { return own }
+        return RootRecord.readBeside(RootRecord.image, path.lastComponent, in: store, limit: limit)
     }
 }

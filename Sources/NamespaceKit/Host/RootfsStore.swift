@@ -2,15 +2,17 @@ import CNamespace
 
 /// Where root file systems are kept by name: `$XDG_DATA_HOME/nsrun/rootfs`.
 public enum RootfsStore {
-    /// The directory that a word on the command line means: a path if it has a slash, else a name in
-    /// the store, else a directory of that name right here.
-    public static func locate(_ word: ByteString) -> ByteString {
-        if word.contains(UInt8(ascii: "/")) { return word }
-        if word != ".", word != "..", let store = directory() {
-            let path = store.appending(path: word)
-            if HostFile.isDirectory(path) { return path }
+    /// The root that a word on the command line means: a path if it has a slash (or is `.` or `..`), else a
+    /// name in the store. Never one for the other.
+    public static func locate(_ word: ByteString) throws(LaunchError) -> ByteString {
+        if word.contains(UInt8(ascii: "/")) || word == "." || word == ".." { return word }
+        let store = directory()
+        if let store, HostFile.isDirectory(store.appending(path: word)) {
+            return store.appending(path: word)
         }
-        return word
+        throw LaunchError(
+            .usage, "cannot use the rootfs \(word.text): \(absence(from: store))",
+            remedy: remedy(for: word, in: store), code: ENOENT)
     }
 
     /// The store, `~/.local/share/nsrun/rootfs` by default; nil without a home.
@@ -20,5 +22,42 @@ public enum RootfsStore {
         }
         guard let home = HostProcess.variable("HOME"), home.isAbsolute else { return nil }
         return home.appending(path: ".local/share/nsrun/rootfs")
+    }
+
+    // MARK: A name that is not there
+
+    /// That there is no root of a name, after a colon.
+    public static func absence(from store: ByteString?) -> String {
+        guard let store else { return "there is no store: HOME is not set" }
+        return "there is none of that name in the store \(store.text)"
+    }
+
+    /// What the user may have meant instead.
+    public static func remedy(for word: ByteString, in store: ByteString?) -> String {
+        if !word.isEmpty, HostFile.exists(ByteString("./") + word) {
+            return "for the one in the current directory write ./\(word.text)"
+        }
+        if suites.contains(word) {
+            return "make it: nsrun-rootfs debian \(word.text) \(word.text)"
+        }
+        if let near = nearest(to: word, in: store) { return "did you mean \(near.text)?" }
+        return "nsrun-rootfs list shows what there is; a path has a slash in it"
+    }
+
+    /// Releases that Debian's mirrors carry.
+    private static let suites: [ByteString] = [
+        "bullseye", "bookworm", "trixie", "forky", "duke", "sid", "oldoldstable", "oldstable",
+        "stable", "testing", "unstable", "experimental",
+    ]
+
+    private static func nearest(to word: ByteString, in store: ByteString?) -> ByteString? {
+        guard let store, word.count <= 128 else { return nil }
+        var best: (distance: Int, name: ByteString)?
+        for name in HostFile.names(in: store)
+        where name.first != UInt8(ascii: ".") && HostFile.isDirectory(store.appending(path: name)) {
+            let distance = word.distance(to: name)
+            if distance < best?.distance ?? Int.max { best = (distance, name) }
+        }
+        return best.flatMap { $0.distance <= max(1, word.count / 3) ? $0.name : nil }
     }
 }

@@ -136,6 +136,21 @@ public struct ByteString: Hashable, Sendable, ExpressibleByStringLiteral {
         return ByteString(bytes: result + path.bytes)
     }
 
+    /// The number of bytes to insert, delete or change to get from one to the other (Levenshtein).
+    public func distance(to other: ByteString) -> Int {
+        var row = Array(0...other.count)
+        for (i, left) in bytes.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, right) in other.bytes.enumerated() {
+                let above = row[j + 1]
+                row[j + 1] = min(above + 1, row[j] + 1, diagonal + (left == right ? 0 : 1))
+                diagonal = above
+            }
+        }
+        return row[other.count]
+    }
+
     public static func + (left: ByteString, right: ByteString) -> ByteString {
         ByteString(bytes: left.bytes + right.bytes)
     }

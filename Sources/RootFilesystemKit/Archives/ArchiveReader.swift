@@ -77,7 +77,7 @@ final class ArchiveReader: EntrySource {
     func next() throws -> TreeEntry? {
         guard try nextHeader() else { return nil }
         let path = try EntryPath(archived: rawPath)
-        var entry = TreeEntry(path: path, kind: .device, attributes: attributes)
+        var entry = TreeEntry(path: path, kind: .device, attributes: try attributes(of: path))
         if let target = bytes(archive_entry_hardlink(self.entry)) {
             entry.kind = .hardLink(to: try EntryPath(archived: target))
             return entry
@@ -126,23 +126,29 @@ final class ArchiveReader: EntrySource {
 
     // MARK: - Parts of an entry
 
-    private var attributes: FileAttributes {
+    private func attributes(of path: EntryPath) throws -> FileAttributes {
         FileAttributes(
             mode: UInt32(archive_entry_perm(entry)),
             owner: UInt32(truncatingIfNeeded: archive_entry_uid(entry)),
             group: UInt32(truncatingIfNeeded: archive_entry_gid(entry)),
             modified: (archive_entry_mtime(entry), Int(archive_entry_mtime_nsec(entry))),
-            extended: extendedAttributes)
+            extended: try extendedAttributes(of: path))
     }
 
-    private var extendedAttributes: [ExtendedAttribute] {
+    private func extendedAttributes(of path: EntryPath) throws -> [ExtendedAttribute] {
         var attributes: [ExtendedAttribute] = []
         guard archive_entry_xattr_reset(entry) > 0 else { return attributes }
+        var room = ExtendedAttributeReader.largest
         var name: UnsafePointer<CChar>?
         var value: UnsafeRawPointer?
         var size = 0
         while archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK {
             guard let name else { continue }
+            room -= strlen(name) + 1
+            guard room >= 0, size <= ExtendedAttributeReader.largest else {
+                throw failure(
+                    "\(path.printable) has more extended attributes than a file can have")
+            }
             let bytes = Array(UnsafeRawBufferPointer(start: value, count: size))
             attributes.append(ExtendedAttribute(name: ByteString(cString: name), value: bytes))
         }

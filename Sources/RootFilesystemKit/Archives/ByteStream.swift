@@ -21,7 +21,18 @@ final class FileStream: ByteStream {
     }
 
     convenience init(opening path: String) throws {
-        self.init(try Descriptor.open(path, O_RDONLY, cannot: "read"), path: path)
+        self.init(try Self.open(path), path: path)
+    }
+
+    /// Opens a file; nothing else, for a pipe or a device may keep one waiting, and cannot be read twice.
+    static func open(_ path: String) throws -> Descriptor {
+        let file = try Descriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, cannot: "read")
+        guard try file.status(cannot: "examine", path).isRegularFile else {
+            throw RootFilesystemError(
+                cannot: "read", path, because: "it is not a file",
+                remedy: "write what comes from elsewhere to a file first")
+        }
+        return file
     }
 
     func read() throws -> UnsafeRawBufferPointer? {
@@ -33,6 +44,30 @@ final class FileStream: ByteStream {
         }
         position += Int64(count)
         return count == 0 ? nil : UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count])
+    }
+}
+
+/// Passes on no more than so many bytes of a stream.
+final class LimitedStream: ByteStream {
+    private let stream: any ByteStream
+    private let name: String
+    private var left: Int
+
+    /// `name` is for messages.
+    init(_ stream: any ByteStream, limit: Int, name: String) {
+        self.stream = stream
+        self.name = name
+        left = limit
+    }
+
+    func read() throws -> UnsafeRawBufferPointer? {
+        guard let block = try stream.read() else { return nil }
+        left -= block.count
+        guard left >= 0 else {
+            throw RootFilesystemError(
+                cannot: "read", name, because: "a part of it unfolds into more than it should")
+        }
+        return block
     }
 }
 

@@ -38,8 +38,7 @@ extension ThreadedStream {
     static func decompressing(
         opening path: String, progress: ((Int64) -> Void)? = nil
     ) throws -> ThreadedStream {
-        let file = try Descriptor.open(path, O_RDONLY, cannot: "read")
-        return decompressing(file, name: path, progress: progress)
+        decompressing(try FileStream.open(path), name: path, progress: progress)
     }
 }
 

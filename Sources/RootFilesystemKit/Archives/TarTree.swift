@@ -3,22 +3,40 @@
 /// libarchive is content with a tar that stops between two entries; this one insists on the zeros
 /// that end every tar, and reads on to the end of the compressed stream, where the checksum is.
 final class TarTree: EntrySource {
+    /// The most that what describes one entry may hold, maps of sparse files included, in bytes: it is kept in memory.
+    private static let largestHeader = 16 << 20
+
     private let reader: ArchiveReader
+    private let spending: SpendingStream
     private let stream: TailStream
     private let name: String
     private let requiresEnd: Bool
+    private var isInEntry = false
 
     /// `requiresEnd` may be false where a digest vouches for the contents: some writers of container
-    /// layers leave out the end mark, and the zeros that fill the last file's block.
-    init(_ stream: any ByteStream, name: String, requiresEnd: Bool = true) throws {
-        self.stream = TailStream(stream, completing: !requiresEnd)
+    /// layers leave out the end mark, and the zeros that fill the last file's block. What the stream holds is
+    /// accounted for in `budget`.
+    init(
+        _ stream: any ByteStream, name: String, requiresEnd: Bool = true,
+        budget: ExtractionBudget
+    ) throws {
+        spending = SpendingStream(stream, budget, name: name)
+        self.stream = TailStream(spending, completing: !requiresEnd)
         self.name = name
         self.requiresEnd = requiresEnd
         reader = try ArchiveReader(.tar, self.stream, name: name)
     }
 
     func next() throws -> TreeEntry? {
-        if let entry = try reader.next() { return entry }
+        // What nobody wanted of the last one.
+        while isInEntry, try reader.nextBlock() != nil {}
+        spending.allowance = Self.largestHeader
+        if let entry = try reader.next() {
+            spending.allowance = nil
+            isInEntry = true
+            return entry
+        }
+        spending.allowance = nil
         while try stream.read() != nil {}
         guard stream.trailingZeros >= 1024 || !requiresEnd else {
             throw RootFilesystemError(
@@ -29,6 +47,35 @@ final class TarTree: EntrySource {
 
     func nextBlock() throws -> FileBlock? {
         try reader.nextBlock()
+    }
+}
+
+/// Passes a stream on and accounts for it.
+final class SpendingStream: ByteStream {
+    private let stream: any ByteStream
+    private let budget: ExtractionBudget
+    private let name: String
+    /// How much more may be read for one purpose, in bytes; nil where that has no limit of its own.
+    var allowance: Int?
+
+    /// `name` is for messages.
+    init(_ stream: any ByteStream, _ budget: ExtractionBudget, name: String) {
+        self.stream = stream
+        self.budget = budget
+        self.name = name
+    }
+
+    func read() throws -> UnsafeRawBufferPointer? {
+        guard let block = try stream.read() else { return nil }
+        try budget.spendStream(block.count, of: name)
+        if let left = allowance {
+            guard left > 0 else {
+                throw RootFilesystemError(
+                    cannot: "read", name, because: "what it says of one entry has no end")
+            }
+            allowance = left - block.count
+        }
+        return block
     }
 }
 

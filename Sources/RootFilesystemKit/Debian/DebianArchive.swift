@@ -5,6 +5,9 @@ struct DebianArchive {
     let path: String
     let package: DebianPackage
 
+    /// More than all control files of any package, in bytes.
+    private static let controlLimit = 64 << 20
+
     /// Opens `path` and reads its control file.
     init(_ path: String) throws {
         self.path = path
@@ -12,7 +15,9 @@ struct DebianArchive {
         guard try Self.find("control.tar", in: reader) else {
             throw Self.failure(path, "it has no control.tar")
         }
-        let control = try decompressed(MemberStream(reader), name: path)
+        let control = LimitedStream(
+            try decompressed(MemberStream(reader), name: path), limit: Self.controlLimit, name: path
+        )
         let tar = try ArchiveReader(.tar, control, name: path)
         while try tar.nextHeader() {
             guard try EntryPath(archived: tar.rawPath) == EntryPath("control") else { continue }
@@ -23,7 +28,7 @@ struct DebianArchive {
                     throw Self.failure(path, "its control file is too large")
                 }
             }
-            guard let package = DebianPackage(control: String(decoding: text, as: UTF8.self)) else {
+            guard let package = DebianPackage(control: text) else {
                 throw Self.failure(path, "its control file lacks a name, version or architecture")
             }
             self.package = package

@@ -20,7 +20,7 @@ public struct DebianBuilder {
     /// Builds the release `suite`. The rootfs appears whole or not at all.
     public func build(_ suite: String, to destination: Destination) throws {
         try checkInstalled()
-        let tree = try PartialTree(for: destination)
+        let tree = try PartialTree(for: destination) { [progress] in progress.note($0) }
         let mirrors = mirror.map { [$0] } ?? AptMirrors.configured()
         progress.begin("building Debian \(suite)")
         let power = NamespaceTool.Power.available()
@@ -39,6 +39,8 @@ public struct DebianBuilder {
         }
         try check(tree, suite)
         try finish(tree)
+        // Programs in the namespace have set them for its root, which is the caller.
+        try SetIDBits().remove(from: tree.root, tree.path)
         var image = ImageRecord()
         image.suite = suite
         image.architecture = architecture ?? TreeFacts(of: tree.root).architecture
@@ -84,12 +86,15 @@ public struct DebianBuilder {
 
     /// apt calls it a success when the mirror has no packages at all for an architecture.
     private func check(_ tree: PartialTree, _ suite: String) throws {
-        let status =
-            FileManager.default.contents(atPath: tree.path + "/var/lib/dpkg/status") ?? Data()
-        let hasPackages = status.count > 1000
+        func size(of path: EntryPath) -> Int? {
+            let opened = tree.root.open(path, O_RDONLY | O_NONBLOCK)
+            let file = try? Descriptor(opened, cannot: "open", path.printable)
+            return (try? file?.status(cannot: "examine", path.printable))?.st_size
+        }
+        let hasPackages = (size(of: EntryPath("var/lib/dpkg/status")) ?? 0) > 1000
         let hasPrograms =
-            FileManager.default.fileExists(atPath: tree.path + "/usr/bin/dpkg")
-            || variant == "extract" || variant == "custom"
+            size(of: EntryPath("usr/bin/dpkg")) != nil || variant == "extract"
+            || variant == "custom"
         guard hasPackages || variant == "extract", hasPrograms else {
             throw RootFilesystemError(
                 cannot: "build Debian", description(of: suite),
@@ -101,11 +106,17 @@ public struct DebianBuilder {
 
     /// What every rootfs should have: a directory that others can enter, and the usual `hosts`.
     private func finish(_ tree: PartialTree) throws {
-        chmod(tree.path, 0o755)
-        let hosts = tree.path + "/etc/hosts"
-        if access(tree.path + "/etc", F_OK) == 0, access(hosts, F_OK) != 0 {
-            let text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-            try? Data(text.utf8).write(to: URL(fileURLWithPath: hosts))
+        fchmod(tree.lock.number, 0o755)
+        // Packages may have made links of either.
+        guard let etc = try? tree.root.openDirectory(EntryPath("etc"), cannot: "open") else {
+            return
+        }
+        let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        let opened = openat(etc.number, "hosts", flags, 0o644)
+        guard let hosts = try? Descriptor(opened, cannot: "create", "/etc/hosts") else { return }
+        let text = Array("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".utf8)
+        guard write(hosts.number, text, text.count) == text.count else {
+            throw RootFilesystemError(cannot: "write", "/etc/hosts", errno: errno)
         }
     }
 

@@ -1,8 +1,8 @@
-/// Which package has which file in a tree. Kept beside the rootfs as `NAME.packages`, so that a
+/// Which package has which file in a tree. Kept in the rootfs, see ``RecordFile``, so that a
 /// later unpacking into the same tree follows the same rules.
 ///
 /// The file is a paragraph a package: its control fields, then a line `File: PATH` a file, with a
-/// backslash in a path written `\\` and a newline `\n`.
+/// backslash in a path written `\\` and a newline `\n`. Who may write to the tree may have changed it.
 struct InstalledPackages {
     struct Installed {
         var package: DebianPackage
@@ -11,23 +11,32 @@ struct InstalledPackages {
 
     private(set) var all: [Installed] = []
     private var owners: [TreeWriter.Slot.Key: Int] = [:]
+    /// The places of packages by their names: of several architectures there may be one each.
+    private var named: [String: [Int]] = [:]
 
-    /// The package a file belongs to.
-    func owner(of key: TreeWriter.Slot.Key) -> DebianPackage? {
-        owners[key].map { all[$0].package }
-    }
+    /// More architectures than there are.
+    private static let mostOfOneName = 64
 
-    /// The release of `package` that is there already.
-    func previous(_ package: DebianPackage) -> Installed? {
-        all.first { $0.package.isSamePackage(as: package) }
+    /// The place of the package a file belongs to.
+    func owner(of key: TreeWriter.Slot.Key) -> Int? { owners[key] }
+
+    /// The place of the release of `package` that is there already.
+    func place(of package: DebianPackage) -> Int? {
+        named[package.name]?.first { all[$0].package.isSamePackage(as: package) }
     }
 
     /// Notes a package; its files come one by one. Gives its place.
-    mutating func add(_ package: DebianPackage) -> Int {
-        if let index = all.firstIndex(where: { $0.package.isSamePackage(as: package) }) {
+    mutating func add(_ package: DebianPackage) throws -> Int {
+        if let index = place(of: package) {
             all[index].package = package
             return index
         }
+        let same = named[package.name, default: []].count
+        guard same < Self.mostOfOneName else {
+            throw RootFilesystemError(
+                cannot: "unpack", package.label, because: "\(same) others have that name")
+        }
+        named[package.name, default: []].append(all.count)
         all.append(Installed(package: package))
         return all.count - 1
     }
@@ -52,7 +61,9 @@ struct InstalledPackages {
         for installed in all {
             text += Array(installed.package.control.utf8)
             for path in installed.files.values.sorted() {
-                text += Array("File: ".utf8) + Self.escape(path.joined.bytes) + [UInt8(ascii: "\n")]
+                text +=
+                    Array("File: ".utf8) + RecordText.escape(path.joined.bytes)
+                    + [UInt8(ascii: "\n")]
             }
             text.append(UInt8(ascii: "\n"))
         }
@@ -72,43 +83,15 @@ struct InstalledPackages {
                 current = nil
             } else if line.starts(with: marker) {
                 if current == nil {
-                    current = DebianPackage(control: String(decoding: control, as: UTF8.self)).map {
-                        add($0)
-                    }
+                    current = try DebianPackage(control: control).map { try add($0) }
                 }
                 let path = try EntryPath(
-                    archived: ByteString(Self.unescape(line.dropFirst(marker.count))))
+                    archived: ByteString(RecordText.unescape(line.dropFirst(marker.count))))
                 guard let current, let slot = try? tree.existingSlot(for: path) else { continue }
                 give(path, slot.key, to: current)
             } else {
                 control += line + [UInt8(ascii: "\n")]
             }
         }
-    }
-
-    private static func escape(_ bytes: [UInt8]) -> [UInt8] {
-        bytes.flatMap { byte -> [UInt8] in
-            switch byte {
-            case UInt8(ascii: "\\"): Array("\\\\".utf8)
-            case UInt8(ascii: "\n"): Array("\\n".utf8)
-            default: [byte]
-            }
-        }
-    }
-
-    private static func unescape(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-        var result: [UInt8] = []
-        var escaped = false
-        for byte in bytes {
-            if escaped {
-                result.append(byte == UInt8(ascii: "n") ? UInt8(ascii: "\n") : byte)
-                escaped = false
-            } else if byte == UInt8(ascii: "\\") {
-                escaped = true
-            } else {
-                result.append(byte)
-            }
-        }
-        return result
     }
 }

@@ -17,7 +17,7 @@ public struct PackageUnpacker {
     /// old tree is replaced by a new one, whole, at the end.
     public func unpack(_ archives: [String], to destination: Destination) throws {
         progress.begin("unpacking \(archives.count) packages")
-        let recorded = FileManager.default.contents(atPath: destination.packagesPath)
+        let recorded = recordedPackages(of: destination)
         let isAddition = destination.isTaken && recorded != nil
         let tree = try PartialTree(for: destination, replacing: isAddition)
         let writer = TreeWriter(root: tree.root, budget: ExtractionBudget(directory: tree.lock))
@@ -26,10 +26,10 @@ public struct PackageUnpacker {
         var image = ImageRecord()
         var inUse: Descriptor?
         if isAddition, let recorded {
-            inUse = try RootFilesystemStore.standard().lockUnused(destination, toBe: "change")
-            image = destination.image
+            inUse = try lock(destination)
+            image = destination.image { [progress] in progress.note($0) }
             try TreeCopy.link(destination.path, to: writer)
-            unpacking.installed = try InstalledPackages(decoding: Array(recorded), in: writer)
+            unpacking.installed = try InstalledPackages(decoding: recorded, in: writer)
         }
         let packages = try archives.map { try DebianArchive($0) }
         var streams: [ThreadedStream] = []
@@ -43,6 +43,7 @@ public struct PackageUnpacker {
         }
         try MergedUsr.complete(writer)
         try writer.finish()
+        if writer.falseRecords > 0 { progress.note(PartialTree.falseRecord) }
         image.packages = unpacking.installed.all.map { $0.package.label }
         image.origin = image.origin ?? "Debian packages"
         image.suite = image.suite ?? TreeFacts(of: tree.root).suite
@@ -52,12 +53,40 @@ public struct PackageUnpacker {
         withExtendedLifetime(inUse) {}
         progress.end()
     }
+
+    /// Which package has which file in a rootfs that was unpacked before, if that is recorded.
+    private func recordedPackages(of destination: Destination) -> [UInt8]? {
+        switch destination.record(.packages) {
+        case .none: return nil
+        case .content(let bytes): return bytes
+        case .refused(let why):
+            progress.note("the record is ignored: \(why)")
+            return nil
+        }
+    }
+
+    /// Keeps launches out of a rootfs that is about to be replaced, if it may be and nothing runs in it.
+    private func lock(_ destination: Destination) throws -> Descriptor {
+        let parent = try Descriptor.open(
+            destination.parent, O_RDONLY | O_DIRECTORY, cannot: "open the directory")
+        let directory = try destination.open(in: parent, toBe: "change")
+        try RemovalGuard(directory, destination, toBe: "change").requireRecord()
+        try destination.lockUnused(directory, in: parent, toBe: "change")
+        return directory
+    }
 }
 
 /// The work on one tree: which files there are, whose they are, and who may replace them.
 private struct Unpacking {
     let writer: TreeWriter
     var installed = InstalledPackages()
+    /// What was found out about two packages, each asked for once: relations may be many, and files too.
+    private var decisions: [Pair: Decision] = [:]
+
+    private struct Pair: Hashable {
+        var package: Int
+        var owner: Int
+    }
 
     init(writer: TreeWriter) {
         self.writer = writer
@@ -65,33 +94,45 @@ private struct Unpacking {
 
     mutating func unpack(_ archive: DebianArchive, from stream: ThreadedStream) throws {
         let package = archive.package
-        let previous = installed.previous(package)
+        let previous = installed.place(of: package).map { installed.all[$0] }
         if let previous, package.version < previous.package.version {
             throw RootFilesystemError(
                 cannot: "unpack", archive.path,
                 because: "\(previous.package.label) is there already, which is newer")
         }
-        let index = installed.add(package)
+        let index = try installed.add(package)
+        // Another release may say something else.
+        decisions = decisions.filter { $0.key.package != index && $0.key.owner != index }
         var obsolete = previous?.files ?? [:]
-        let tree = try TarTree(stream, name: archive.path)
+        let tree = try TarTree(stream, name: archive.path, budget: writer.budget)
         while let entry = try tree.next() {
-            guard !entry.path.isRoot, let slot = try place(of: entry, package) else {
-                if entry.path.isRoot { try writer.write(entry, from: tree) }
+            guard !entry.path.isRoot else {
+                try writer.write(entry, from: tree)
+                continue
+            }
+            let slot = try place(of: entry, package)
+            if slot.isReserved || entry.isLinkToRecord {
+                writer.leaveOut()
                 continue
             }
             obsolete[slot.key] = nil
-            switch try decide(entry, slot, package) {
+            switch try decide(entry, slot, index) {
             case .write:
                 try writer.write(entry, from: tree)
             case .keep:
+                try writer.budget.spendEntry(entry.path)
                 continue
             case .compare(let owner):
+                try writer.budget.spendEntry(entry.path)
                 guard try isIdentical(entry, slot, tree) else {
-                    throw conflict(entry, package, owner)
+                    throw conflict(entry, package, installed.all[owner].package)
                 }
                 continue
             }
-            if entry.kind != .directory { installed.give(entry.path, slot.key, to: index) }
+            if entry.kind != .directory {
+                try writer.budget.keep(entry.path.joined.bytes.count + 240, for: entry.path)
+                installed.give(entry.path, slot.key, to: index)
+            }
         }
         for (key, path) in obsolete { try removeObsolete(path, key, of: package) }
     }
@@ -99,19 +140,21 @@ private struct Unpacking {
     private enum Decision {
         case write, keep
         /// Only if it would change nothing.
-        case compare(owner: DebianPackage)
+        case compare(owner: Int)
     }
 
     /// Where an entry goes; makes sure a directory and something else do not meet there.
-    private func place(of entry: TreeEntry, _ package: DebianPackage) throws -> TreeWriter.Slot? {
+    private func place(of entry: TreeEntry, _ package: DebianPackage) throws -> TreeWriter.Slot {
         let slot = try writer.slot(for: entry.path)
+        if slot.isReserved { return slot }
         guard let existing = writer.status(of: slot) else { return slot }
         let isReplacedDirectory = entry.kind != .directory && existing.isDirectory
         let isReplacedFile =
             entry.kind == .directory && !existing.isDirectory
             && (try? writer.root.openDirectory(entry.path, cannot: "open")) == nil
         guard isReplacedDirectory || isReplacedFile else { return slot }
-        if isReplacedFile, let owner = installed.owner(of: slot.key),
+        if isReplacedFile,
+            let owner = installed.owner(of: slot.key).map({ installed.all[$0].package }),
             owner.isSamePackage(as: package) || package.mayReplaceFiles(of: owner)
         {
             return slot
@@ -124,15 +167,24 @@ private struct Unpacking {
     }
 
     /// dpkg's rules: deb-control(5), "Replaces", and Debian Policy 7.6.1.
-    private func decide(
-        _ entry: TreeEntry, _ slot: TreeWriter.Slot, _ package: DebianPackage
+    private mutating func decide(
+        _ entry: TreeEntry, _ slot: TreeWriter.Slot, _ index: Int
     ) throws -> Decision {
-        guard entry.kind != .directory, let owner = installed.owner(of: slot.key),
-            !owner.isSamePackage(as: package)
+        guard entry.kind != .directory, let owner = installed.owner(of: slot.key), owner != index
         else { return .write }
-        if package.mayReplaceFiles(of: owner) { return .write }
+        let pair = Pair(package: index, owner: owner)
+        if let known = decisions[pair] { return known }
+        let decision = decide(installed.all[index].package, installed.all[owner].package, owner)
+        decisions[pair] = decision
+        return decision
+    }
+
+    private func decide(
+        _ package: DebianPackage, _ other: DebianPackage, _ owner: Int
+    ) -> Decision {
+        if package.mayReplaceFiles(of: other) { return .write }
         // Replaced before it came: the file stays the other's.
-        if owner.mayReplaceFiles(of: package) { return .keep }
+        if other.mayReplaceFiles(of: package) { return .keep }
         return .compare(owner: owner)
     }
 
@@ -179,7 +231,9 @@ private struct Unpacking {
     private mutating func removeObsolete(
         _ path: EntryPath, _ key: TreeWriter.Slot.Key, of package: DebianPackage
     ) throws {
-        guard installed.owner(of: key)?.isSamePackage(as: package) == true else { return }
+        guard let owner = installed.owner(of: key), owner == installed.place(of: package) else {
+            return
+        }
         installed.drop(key)
         guard let slot = try writer.existingSlot(for: path) else { return }
         let result = slot.name.withCString { unlinkat(slot.parent.number, $0, 0) }

@@ -41,6 +41,7 @@ public struct Exporter {
             throw RootFilesystemError(
                 cannot: "export", source.label, because: "it is being made or removed")
         }
+        defer { flock(root.number, LOCK_UN) }
         let format = try Format(suffixOf: file)
         progress.begin("exporting \(source.label)")
         let output = try PartialFile(for: file)
@@ -56,7 +57,7 @@ public struct Exporter {
 
     private func open(_ source: Destination) throws -> Descriptor {
         let opened = Foundation.open(source.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        if opened < 0 && errno == ENOENT { throw RootFilesystemStore.standard().notFound(source) }
+        if opened < 0 && errno == ENOENT { throw source.notFound }
         return try Descriptor(opened, cannot: "export", source.label)
     }
 
@@ -64,15 +65,16 @@ public struct Exporter {
         _ source: Destination, _ compression: ArchiveWriter.Compression, asRoots: Bool,
         to output: PartialFile
     ) throws {
-        let total = progress.isBar ? DiskUsage.bytes(below: source.path) : 0
+        let total = progress.isBar ? try DiskUsage.bytes(below: source.path) : 0
         var done: Int64 = 0
         let writer = try ArchiveWriter(
             to: output.file, name: output.path, compression: compression,
             latest: try Self.latestTime())
+        let setID = SetIDBits()
         let reader = try TreeReader(path: source.path)
         while var entry = try reader.next() {
-            try Interruption.check()
             if asRoots { entry.attributes.giveToRoot() }
+            entry.attributes.mode = setID.permitted(entry.attributes.mode)
             try writer.write(entry, from: reader)
             done += entry.announcedBytes
             progress.advance(to: done, of: total)
@@ -94,6 +96,11 @@ public struct Exporter {
         ]
         arguments += blockCompression.options
         if asRoots { arguments.append("-all-root") }
+        if !SetIDBits().areKept { arguments += ["-action", "chmod(ug-s)@true"] }
+        // Of the top alone; the option takes all that follows, and complains of what is not there.
+        let record = RecordFile.directory.text
+        var status = stat()
+        if lstat("\(source.path)/\(record)", &status) == 0 { arguments += ["-e", record] }
         let printed = try tool.run(arguments, cannot: "export", source.label)
         // It makes an empty file of what it cannot read, and calls that success.
         let text = String(decoding: printed, as: UTF8.self)

@@ -8,30 +8,35 @@ final class PartialFile {
     /// Where it is now.
     let partialPath: String
     let file: Descriptor
+    private let parent: Descriptor
+    private let name: String
+    private let partialName: String
 
     init(for path: String) throws {
         self.path = path
-        let directory = (path as NSString).deletingLastPathComponent
-        let parent = directory.isEmpty ? "." : directory
-        PartialTree.sweep(parent)
-        let random = String(UInt32.random(in: 0...UInt32.max), radix: 16)
-        let pid = ProcessInfo.processInfo.processIdentifier
-        partialPath = "\(parent)/.\((path as NSString).lastPathComponent).partial-\(pid)-\(random)"
-        let flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC
-        file = try Descriptor(open(partialPath, flags, 0o666), cannot: "create", path)
-        guard PartialTree.lock(file, partialPath) else {
+        let (holder, name) = PathParts.split(path)
+        PartialName.sweep(holder)
+        parent = try Descriptor.open(
+            holder, O_RDONLY | O_DIRECTORY, cannot: "open the directory")
+        self.name = name
+        partialName = PartialName.new(for: name)
+        partialPath = "\(holder)/\(partialName)"
+        let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+        file = try Descriptor(
+            openat(parent.number, partialName, flags, 0o666), cannot: "create", path)
+        guard PartialName.lock(file, partialName, in: parent) else {
             throw RootFilesystemError(cannot: "lock", partialPath, errno: errno)
         }
     }
 
     deinit {
         // Gone already if it was committed.
-        unlink(partialPath)
+        unlinkat(parent.number, partialName, 0)
     }
 
     func commit() throws {
         try Interruption.check()
-        guard rename(partialPath, path) == 0 else {
+        guard renameat(parent.number, partialName, parent.number, name) == 0 else {
             throw RootFilesystemError(cannot: "create", path, errno: errno)
         }
     }

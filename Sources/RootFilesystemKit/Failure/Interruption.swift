@@ -15,6 +15,22 @@ public enum Interruption {
         if signal != 0 { throw Interrupted(signal: signal) }
     }
 
+    /// A line of standard input, without its end; empty at the end of it. Throws ``Interrupted`` where a signal
+    /// comes first.
+    public static func readLine() throws -> String {
+        var line: [UInt8] = []
+        while true {
+            try check()
+            var byte: UInt8 = 0
+            let count = read(STDIN_FILENO, &byte, 1)
+            if count < 0 && errno == EINTR { continue }
+            guard count == 1, byte != UInt8(ascii: "\n") else {
+                return String(decoding: line, as: UTF8.self)
+            }
+            line.append(byte)
+        }
+    }
+
     /// Ends the process by the signal that interrupted it, as if it had never been caught.
     public static func finish(_ interrupted: Interrupted) -> Never {
         nsrun_rootfs_die_of(interrupted.signal)

@@ -38,9 +38,9 @@ public struct RootFilesystemError: Error, Equatable, Sendable, CustomStringConve
     /// the program.
     public var description: String {
         // Names come from arguments and archives, and must not pose as something else on a terminal.
-        let line = "cannot \(operation) \(ByteString(object).text): \(cause)"
+        let line = "cannot \(operation) \(object.harmlessLine): \(cause)".harmless
         guard let remedy else { return line }
-        return line + "\n  " + remedy
+        return line + "\n  " + remedy.harmlessLine
     }
 
     private static func remedy(for code: Int32) -> String? {

@@ -1,3 +1,4 @@
+import CNamespace
 import CRootFilesystem
 import Glibc
 
@@ -5,11 +6,12 @@ import Glibc
 ///
 /// An owner the caller's user namespace has no id for, or may not give away, becomes the caller;
 /// an attribute the file system or the kernel refuses is left out. Both are counted, not errors: a
-/// rootfs is worth having without them.
+/// rootfs is worth having without them. Set-id bits are kept for nobody but real root, see ``SetIDBits``.
 struct AttributeWriter {
     /// How many extended attributes could not be kept.
     private(set) var lostAttributes = 0
     private let mayChangeOwner = geteuid() == 0
+    private let setID = SetIDBits()
 
     /// The order matters: changing the owner clears setuid and file capabilities, and a file without
     /// write permission takes no more `user.` attributes.
@@ -27,11 +29,20 @@ struct AttributeWriter {
             }
             if result != 0 { lostAttributes += 1 }
         }
-        if fchmod(file.number, wanted.mode & 0o7777) != 0 {
+        if fchmod(file.number, setID.permitted(wanted.mode)) != 0 {
             try tolerate([], "change the mode of", path())
         }
         var times = times(wanted)
         if futimens(file.number, &times) != 0 { try tolerate([], "set the time of", path()) }
+    }
+
+    /// Whether a file would not get the mode that it is to have.
+    func changesMode(of entry: TreeEntry) -> Bool {
+        switch entry.kind {
+        case .file, .hardLink:
+            setID.permitted(entry.attributes.mode) != entry.attributes.mode & 0o7777
+        case .directory, .symbolicLink, .fifo, .device: false
+        }
     }
 
     /// What can be set without opening: owner and time of a symbolic link or FIFO.

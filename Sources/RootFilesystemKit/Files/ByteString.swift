@@ -20,6 +20,14 @@ extension NamespaceKit.ByteString: Comparable {
     /// For messages.
     var printable: String { text }
 
+    /// The same without the middle of what is very long.
+    var abbreviated: String {
+        let most = 240
+        guard bytes.count > most else { return text }
+        let start = Self(Array(bytes.prefix(most / 2))).text
+        return start + "..." + Self(Array(bytes.suffix(most / 2))).text
+    }
+
     public static func < (left: Self, right: Self) -> Bool {
         left.bytes.lexicographicallyPrecedes(right.bytes)
     }

@@ -22,6 +22,30 @@ final class Descriptor: Sendable {
         try Descriptor(Glibc.open(path, flags | O_CLOEXEC), cannot: operation, path)
     }
 
+    /// Opens a directory in this one, without following a link; nil, with `errno` set, where that fails.
+    func openDirectory(_ name: ByteString) -> Descriptor? {
+        let opened = name.withCString {
+            openat(number, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        }
+        return opened < 0 ? nil : Descriptor(owning: opened)
+    }
+
+    private init(owning number: Int32) { self.number = number }
+
+    /// Whether two lead to one file.
+    func isSame(as other: Descriptor) -> Bool {
+        var (own, others) = (stat(), stat())
+        return fstat(number, &own) == 0 && fstat(other.number, &others) == 0
+            && FileIdentity(own) == FileIdentity(others)
+    }
+
+    /// Where on the host it is, without links; nil where that cannot be told. proc_pid_fd(5)
+    var place: String? {
+        readLink(AT_FDCWD, ByteString("/proc/self/fd/\(number)")).map {
+            String(decoding: $0.bytes, as: UTF8.self)
+        }
+    }
+
     /// `fstat(2)`
     func status(cannot operation: String, _ object: @autoclosure () -> String) throws -> stat {
         var status = stat()

@@ -9,6 +9,11 @@ public struct EntryPath: Hashable, Comparable, Sendable {
     /// The root of the tree.
     public static let root = EntryPath(joined: ByteString([]))
 
+    /// The longest path in bytes: a longer one no program can name in one call (PATH_MAX).
+    static let largestLength = 4095
+    /// The most names in a path. Real trees have some twenty; what is deeper is made to hurt.
+    static let largestDepth = 1000
+
     private init(joined: ByteString) {
         self.joined = joined
     }
@@ -22,13 +27,31 @@ public struct EntryPath: Hashable, Comparable, Sendable {
             if name.elementsEqual([UInt8(ascii: ".")]) { continue }
             guard !name.elementsEqual([UInt8(ascii: "."), UInt8(ascii: ".")]) else {
                 throw RootFilesystemError(
-                    cannot: "extract", raw.printable, because: "the path contains \"..\"",
+                    cannot: "extract", raw.abbreviated, because: "the path contains \"..\"",
                     remedy: "the archive tries to write outside its own tree: do not trust it")
             }
             if !bytes.isEmpty { bytes.append(UInt8(ascii: "/")) }
             bytes.append(contentsOf: name)
         }
         joined = ByteString(bytes)
+        try check(cannot: "extract")
+    }
+
+    /// Refuses a path that is too long or too deep.
+    func check(cannot operation: String) throws {
+        if joined.bytes.count > Self.largestLength {
+            throw RootFilesystemError(
+                cannot: operation, joined.abbreviated,
+                because: "the path has \(joined.bytes.count) bytes, more than the "
+                    + "\(Self.largestLength) that a program can name")
+        }
+        if depth > Self.largestDepth {
+            throw RootFilesystemError(
+                cannot: operation, joined.abbreviated,
+                because:
+                    "it lies \(depth) directories deep, and at most \(Self.largestDepth) are read"
+            )
+        }
     }
 
     /// For paths written in this program; `text` must be normal already.
@@ -50,6 +73,11 @@ public struct EntryPath: Hashable, Comparable, Sendable {
         return EntryPath(joined: ByteString(Array(joined.bytes[..<slash])))
     }
 
+    /// How many names there are.
+    var depth: Int {
+        isRoot ? 0 : joined.bytes.reduce(1) { $0 + ($1 == UInt8(ascii: "/") ? 1 : 0) }
+    }
+
     /// The names, outermost first.
     var names: [ByteString] {
         joined.bytes.split(separator: UInt8(ascii: "/")).map { ByteString(Array($0)) }
@@ -60,6 +88,13 @@ public struct EntryPath: Hashable, Comparable, Sendable {
         path.isRoot ? self : appending(path.joined)
     }
 
+    /// Whether the first name is that one.
+    func isWithin(_ name: ByteString) -> Bool {
+        joined.bytes.starts(with: name.bytes)
+            && (joined.bytes.count == name.bytes.count
+                || joined.bytes[name.bytes.count] == UInt8(ascii: "/"))
+    }
+
     func appending(_ name: ByteString) -> EntryPath {
         isRoot
             ? EntryPath(joined: name)
@@ -67,7 +102,7 @@ public struct EntryPath: Hashable, Comparable, Sendable {
     }
 
     /// For messages.
-    var printable: String { isRoot ? "/" : joined.printable }
+    var printable: String { isRoot ? "/" : joined.abbreviated }
 
     public static func < (left: EntryPath, right: EntryPath) -> Bool { left.joined < right.joined }
 

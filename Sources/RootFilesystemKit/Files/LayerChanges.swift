@@ -31,6 +31,7 @@ extension TreeWriter {
     /// Carries out a whiteout: what earlier layers have at `path` goes, what this one has made stays.
     /// A whiteout of nothing is none.
     func whiteOut(_ path: EntryPath) throws {
+        try budget.spendEntry(path)
         guard let parent = try existingDirectory(path.parent) else { return }
         defer { forgetParents() }
         try prune(parent, path.name, path)
@@ -38,6 +39,7 @@ extension TreeWriter {
 
     /// Carries out an opaque whiteout: the same for everything in the directory `path`.
     func makeOpaque(_ path: EntryPath) throws {
+        try budget.spendEntry(path)
         guard let directory = try existingDirectory(path) else { return }
         defer { forgetParents() }
         for name in try listNames(directory, path.printable) {
@@ -52,31 +54,57 @@ extension TreeWriter {
     }
 
     /// Removes `name` in `parent` and what is below it, but nothing this layer has made. Never
-    /// follows a symbolic link.
+    /// follows a symbolic link. Each look at an entry is paid for: one layer may name a directory any number of
+    /// times, and what it has made itself is looked at each time.
     private func prune(_ parent: Descriptor, _ name: ByteString, _ path: EntryPath) throws {
-        try Interruption.check()
-        let inode = try parent.status(cannot: "examine", path.printable).st_ino
-        let kept = layer?.contains(Slot.Key(directory: inode, name: name)) ?? false
-        let opened = name.withCString {
-            openat(parent.number, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-        }
-        if opened < 0 {
-            if errno == ENOENT || kept { return }
-            guard name.withCString({ unlinkat(parent.number, $0, 0) }) == 0 else {
-                throw RootFilesystemError(cannot: "remove", path.printable, errno: errno)
+        guard let top = try enterOrRemove(name, in: parent, path) else { return }
+        let descent = try DirectoryDescent(top, path: path.printable)
+        var pending = [(name: name, names: try listNames(top, path.printable))]
+        while let level = pending.indices.last {
+            if let child = pending[level].names.popLast() {
+                if let directory = try enterOrRemove(child, in: descent.current, path) {
+                    try descent.enter(directory)
+                    pending.append((child, try listNames(directory, path.printable)))
+                }
+                continue
             }
-            return
+            let done = pending.removeLast()
+            if level > 0 { try descent.leave() }
+            try removeEmpty(done.name, in: level > 0 ? descent.current : parent, path)
         }
-        let directory = try Descriptor(opened, cannot: "open the directory", path.printable)
-        for child in try listNames(directory, path.printable) {
-            try prune(directory, child, path.appending(child))
+    }
+
+    /// The directory of that name, opened; anything else is removed, unless this layer has made it.
+    private func enterOrRemove(
+        _ name: ByteString, in parent: Descriptor, _ path: EntryPath
+    ) throws -> Descriptor? {
+        try Interruption.check()
+        try budget.spendEntry(path)
+        if let directory = parent.openDirectory(name) { return directory }
+        if errno == ENOENT { return nil }
+        if try isOfThisLayer(name, in: parent, path) { return nil }
+        guard name.withCString({ unlinkat(parent.number, $0, 0) }) == 0 else {
+            throw RootFilesystemError(cannot: "remove", path.printable, errno: errno)
         }
-        if kept { return }
+        return nil
+    }
+
+    private func removeEmpty(
+        _ name: ByteString, in parent: Descriptor, _ path: EntryPath
+    ) throws {
+        if try isOfThisLayer(name, in: parent, path) { return }
         // ENOTEMPTY: something below belongs to this layer.
         if name.withCString({ unlinkat(parent.number, $0, AT_REMOVEDIR) }) != 0, errno != ENOTEMPTY
         {
             throw RootFilesystemError(cannot: "remove the directory", path.printable, errno: errno)
         }
+    }
+
+    private func isOfThisLayer(
+        _ name: ByteString, in parent: Descriptor, _ path: EntryPath
+    ) throws -> Bool {
+        let inode = try parent.status(cannot: "examine", path.printable).st_ino
+        return layer?.contains(Slot.Key(directory: inode, name: name)) ?? false
     }
 }
 

@@ -45,16 +45,16 @@ final class RootDirectory {
             open(entry, O_RDONLY | O_DIRECTORY), cannot: operation, "\(path)/\(entry.printable)")
     }
 
-    /// The path walk of `path_resolution(7)`, with the descriptors so far as the way back for "..".
+    /// The path walk of `path_resolution(7)`, which never goes above the root.
     private func walk(_ entry: EntryPath, _ flags: Int32) -> Int32 {
-        var ancestors: [Descriptor] = []
-        var current: Int32 { ancestors.last?.number ?? descriptor.number }
+        guard var descent = beginning() else { return -1 }
+        var current: Int32 { descent.current.number }
         var pending = Array(entry.names.reversed())
         var linksLeft = 40
         while let name = pending.popLast() {
             if name == ByteString(".") { continue }
             if name == ByteString("..") {
-                _ = ancestors.popLast()
+                if descent.depth > 0, (try? descent.leave()) == nil { return failing(ESTALE) }
                 continue
             }
             let step = name.withCString {
@@ -67,11 +67,14 @@ final class RootDirectory {
                 linksLeft -= 1
                 guard linksLeft > 0 else { return failing(ELOOP) }
                 guard let target = readLink(found.number, ByteString("")) else { return -1 }
-                if target.bytes.first == UInt8(ascii: "/") { ancestors = [] }
+                if target.bytes.first == UInt8(ascii: "/") {
+                    guard let again = beginning() else { return -1 }
+                    descent = again
+                }
                 pending += target.bytes.split(separator: UInt8(ascii: "/")).reversed()
                     .map { ByteString(Array($0)) }
             } else if status.isDirectory {
-                ancestors.append(found)
+                guard (try? descent.enter(found)) != nil else { return -1 }
             } else if pending.isEmpty {
                 return name.withCString { openat(current, $0, flags | O_NOFOLLOW) }
             } else {
@@ -79,6 +82,10 @@ final class RootDirectory {
             }
         }
         return openat(current, ".", flags)
+    }
+
+    private func beginning() -> DirectoryDescent? {
+        try? DirectoryDescent(descriptor, path: path, flags: nsrun_rootfs_o_path)
     }
 
     private func failing(_ code: Int32) -> Int32 {

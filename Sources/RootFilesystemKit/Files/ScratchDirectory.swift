@@ -1,3 +1,4 @@
+import CRootFilesystem
 import Foundation
 
 /// A directory for temporary files, below `$TMPDIR` or /tmp, that goes away with its last user. `mkdtemp(3)`
@@ -16,5 +17,12 @@ final class ScratchDirectory {
         path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    deinit { try? SubordinateRemoval.removeAll(path) }
+    deinit {
+        let (holder, name) = PathParts.split(path)
+        guard
+            let parent = try? Descriptor.open(
+                holder, nsrun_rootfs_o_path | O_DIRECTORY, cannot: "open")
+        else { return }
+        try? SubordinateRemoval.removeAll(name, in: parent, path)
+    }
 }

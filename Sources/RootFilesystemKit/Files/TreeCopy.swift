@@ -6,13 +6,13 @@ import Glibc
 enum TreeCopy {
     static func link(_ source: String, to writer: TreeWriter) throws {
         let original = try RootDirectory(opening: source)
-        let reader = try TreeReader(path: source)
+        let reader = try TreeReader(original.descriptor, path: source)
         while let entry = try reader.next() {
-            guard entry.kind != .directory else {
+            // What has bits that are not kept is another file.
+            guard entry.kind != .directory, !writer.attributes.changesMode(of: entry) else {
                 try writer.write(entry, from: reader)
                 continue
             }
-            try Interruption.check()
             let slot = try writer.slot(for: entry.path)
             let parent = try original.openDirectory(entry.path.parent, cannot: "open the directory")
             let result = slot.name.withCString {

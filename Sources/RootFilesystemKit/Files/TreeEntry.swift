@@ -17,6 +17,15 @@ struct TreeEntry {
     var attributes: FileAttributes
     /// How many bytes of contents, without holes, the source says will follow.
     var announcedBytes: Int64 = 0
+
+    /// A second name for what would be a record of nsrun-rootfs.
+    var isLinkToRecord: Bool {
+        if case .hardLink(let target) = kind {
+            target.isWithin(RecordFile.directory)
+        } else {
+            false
+        }
+    }
 }
 
 /// What `stat(2)` and `listxattr(2)` say of a file, besides its type and contents.

@@ -2,50 +2,62 @@ import CRootFilesystem
 import Glibc
 
 /// Reads a directory as a tree: names sorted by their bytes, symbolic links never followed, other
-/// file systems mounted in it not entered (their mount points come as empty directories).
+/// file systems mounted in it not entered (their mount points come as empty directories). What nsrun-rootfs
+/// keeps in a root about it, see ``RecordFile``, is no part of it.
 final class TreeReader: SparseSource {
     private let path: String
-    private var open: [(directory: Descriptor, path: EntryPath, names: [ByteString])] = []
-    private var device: dev_t = 0
-    private var root: Descriptor?
-    private var firstNames: [Inode: EntryPath] = [:]
+    private let root: Descriptor
+    private let descent: DirectoryDescent
+    /// The directories that are being read, the outermost first, and what is still to come of each.
+    private var pending: [(path: EntryPath, names: [ByteString])] = []
+    private var isAtStart = true
+    private let device: dev_t
+    private var firstNames: [FileIdentity: EntryPath] = [:]
     private var contents: FileContents?
     private let buffer = BlockBuffer(size: 256 << 10)
+    private let extendedAttributes = ExtendedAttributeReader()
 
-    private struct Inode: Hashable {
-        var device: dev_t
-        var number: ino_t
+    convenience init(path: String) throws {
+        let flags = O_RDONLY | O_DIRECTORY
+        try self.init(
+            Descriptor.open(path, flags, cannot: "open the directory"), path: path)
     }
 
-    init(path: String) throws {
+    /// Of a directory that is open already; `path` is for messages.
+    init(_ root: Descriptor, path: String) throws {
         self.path = path
-        root = try Descriptor.open(path, O_RDONLY | O_DIRECTORY, cannot: "open the directory")
+        self.root = root
+        descent = try DirectoryDescent(root, path: path)
+        device = descent.identity.device
     }
 
     func next() throws -> TreeEntry? {
+        try Interruption.check()
         contents = nil
-        if let root {
-            self.root = nil
+        if isAtStart {
+            isAtStart = false
             let status = try root.status(cannot: "examine", path)
-            device = status.st_dev
-            open.append((root, .root, try listNames(root, path).reversed()))
+            let names = try listNames(root, path).filter { $0 != RecordFile.directory }
+            pending.append((.root, names.reversed()))
             return TreeEntry(
                 path: .root, kind: .directory, attributes: attributes(status, root.number))
         }
-        while !open.isEmpty {
-            let top = open.count - 1
-            guard let name = open[top].names.popLast() else {
-                open.removeLast()
+        while let level = pending.indices.last {
+            guard let name = pending[level].names.popLast() else {
+                pending.removeLast()
+                if level > 0 { try descent.leave() }
                 continue
             }
-            let path = open[top].path.appending(name)
-            if let entry = try read(name, in: open[top].directory, path) { return entry }
+            let path = pending[level].path.appending(name)
+            try path.check(cannot: "read")
+            if let entry = try read(name, in: descent.current, path) { return entry }
         }
         return nil
     }
 
     func nextBlock() throws -> FileBlock? {
-        try contents?.next()
+        try Interruption.check()
+        return try contents?.next()
     }
 
     /// Nil for a socket, which means nothing without the process behind it.
@@ -58,7 +70,7 @@ final class TreeReader: SparseSource {
         else { throw RootFilesystemError(cannot: "examine", full, errno: errno) }
         var entry = TreeEntry(path: path, kind: .device, attributes: attributes(status, nil))
         if !status.isDirectory && status.st_nlink > 1 {
-            let inode = Inode(device: status.st_dev, number: status.st_ino)
+            let inode = FileIdentity(status)
             if let first = firstNames[inode] {
                 entry.kind = .hardLink(to: first)
                 return entry
@@ -71,7 +83,8 @@ final class TreeReader: SparseSource {
             guard status.st_dev == device else { break }
             let directory = try openFile(name, in: parent, O_RDONLY | O_DIRECTORY, full)
             entry.attributes = attributes(status, directory.number)
-            open.append((directory, path, try listNames(directory, full).reversed()))
+            pending.append((path, try listNames(directory, full).reversed()))
+            try descent.enter(directory)
         case S_IFREG:
             let file = try openFile(name, in: parent, O_RDONLY, full)
             let contents = FileContents(
@@ -111,7 +124,7 @@ final class TreeReader: SparseSource {
         FileAttributes(
             mode: status.st_mode & 0o7777, owner: status.st_uid, group: status.st_gid,
             modified: (status.st_mtim.tv_sec, status.st_mtim.tv_nsec),
-            extended: descriptor.map(extendedAttributes) ?? [])
+            extended: descriptor.map { extendedAttributes.read($0) } ?? [])
     }
 }
 
@@ -164,27 +177,4 @@ private final class FileContents {
         let end = nsrun_rootfs_next_hole(file.number, start)
         return start < size ? Int64(start)..<(end < 0 ? size : min(size, Int64(end))) : nil
     }
-}
-
-/// The extended attributes of an open file, sorted by name; none where the file system has none.
-private func extendedAttributes(_ file: Int32) -> [ExtendedAttribute] {
-    var names = [UInt8](repeating: 0, count: 4096)
-    var length = names.withUnsafeMutableBytes { listNames(file, $0) }
-    if length < 0 && errno == ERANGE {
-        names = [UInt8](repeating: 0, count: 65536)
-        length = names.withUnsafeMutableBytes { listNames(file, $0) }
-    }
-    guard length > 0 else { return [] }
-    return names[..<length].split(separator: 0).map { ByteString(Array($0)) }.sorted().compactMap {
-        name in
-        var value = [UInt8](repeating: 0, count: 65536)
-        let size = name.withCString { cName in
-            value.withUnsafeMutableBytes { fgetxattr(file, cName, $0.baseAddress, $0.count) }
-        }
-        return size < 0 ? nil : ExtendedAttribute(name: name, value: Array(value[..<size]))
-    }
-}
-
-private func listNames(_ file: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
-    flistxattr(file, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
 }

@@ -1,50 +1,58 @@
+import CNamespace
+import CRootFilesystem
 import Glibc
 
-/// Removes a tree whatever its permissions, without following a link or entering another file
-/// system. Not interruptible: it is also how an interrupted run cleans up.
+/// Removes a tree whatever its permissions and depth, without following a link or entering what is mounted in it.
 enum TreeRemoval {
-    /// Removes the directory `path` and everything in it; what does not exist is removed already.
+    /// Whether a signal ends it. Not where it is how an interrupted run cleans up.
+    enum Patience { case endsBySignal, cleansUp }
+
+    /// Removes what `path` names and everything in it; what does not exist is removed already.
     static func remove(_ path: String) throws {
-        try remove(ByteString(path), in: AT_FDCWD, device: nil, path)
+        let (holder, name) = PathParts.split(path)
+        let opened = open(holder, nsrun_rootfs_o_path | O_DIRECTORY | O_CLOEXEC)
+        if opened < 0 && errno == ENOENT { return }
+        try remove(ByteString(name), in: Descriptor(opened, cannot: "remove", path), path)
     }
 
-    private static func remove(
-        _ name: ByteString, in parent: Int32, device: dev_t?, _ path: String
+    /// The same for a name in an open directory; only the very directory that is open as `expected`, if that is
+    /// given. `path` is for messages.
+    static func remove(
+        _ name: ByteString, in parent: Descriptor, _ path: String, expected: Descriptor? = nil,
+        _ patience: Patience = .cleansUp
     ) throws {
-        if name.withCString({ unlinkat(parent, $0, 0) }) == 0 || errno == ENOENT { return }
-        guard errno == EISDIR else { throw failure(path) }
-        let directory = try open(name, in: parent, path)
-        let status = try directory.status(cannot: "examine", path)
-        if let device, device != status.st_dev {
+        var culprit = [CChar](repeating: 0, count: Int(PATH_MAX) + Int(NAME_MAX) + 2)
+        let stop = patience == .endsBySignal ? nsrun_rootfs_pending() : nil
+        let result = name.withCString {
+            nsrun_remove_at(
+                parent.number, $0, expected?.number ?? -1, stop, &culprit, culprit.count)
+        }
+        guard result < 0 else { return }
+        if result == -EINTR { try Interruption.check() }
+        let place = ByteString(cString: culprit).printable
+        if result == -EXDEV || result == -EBUSY {
             throw RootFilesystemError(
-                cannot: "remove", path, because: "another file system is mounted there",
-                remedy: "unmount it first")
+                cannot: "remove", place.isEmpty ? path : place,
+                because: "something is mounted there", remedy: "unmount it first")
         }
-        // Only an owner who took away their own permission needs this; root does not.
-        if status.st_mode & 0o700 != 0o700 { _ = fchmod(directory.number, 0o700) }
-        for child in try listNames(directory, path) {
-            try remove(
-                child, in: directory.number, device: status.st_dev, "\(path)/\(child.printable)")
-        }
-        guard name.withCString({ unlinkat(parent, $0, AT_REMOVEDIR) }) == 0 || errno == ENOENT
-        else {
-            throw failure(path)
-        }
+        throw RootFilesystemError(
+            cannot: "remove", place.isEmpty ? path : place, errno: -result)
     }
+}
 
-    private static func open(
-        _ name: ByteString, in parent: Int32, _ path: String
-    ) throws -> Descriptor {
-        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
-        var opened = name.withCString { openat(parent, $0, flags) }
-        if opened < 0 && errno == EACCES {
-            _ = name.withCString { fchmodat(parent, $0, 0o700, 0) }
-            opened = name.withCString { openat(parent, $0, flags) }
+/// A path as text, in two.
+enum PathParts {
+    /// The directory that holds it, and its name there. Slashes at the end mean nothing.
+    static func split(_ path: String) -> (holder: String, name: String) {
+        var bytes = Array(path.utf8)[...]
+        let slash = UInt8(ascii: "/")
+        while bytes.count > 1, bytes.last == slash { bytes = bytes.dropLast() }
+        guard let last = bytes.lastIndex(of: slash) else {
+            return (".", String(decoding: bytes, as: UTF8.self))
         }
-        return try Descriptor(opened, cannot: "remove", path)
-    }
-
-    private static func failure(_ path: String) -> RootFilesystemError {
-        RootFilesystemError(cannot: "remove", path, errno: errno)
+        let name = String(decoding: bytes[(last + 1)...], as: UTF8.self)
+        var holder = bytes[..<last]
+        while holder.last == slash { holder = holder.dropLast() }
+        return (holder.isEmpty ? "/" : String(decoding: holder, as: UTF8.self), name)
     }
 }

@@ -6,6 +6,8 @@ import Glibc
 /// cannot lie outside it; the entry itself is always made anew (`O_EXCL`, `mkdirat(2)`, …), never
 /// written through whatever had its name. What directories are to look like is kept until
 /// ``finish()``, so that unwritable ones do not stand in the way of what goes into them.
+///
+/// What would lie where nsrun-rootfs keeps its own records of a root is left out, whichever way it comes there.
 final class TreeWriter {
     let root: RootDirectory
     let budget: ExtractionBudget
@@ -15,13 +17,18 @@ final class TreeWriter {
     var attributes = AttributeWriter()
     /// What the layer being applied has made so far; nil when the tree is not made of layers.
     var layer: Set<Slot.Key>?
+    /// How many entries were left out that pose as records of nsrun-rootfs.
+    private(set) var falseRecords = 0
 
+    private let rootIdentity: FileIdentity?
     private var directories: [EntryPath: FileAttributes] = [:]
-    private var lastParent: (path: EntryPath, descriptor: Descriptor, inode: ino_t)?
+    private var lastParent: (path: EntryPath, descriptor: Descriptor, identity: FileIdentity)?
 
     init(root: RootDirectory, budget: ExtractionBudget) {
         self.root = root
         self.budget = budget
+        let status = try? root.descriptor.status(cannot: "examine", root.path)
+        rootIdentity = status.map { FileIdentity($0) }
     }
 
     /// A place in the tree: an opened directory and a name in it.
@@ -34,6 +41,8 @@ final class TreeWriter {
 
         var parent: Descriptor
         var key: Key
+        /// It is, or lies in, the place of nsrun-rootfs's own records.
+        var isReserved = false
         var name: ByteString { key.name }
     }
 
@@ -50,10 +59,14 @@ final class TreeWriter {
             guard entry.kind == .directory else {
                 throw refusal(entry.path, "it is the root itself")
             }
-            directories[.root] = entry.attributes
+            try remember(entry)
             return
         }
         let slot = try slot(for: entry.path)
+        if slot.isReserved || entry.isLinkToRecord {
+            leaveOut()
+            return
+        }
         switch entry.kind {
         case .directory:
             try makeDirectory(entry, slot)
@@ -79,31 +92,87 @@ final class TreeWriter {
             placeholder.attributes.mode &= 0o777
             try makeFile(placeholder, slot, size: 0, from: nil as EmptySource?)
         }
-        layer?.insert(slot.key)
+        try noteInLayer(slot)
     }
+
+    /// Notes that something was left out because it poses as a record of nsrun-rootfs.
+    func leaveOut() { falseRecords += 1 }
 
     /// Opens the parent of `path`, making the directories that lead to it where they are missing.
     func slot(for path: EntryPath) throws -> Slot {
-        if let slot = try existingSlot(for: path) { return slot }
-        let parent = path.parent
-        let missing = try slot(for: parent)
-        let made = parent.name.withCString { mkdirat(missing.parent.number, $0, 0o755) }
-        guard made == 0 else {
-            throw errno == EEXIST
-                ? refusal(path, "it lies beyond a symbolic link that leads nowhere")
-                : RootFilesystemError(
-                    cannot: "create the directory", parent.printable, errno: errno)
+        // What is missing, the innermost first, and in what of it that is there.
+        var missing = [path]
+        while true {
+            if let slot = try existingSlot(for: missing[missing.count - 1]) {
+                return try makeDirectories(missing, from: slot)
+            }
+            missing.append(missing[missing.count - 1].parent)
         }
-        layer?.insert(missing.key)
-        return try slot(for: path)
+    }
+
+    /// Makes all but the first of `paths`, which are each other's parents, the last of them at `slot`; gives the
+    /// place of the first.
+    private func makeDirectories(_ paths: [EntryPath], from slot: Slot) throws -> Slot {
+        var slot = slot
+        for (index, path) in paths.enumerated().dropFirst().reversed() {
+            if slot.isReserved { return slot }
+            try Interruption.check()
+            try budget.spendEntry(path)
+            let made = slot.name.withCString { mkdirat(slot.parent.number, $0, 0o755) }
+            guard made == 0 else {
+                throw errno == EEXIST
+                    ? refusal(paths[0], "it lies beyond a symbolic link that leads nowhere")
+                    : RootFilesystemError(
+                        cannot: "create the directory", path.printable, errno: errno)
+            }
+            try noteInLayer(slot)
+            guard let directory = slot.parent.openDirectory(slot.name) else {
+                throw RootFilesystemError(
+                    cannot: "open the directory", path.printable, errno: errno)
+            }
+            // Whatever the umask says.
+            fchmod(directory.number, 0o755)
+            slot = try self.slot(paths[index - 1].name, in: directory, path)
+        }
+        return slot
+    }
+
+    private func slot(
+        _ name: ByteString, in parent: Descriptor, _ path: EntryPath
+    ) throws -> Slot {
+        let identity = FileIdentity(try parent.status(cannot: "examine", path.printable))
+        lastParent = (path, parent, identity)
+        return slot(name, in: parent, identity)
+    }
+
+    private func slot(
+        _ name: ByteString, in parent: Descriptor, _ identity: FileIdentity
+    ) -> Slot {
+        Slot(
+            parent: parent, key: Slot.Key(directory: identity.number, name: name),
+            isReserved: name == RecordFile.directory && identity == rootIdentity)
+    }
+
+    private func noteInLayer(_ slot: Slot) throws {
+        guard layer != nil else { return }
+        try budget.keep(slot.name.bytes.count + 96, for: .root)
+        layer?.insert(slot.key)
+    }
+
+    /// What a directory is to look like at the end.
+    private func remember(_ entry: TreeEntry) throws {
+        let attributes = entry.attributes.extended.reduce(0) {
+            $0 + $1.name.bytes.count + $1.value.count + 96
+        }
+        try budget.keep(entry.path.joined.bytes.count + attributes + 160, for: entry.path)
+        directories[entry.path] = entry.attributes
     }
 
     /// The same where the parent is there already; nil where it is not.
     func existingSlot(for path: EntryPath) throws -> Slot? {
         let parent = path.parent
         if let lastParent, lastParent.path == parent {
-            let key = Slot.Key(directory: lastParent.inode, name: path.name)
-            return Slot(parent: lastParent.descriptor, key: key)
+            return slot(path.name, in: lastParent.descriptor, lastParent.identity)
         }
         let opened = root.open(parent, O_RDONLY | O_DIRECTORY)
         if opened < 0 && errno == ENOENT { return nil }
@@ -111,9 +180,7 @@ final class TreeWriter {
             throw refusal(path, "\(parent.printable) is not a directory")
         }
         let descriptor = try Descriptor(opened, cannot: "open the directory", parent.printable)
-        let inode = try descriptor.status(cannot: "examine", parent.printable).st_ino
-        lastParent = (parent, descriptor, inode)
-        return Slot(parent: descriptor, key: Slot.Key(directory: inode, name: path.name))
+        return try slot(path.name, in: descriptor, parent)
     }
 
     /// What is at a place, without following a symbolic link; nil if there is nothing.
@@ -129,21 +196,16 @@ final class TreeWriter {
     func finish() throws {
         lastParent = nil
         for (path, wanted) in directories.sorted(by: { $0.key > $1.key }) {
+            try Interruption.check()
             guard !path.isRoot else {
                 try attributes.apply(wanted, to: root.descriptor, path)
                 continue
             }
             // What was a directory may have become something else since, by a later layer.
             let parent = root.open(path.parent, O_RDONLY | O_DIRECTORY)
-            guard let holder = try? Descriptor(parent, cannot: "open", path.printable) else {
-                continue
-            }
-            let opened = path.name.withCString {
-                openat(holder.number, $0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-            }
-            guard let directory = try? Descriptor(opened, cannot: "open", path.printable) else {
-                continue
-            }
+            guard let holder = try? Descriptor(parent, cannot: "open", path.printable),
+                let directory = holder.openDirectory(path.name)
+            else { continue }
             try attributes.apply(wanted, to: directory, path)
         }
         directories = [:]
@@ -171,7 +233,7 @@ final class TreeWriter {
                 return try makeDirectory(entry, slot)
             }
         }
-        directories[entry.path] = entry.attributes
+        try remember(entry)
     }
 
     private func leadsToDirectory(_ path: EntryPath) -> Bool {
@@ -181,7 +243,8 @@ final class TreeWriter {
     private func makeFile(
         _ entry: TreeEntry, _ slot: Slot, size: Int64, from source: (some EntrySource)?
     ) throws {
-        try budget.declare(entry.announcedBytes, for: entry.path)
+        try budget.spendSize(size, data: entry.announcedBytes, on: entry.path)
+        var counted = size
         var opened: Int32 = -1
         try making(entry.path, slot) { name in
             let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
@@ -192,14 +255,25 @@ final class TreeWriter {
         var end: Int64 = 0
         while let block = try source?.nextBlock() {
             try Interruption.check()
+            end = try blockEnd(block, in: entry.path)
+            // More than was said.
+            if end > counted { try budget.spendSize(end - counted, data: 0, on: entry.path) }
+            counted = max(counted, end)
             try budget.spend(block.bytes.count, on: entry.path)
             try write(block, to: file, entry.path)
-            end = block.offset + Int64(block.bytes.count)
         }
         if end < size, ftruncate(file.number, off_t(size)) != 0 {
             throw RootFilesystemError(cannot: "extend", entry.path.printable, errno: errno)
         }
         try attributes.apply(entry.attributes, to: file, entry.path)
+    }
+
+    private func blockEnd(_ block: FileBlock, in path: EntryPath) throws -> Int64 {
+        let (end, overflow) = block.offset.addingReportingOverflow(Int64(block.bytes.count))
+        guard !overflow, block.offset >= 0 else {
+            throw refusal(path, "its contents lie where no file can have them")
+        }
+        return end
     }
 
     private func write(_ block: FileBlock, to file: Descriptor, _ path: EntryPath) throws {

@@ -25,7 +25,14 @@ struct ContainerImage {
         } else {
             (layers, record) = try Self.readDockerArchive(parts)
         }
+        guard layers.count <= Self.mostLayers else {
+            throw parts.failure(
+                "it has \(layers.count) layers, and an image has at most \(Self.mostLayers)")
+        }
     }
+
+    /// More than container engines can run; each may be the same one again.
+    private static let mostLayers = 500
 
     /// Applies one layer. `progress` hears how many of how many bytes have been read.
     func apply(
@@ -37,13 +44,14 @@ struct ContainerImage {
             file, name: parts.label(layer.path), expected: layer.digest,
             progress: { progress($0, size) })
         let tree = try TarTree(
-            stream, name: parts.label(layer.path), requiresEnd: layer.digest == nil)
+            stream, name: parts.label(layer.path), requiresEnd: layer.digest == nil,
+            budget: writer.budget)
         writer.beginLayer()
         while let entry = try tree.next() {
             switch try Whiteout(of: entry.path) {
             case .hides(let path): try writer.whiteOut(path)
             case .opaque(let path): try writer.makeOpaque(path)
-            case .bookkeeping: continue
+            case .bookkeeping: try writer.budget.spendEntry(entry.path)
             case nil: try writer.write(entry, from: tree)
             }
         }

@@ -17,33 +17,31 @@ public struct Importer {
     public func importRoot(
         _ source: String, to destination: Destination, check: () throws -> Void = {}
     ) throws {
-        let form = try SourceForm(of: source)
+        let form = try SourceForm(of: source, maximum: maximumSize)
         progress.begin("importing \(source)")
-        let tree = try PartialTree(for: destination)
+        let tree = try PartialTree(for: destination) { [progress] in progress.note($0) }
         let budget = ExtractionBudget(maximum: maximumSize, directory: tree.lock)
         let writer = TreeWriter(root: tree.root, budget: budget)
         var image = ImageRecord()
         switch form {
         case .directory:
             try refuseOverlap(source, destination)
-            // Of one that was imported itself.
-            if let text = try? String(contentsOfFile: source + ".image", encoding: .utf8) {
-                image = ImageRecord(decoding: text)
-            }
-            try writer.writeAll(from: TreeReader(path: source))
+            let flags = O_RDONLY | O_DIRECTORY
+            let directory = try Descriptor.open(source, flags, cannot: "open the directory")
+            image = recorded(of: directory)
+            try writer.writeAll(from: TreeReader(directory, path: source))
         case .tar:
             let stream = try ThreadedStream.decompressing(opening: source, progress: report(source))
-            try writer.writeAll(from: TarTree(stream, name: source))
+            try writer.writeAll(from: TarTree(stream, name: source, budget: budget))
         case .imageLayout:
             image = try apply(try RootDirectory(opening: source), to: writer)
         case .imageArchive:
             // Its parts come in any order, so all of them are unpacked first, beside the destination.
             let parts = try PartialTree(for: destination)
-            let unpacker = TreeWriter(
-                root: parts.root,
-                budget: ExtractionBudget(maximum: maximumSize, directory: parts.lock))
+            let partsBudget = ExtractionBudget(maximum: maximumSize, directory: parts.lock)
+            let unpacker = TreeWriter(root: parts.root, budget: partsBudget)
             let stream = try ThreadedStream.decompressing(opening: source, progress: report(source))
-            try unpacker.writeAll(from: TarTree(stream, name: source))
+            try unpacker.writeAll(from: TarTree(stream, name: source, budget: partsBudget))
             try unpacker.finish()
             image = try apply(RootDirectory(path: source, descriptor: parts.lock), to: writer)
         case .squashfs:
@@ -52,12 +50,20 @@ public struct Importer {
         try writer.finish()
         noteLosses(writer)
         let facts = TreeFacts(of: tree.root)
-        image.origin = source.hasPrefix("/") ? source : absolute(source)
+        image.origin = absolute(source)
         image.suite = image.suite ?? facts.suite
         image.architecture = facts.architecture ?? image.architecture
         try check()
         try tree.commit(image)
         progress.end()
+    }
+
+    /// What is known of a directory that was imported itself.
+    private func recorded(of directory: Descriptor) -> ImageRecord {
+        guard let place = directory.place,
+            let root = try? Destination(place, store: .standard())
+        else { return ImageRecord() }
+        return root.image { [progress] in progress.note($0) }
     }
 
     private func apply(_ parts: RootDirectory, to writer: TreeWriter) throws -> ImageRecord {
@@ -80,6 +86,7 @@ public struct Importer {
     private func noteLosses(_ writer: TreeWriter) {
         let lost = writer.attributes.lostAttributes
         if lost > 0 { progress.note("\(lost) extended attributes could not be kept") }
+        if writer.falseRecords > 0 { progress.note(PartialTree.falseRecord) }
     }
 
     /// A directory copied into itself would never end.
@@ -94,6 +101,6 @@ public struct Importer {
     }
 
     private func absolute(_ path: String) -> String {
-        FileManager.default.currentDirectoryPath + "/" + path
+        path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
     }
 }

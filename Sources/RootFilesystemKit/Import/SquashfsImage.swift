@@ -7,8 +7,7 @@ struct SquashfsImage {
     /// Unpacks into `tree`, after adding up what the image says it contains, and puts placeholders
     /// where devices were.
     func extract(to tree: PartialTree, budget: ExtractionBudget) throws {
-        let listing = try listContents()
-        try declare(listing, budget)
+        let sticky = try listContents(budget)
         var tool = ExternalTool(
             name: "unsquashfs", package: "squashfs-tools", inherited: [tree.lock])
         var arguments = ["-no-progress", "-quiet", "-force", "-dest", tree.path, path]
@@ -19,53 +18,43 @@ struct SquashfsImage {
         }
         try tool.run(arguments, cannot: "import", path)
         try replaceDevices(tree)
-        if geteuid() != 0 { try restoreSpecialModes(tree, listing) }
+        if geteuid() != 0 { try restoreStickyBits(tree, sticky) }
+        try SetIDBits().remove(from: tree.root, tree.path)
     }
 
-    /// A line an entry: mode, owner, size, date, time, name.
-    private func listContents() throws -> [Line] {
+    /// Adds up what the image says it contains, holes included. Gives the names of directories and files with the
+    /// sticky bit, which start with `squashfs-root`.
+    ///
+    /// A line an entry: mode, owner, size, date, time, name. A file name may hold a newline and look like another
+    /// line, but that only adds to the sum.
+    private func listContents(_ budget: ExtractionBudget) throws -> [ByteString] {
         let tool = ExternalTool(name: "unsquashfs", package: "squashfs-tools")
-        let listing = try tool.run(["-lln", path], cannot: "list", path)
-        return listing.split(separator: UInt8(ascii: "\n")).compactMap { line in
+        let image = EntryPath.root
+        var sticky: [ByteString] = []
+        try tool.run(["-lln", path], cannot: "list", path) { line in
+            try budget.spendStream(line.count + 1, of: path)
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-            guard fields.count == 6, fields[0].count == 10 else { return nil }
-            return Line(
-                mode: Array(fields[0]),
-                size: Int64(String(decoding: fields[2], as: UTF8.self)) ?? 0,
-                name: ByteString(Array(fields[5])))
-        }
-    }
-
-    private struct Line {
-        var mode: [UInt8]
-        var size: Int64
-        /// Starts with `squashfs-root`.
-        var name: ByteString
-    }
-
-    /// A file name may hold a newline and look like another line, but that only adds to the sum.
-    private func declare(_ listing: [Line], _ budget: ExtractionBudget) throws {
-        let name = try EntryPath(archived: ByteString(path))
-        var total: Int64 = 0
-        for line in listing {
-            try budget.spendEntry(name)
-            guard line.mode[0] == UInt8(ascii: "-") else { continue }
-            let (sum, overflow) = total.addingReportingOverflow(line.size)
-            total = overflow ? .max : sum
-        }
-        try budget.declare(total, for: name)
-    }
-
-    /// unsquashfs(1) leaves out setuid, setgid and sticky unless root runs it.
-    private func restoreSpecialModes(_ tree: PartialTree, _ listing: [Line]) throws {
-        for line in listing where "-d".utf8.contains(line.mode[0]) {
-            var special: mode_t = 0
-            for (position, bit) in [(3, 0o4000), (6, 0o2000), (9, 0o1000)]
-            where "sStT".utf8.contains(line.mode[position]) {
-                special |= mode_t(bit)
+            guard fields.count == 6, fields[0].count == 10 else { return }
+            let mode = Array(fields[0])
+            let name = ByteString(Array(fields[5]))
+            try budget.spendEntry(image)
+            let isFile = mode[0] == UInt8(ascii: "-")
+            if isFile {
+                let size = Int64(String(decoding: fields[2], as: UTF8.self)) ?? .max
+                try budget.spendSize(size, data: 0, on: image)
             }
-            guard special != 0 else { continue }
-            let names = try EntryPath(archived: line.name).names.dropFirst()
+            if isFile || mode[0] == UInt8(ascii: "d"), "tT".utf8.contains(mode[9]) {
+                try budget.keep(name.bytes.count + 64, for: image)
+                sticky.append(name)
+            }
+        }
+        return sticky
+    }
+
+    /// unsquashfs(1) leaves them out, as set-id bits, unless root runs it.
+    private func restoreStickyBits(_ tree: PartialTree, _ sticky: [ByteString]) throws {
+        for name in sticky {
+            let names = try EntryPath(archived: name).names.dropFirst()
             let path = names.reduce(EntryPath.root) { $0.appending($1) }
             let opened = tree.root.open(path, O_RDONLY | O_NONBLOCK)
             // One without read permission stays as it is: it cannot be opened to be changed.
@@ -73,7 +62,7 @@ struct SquashfsImage {
                 continue
             }
             let mode = try file.status(cannot: "examine", path.printable).st_mode & 0o777
-            guard fchmod(file.number, mode | special) == 0 else {
+            guard fchmod(file.number, mode | 0o1000) == 0 else {
                 throw RootFilesystemError(
                     cannot: "change the mode of", path.printable, errno: errno)
             }
@@ -81,7 +70,7 @@ struct SquashfsImage {
     }
 
     private func replaceDevices(_ tree: PartialTree) throws {
-        let reader = try TreeReader(path: tree.path)
+        let reader = try TreeReader(tree.lock, path: tree.path)
         while let entry = try reader.next() {
             guard entry.kind == .device else { continue }
             let parent = try tree.root.openDirectory(

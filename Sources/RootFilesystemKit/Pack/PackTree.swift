@@ -44,10 +44,11 @@ struct PackTree {
     /// The root file system, below `root`.
     func root(_ source: String, progress: (Int64) -> Void) throws {
         let top = try path("root")
+        let setID = SetIDBits()
         let reader = try TreeReader(path: source)
         var done: Int64 = 0
         while var entry = try reader.next() {
-            try Interruption.check()
+            entry.attributes.mode = setID.permitted(entry.attributes.mode)
             if case .symbolicLink(let target) = entry.kind {
                 entry.kind = .symbolicLink(target: Self.inside(target, of: entry.path))
             }

@@ -23,7 +23,7 @@ public struct Packer {
 
     /// Packs `source` into `file`. Returns what the pack lacks, in words.
     public func pack(_ source: Destination, to file: String) throws -> [String] {
-        guard source.exists else { throw RootFilesystemStore.standard().notFound(source) }
+        guard source.exists else { throw source.notFound }
         for entry in entries { try check(entry, in: source) }
         let launcherPath = try findLauncher()
         let launcher = try PackLauncher(launcherPath)
@@ -56,7 +56,7 @@ public struct Packer {
         _ compression: ArchiveWriter.Compression, to output: PartialFile
     ) throws {
         let latest = try Exporter.latestTime()
-        let total = progress.isBar ? DiskUsage.bytes(below: source.path) : 0
+        let total = progress.isBar ? try DiskUsage.bytes(below: source.path) : 0
         let writer = try ArchiveWriter(
             to: output.file, name: output.path, compression: compression, latest: latest)
         let now = min(latest, Int(Date().timeIntervalSince1970))
@@ -171,6 +171,7 @@ extension Descriptor {
         var place = off_t(offset)
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
         while true {
+            try Interruption.check()
             let count = pread(number, &buffer, buffer.count, place)
             guard count >= 0 else {
                 throw RootFilesystemError(cannot: "read", "the pack", errno: errno)

@@ -27,12 +27,12 @@ struct ImageStamp: Equatable {
 /// A hash of what an image holds.
 enum ImageDigest {
     /// Of a file every byte counts; of a directory names, modes, link texts, sizes and times of modification, as rsync(1)
-    /// judges by default.
+    /// judges by default, and what is recorded of how it wants to be run.
     static func of(_ path: String, progress: ProgressReport) throws -> String {
-        let file = try Descriptor.open(path, O_RDONLY, cannot: "read")
+        let file = try Descriptor.open(path, O_RDONLY | O_NONBLOCK, cannot: "read")
         let status = try file.status(cannot: "examine", path)
         return status.isDirectory
-            ? try ofTree(path) : try ofFile(file, path, Int64(status.st_size), progress)
+            ? try ofTree(file, path) : try ofFile(file, path, Int64(status.st_size), progress)
     }
 
     private static func ofFile(
@@ -53,11 +53,13 @@ enum ImageDigest {
         }
     }
 
-    private static func ofTree(_ path: String) throws -> String {
-        let reader = try TreeReader(path: path)
+    private static func ofTree(_ root: Descriptor, _ path: String) throws -> String {
+        let reader = try TreeReader(root, path: path)
         var hash = SHA256()
+        if case .content(let record) = RecordFile.image.read(in: root, path) {
+            record.withUnsafeBytes { hash.update($0) }
+        }
         while let entry = try reader.next() {
-            try Interruption.check()
             let attributes = entry.attributes
             var line = entry.path.joined.bytes + [0]
             line += Array(

@@ -9,12 +9,14 @@ final class StageTicket {
     private let path: String
 
     /// Waits for the right; `waiting` is called where that takes more than a moment.
-    init(for source: String, in folder: String, waiting: () -> Void) throws {
+    init(for source: String, in folder: StageFolder, waiting: () -> Void) throws {
         var hash = SHA256()
         Array(source.utf8).withUnsafeBytes { hash.update($0) }
-        path = "\(folder)/.\(hash.finish().prefix(16)).stage"
+        let name = ".\(hash.finish().prefix(16)).stage"
+        path = "\(folder.path)/\(name)"
+        let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW
         file = try Descriptor(
-            open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600), cannot: "create", path)
+            openat(folder.descriptor.number, name, flags, 0o600), cannot: "create", path)
         if flock(file.number, LOCK_EX | LOCK_NB) == 0 { return }
         waiting()
         while flock(file.number, LOCK_EX) != 0 {

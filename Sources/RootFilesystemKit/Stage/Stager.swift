@@ -1,9 +1,11 @@
 import Foundation
+import NamespaceKit
 
 /// A node's own copy of an image: unpacked once a node, however many ask for it at once.
 ///
 /// Copies lie in `DIRECTORY/nsrun-UID/NAME-HASH`, where HASH tells the content: what has the same content is the same
-/// copy, and a changed image becomes another one beside it. A copy appears by one rename when it is complete.
+/// copy, and a changed image becomes another one beside it. A copy appears by one rename when it is complete. Nobody but
+/// the caller and real root can change the path that is given, see ``ControlledDirectory``.
 public struct Stager {
     let progress: ProgressReport
 
@@ -15,7 +17,7 @@ public struct Stager {
     /// gives its path.
     public func stage(_ image: String, in directory: String) throws -> String {
         let source = try realPath(image)
-        let folder = try Self.openFolder(in: directory)
+        let folder = try StageFolder(in: directory)
         let ticket = try StageTicket(for: source, in: folder) { [progress] in
             progress.begin("waiting for \(image), which somebody else stages")
         }
@@ -27,17 +29,17 @@ public struct Stager {
             progress.begin("reading \(image)")
             hash = try ImageDigest.of(source, progress: progress)
         }
-        let path = "\(folder)/\(Self.name(of: source))-\(hash.prefix(16))"
-        let copy = try Destination(path, store: .standard())
-        if !copy.exists { try unpack(source, image, hash, stamp, to: copy) }
+        let name = "\(Self.name(of: source))-\(hash.prefix(16))"
+        let copy = try Destination("\(folder.path)/\(name)", store: .standard())
+        if !folder.has(name) { try unpack(source, image, hash, stamp, to: copy, in: folder) }
         try ticket.note(hash, for: stamp)
         progress.end()
-        return path
+        return copy.path
     }
 
     private func unpack(
         _ source: String, _ image: String, _ hash: String, _ stamp: ImageStamp,
-        to copy: Destination
+        to copy: Destination, in folder: StageFolder
     ) throws {
         do {
             try Importer(progress: progress).importRoot(source, to: copy) {
@@ -53,7 +55,7 @@ public struct Stager {
             }
         } catch let error as RootFilesystemError {
             // The same content under another name, staged at the same time.
-            guard copy.exists else { throw error }
+            guard folder.has(copy.name) else { throw error }
         }
     }
 
@@ -80,35 +82,42 @@ public struct Stager {
         }
         return String(allowed.prefix(100))
     }
+}
 
-    /// The caller's folder, which nobody else can write to: what lies there is trusted by its name.
-    private static func openFolder(in directory: String) throws -> String {
-        let parent = try Descriptor.open(
+/// The caller's folder of copies, `DIRECTORY/nsrun-UID`.
+final class StageFolder {
+    /// Without links.
+    let path: String
+    let descriptor: Descriptor
+
+    init(in directory: String) throws {
+        // Only the folder is made.
+        _ = try Descriptor.open(
             directory, O_RDONLY | O_DIRECTORY, cannot: "stage in the directory")
-        let mode = try parent.status(cannot: "examine", directory).st_mode
-        guard mode & S_IWOTH == 0 || mode & S_ISVTX != 0 else {
+        let wanted = ByteString("\(directory)/nsrun-\(geteuid())")
+        let opened: ControlledDirectory
+        do throws(ControlledDirectory.Refusal) {
+            opened = try ControlledDirectory.open(wanted, making: true)
+        } catch {
+            throw RootFilesystemError(
+                cannot: "stage in the directory", directory, because: error.cause,
+                remedy: "choose one that only you and root can change, or one with the sticky bit")
+        }
+        descriptor = try Descriptor(
+            opened.descriptor, cannot: "stage in the directory", directory)
+        path = String(decoding: opened.path.bytes, as: UTF8.self)
+        // It is printed, for scripts to pass on.
+        guard path.harmlessLine == path else {
             throw RootFilesystemError(
                 cannot: "stage in the directory", directory,
-                because: "everybody may rename what is in it",
-                remedy: "choose another one, or ask its owner for: chmod +t \(directory)")
+                because: "its path has characters that no script could pass on")
         }
-        guard let real = realpath(directory, nil) else {
-            throw RootFilesystemError(cannot: "stage in the directory", directory, errno: errno)
-        }
-        defer { free(real) }
-        let folder = "\(String(cString: real))/nsrun-\(geteuid())"
-        guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
-            throw RootFilesystemError(cannot: "create the directory", folder, errno: errno)
-        }
+    }
+
+    /// Whether there is a copy of that name.
+    func has(_ name: String) -> Bool {
         var status = stat()
-        guard lstat(folder, &status) == 0, status.isDirectory, status.st_uid == geteuid(),
-            status.st_mode & 0o022 == 0
-        else {
-            throw RootFilesystemError(
-                cannot: "stage in the directory", folder,
-                because: "it is not a directory of yours alone",
-                remedy: "remove it, or choose another place")
-        }
-        return folder
+        return fstatat(descriptor.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0
+            && status.isDirectory
     }
 }

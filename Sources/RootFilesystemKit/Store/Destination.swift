@@ -1,4 +1,7 @@
+import CNamespace
+import CRootFilesystem
 import Foundation
+import NamespaceKit
 
 /// Where a root file system is or is to be: a directory given by its path, or a name in the store.
 public struct Destination: Equatable, Sendable {
@@ -6,10 +9,19 @@ public struct Destination: Equatable, Sendable {
     public let path: String
     /// As the user wrote it, for messages.
     public let label: String
+    private let store: RootFilesystemStore
+
+    /// What the store lists.
+    init(name: String, in store: RootFilesystemStore) {
+        path = store.directory + "/" + name
+        label = name
+        self.store = store
+    }
 
     /// A path if there is a slash in `argument`, otherwise a name in `store`.
     public init(_ argument: String, store: RootFilesystemStore) throws {
         label = argument
+        self.store = store
         guard argument.contains("/") else {
             path = try store.path(of: argument)
             return
@@ -31,14 +43,41 @@ public struct Destination: Equatable, Sendable {
 
     var name: String { (path as NSString).lastPathComponent }
 
-    /// The record of where it came from and how to run it. ``ImageRecord``
-    public var imagePath: String { path + ".image" }
+    /// Whether it is meant by its name.
+    var isName: Bool { !label.contains("/") }
 
-    /// The record of which package has which file, if it was unpacked from packages.
-    var packagesPath: String { path + ".packages" }
+    /// Where older versions kept records of it, if it lies in the store.
+    var legacyRecords: LegacyRecords? {
+        parent == store.directory ? LegacyRecords(store: store, name: name) : nil
+    }
 
-    public var image: ImageRecord {
-        ImageRecord(decoding: (try? String(contentsOfFile: imagePath, encoding: .utf8)) ?? "")
+    /// What is recorded of it; `warn` hears of a record that is not believed.
+    public func image(warn: (String) -> Void = { _ in }) -> ImageRecord {
+        switch record(.image) {
+        case .none: return ImageRecord()
+        case .content(let bytes): return ImageRecord(decoding: bytes)
+        case .refused(let why):
+            warn("the record is ignored: \(why)")
+            return ImageRecord()
+        }
+    }
+
+    func record(_ file: RecordFile) -> RootRecord.Finding {
+        // One that may be searched and not listed has its records all the same.
+        let opened = Foundation.open(path, nsrun_rootfs_o_path | O_DIRECTORY | O_CLOEXEC)
+        guard let root = try? Descriptor(opened, cannot: "open", path) else { return .none }
+        return record(file, in: root)
+    }
+
+    /// The same where the directory is open already.
+    func record(_ file: RecordFile, in root: Descriptor) -> RootRecord.Finding {
+        let finding = file.read(in: root, path)
+        guard finding == .none, let legacy = legacyRecords else { return finding }
+        let opened = openat(root.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard let root = try? Descriptor(opened, cannot: "open", path) else {
+            return legacy.read(file)
+        }
+        return legacy.adopt(file, into: root, path)
     }
 
     /// Whether there is a directory.
@@ -61,5 +100,17 @@ public struct Destination: Equatable, Sendable {
         RootFilesystemError(
             cannot: "create", label, because: "it already exists",
             remedy: "choose another name, or remove it first: nsrun-rootfs remove \(label)")
+    }
+
+    /// What to say where it is not there.
+    public var notFound: RootFilesystemError {
+        guard isName else {
+            return RootFilesystemError(
+                cannot: "use the rootfs", label, because: "there is no such directory")
+        }
+        let directory = ByteString(store.directory)
+        return RootFilesystemError(
+            cannot: "use the rootfs", label, because: RootfsStore.absence(from: directory),
+            remedy: RootfsStore.remedy(for: ByteString(label), in: directory))
     }
 }

@@ -1,7 +1,7 @@
 import Glibc
 
 /// What is known of a root file system besides its files: where it came from, and how an image
-/// wants to be run. Kept beside the rootfs as `NAME.image`.
+/// wants to be run. Kept in the rootfs, see ``RecordFile``.
 ///
 /// The file is text: a line a fact, `KEY VALUE`, keys repeated for lists, in order. In values a
 /// backslash is written `\\` and a newline `\n`.
@@ -43,13 +43,18 @@ public struct ImageRecord: Equatable, Sendable {
             + many("package", packages)
     }
 
+    /// The same for a terminal: what a value holds of control characters is escaped too, as `\x1b`.
+    public var printable: String {
+        lines.map { "\($0.key) \(Self.escape($0.value).harmless)\n" }.joined()
+    }
+
     /// Reads the text of such a file; what it does not know it passes over.
-    public init(decoding text: String) {
-        for line in text.split(separator: "\n") {
-            let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: false)
-            guard parts.count == 2 else { continue }
-            let value = Self.unescape(parts[1])
-            switch parts[0] {
+    public init(decoding text: [UInt8]) {
+        // By bytes: to a String a newline after a carriage return is another character.
+        for line in text.split(separator: UInt8(ascii: "\n")) {
+            guard let blank = line.firstIndex(of: UInt8(ascii: " ")) else { continue }
+            let value = Self.unescape(line[(blank + 1)...])
+            switch String(decoding: line[..<blank], as: UTF8.self) {
             case "origin": origin = value
             case "suite": suite = value
             case "architecture": architecture = value
@@ -64,21 +69,41 @@ public struct ImageRecord: Equatable, Sendable {
         }
     }
 
-    static func escape(_ value: String) -> String {
-        value.map { $0 == "\\" ? "\\\\" : $0 == "\n" ? "\\n" : String($0) }.joined()
+    private static func escape(_ value: String) -> String {
+        String(decoding: RecordText.escape(Array(value.utf8)), as: UTF8.self)
     }
 
-    static func unescape(_ value: Substring) -> String {
-        var result = ""
+    private static func unescape(_ value: ArraySlice<UInt8>) -> String {
+        String(decoding: RecordText.unescape(value), as: UTF8.self)
+    }
+}
+
+/// How values stand in the lines of a record.
+enum RecordText {
+    static func escape(_ bytes: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count)
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "\\"): result += [UInt8(ascii: "\\"), UInt8(ascii: "\\")]
+            case UInt8(ascii: "\n"): result += [UInt8(ascii: "\\"), UInt8(ascii: "n")]
+            default: result.append(byte)
+            }
+        }
+        return result
+    }
+
+    static func unescape(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
         var escaped = false
-        for character in value {
+        for byte in bytes {
             if escaped {
-                result.append(character == "n" ? "\n" : character)
+                result.append(byte == UInt8(ascii: "n") ? UInt8(ascii: "\n") : byte)
                 escaped = false
-            } else if character == "\\" {
+            } else if byte == UInt8(ascii: "\\") {
                 escaped = true
             } else {
-                result.append(character)
+                result.append(byte)
             }
         }
         return result

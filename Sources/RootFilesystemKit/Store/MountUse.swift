@@ -1,3 +1,4 @@
+import CRootFilesystem
 import Foundation
 
 /// Whether a directory is somebody's mounted root, or has something mounted in it.
@@ -15,7 +16,7 @@ enum MountUse {
     /// Looks at the mount tables of all processes this one may look at.
     static func isMounted(_ path: String) -> Bool {
         let own = mounts(of: "self")
-        if own.contains(where: { isWithin($0.point, path) }) { return true }
+        if hasMounts(path) { return true }
         guard let holder = own.last(where: { isWithin(path, $0.point) && isLongest($0, own, path) })
         else { return false }
         let below = path.dropFirst(holder.point == "/" ? 0 : holder.point.count)
@@ -27,6 +28,25 @@ enum MountUse {
                     $0.device == holder.device && isWithin($0.root, place)
                 }
         }
+    }
+
+    /// Whether something is mounted on a path or below, as this process sees it.
+    static func hasMounts(_ path: String) -> Bool {
+        mounts(of: "self").contains { isWithin($0.point, path) }
+    }
+
+    /// Whether an open directory is where something is mounted: the directory above it is in another mount.
+    /// proc_pid_fdinfo(5)
+    static func isMountPoint(_ directory: Descriptor) -> Bool {
+        let opened = openat(directory.number, "..", nsrun_rootfs_o_path | O_DIRECTORY | O_CLOEXEC)
+        guard let holder = try? Descriptor(opened, cannot: "open", "..") else { return false }
+        return mount(of: directory) != mount(of: holder)
+    }
+
+    private static func mount(of directory: Descriptor) -> Substring? {
+        let path = "/proc/self/fdinfo/\(directory.number)"
+        let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").first { $0.hasPrefix("mnt_id:") }
     }
 
     static func parse(_ table: String) -> [Mount] {

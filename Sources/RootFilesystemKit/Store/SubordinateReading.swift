@@ -4,13 +4,21 @@ import Foundation
 /// those ids can all of them be read, and only there do owners have the numbers that the tree means.
 public enum SubordinateReading {
     /// Whether the caller needs such a namespace for a tree.
-    public static func isNeeded(for tree: Destination) -> Bool {
+    public static func isNeeded(for tree: Destination) throws -> Bool {
+        let flags = O_RDONLY | O_DIRECTORY
+        guard let root = try? Descriptor.open(tree.path, flags, cannot: "open") else {
+            return false
+        }
+        return try isNeeded(in: root, tree.path)
+    }
+
+    static func isNeeded(in tree: Descriptor, _ path: String) throws -> Bool {
         guard geteuid() != 0 else { return false }
         let ranges = SubordinateRanges.ofCaller()
         guard !ranges.isEmpty else { return false }
         var isFound = false
-        TreeWalk.visit(tree.path) { status in
-            isFound = ranges.hold(status)
+        try TreeWalk.visit(tree, path) { place in
+            isFound = ranges.hold(place.status)
             return !isFound
         }
         return isFound

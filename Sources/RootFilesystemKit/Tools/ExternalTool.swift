@@ -16,22 +16,40 @@ struct ExternalTool {
 
     /// How many of the last lines of output an error repeats.
     private static let linesInErrors = 10
+    /// The most that one is expected to print where all of it is wanted, in bytes.
+    private static let mostOutput = 16 << 20
 
     /// Runs it with `arguments` and gives what it wrote to its standard output and error together.
+    @discardableResult
+    func run(_ arguments: [String], cannot operation: String, _ object: String) throws -> [UInt8] {
+        var printed: [UInt8] = []
+        try run(arguments, cannot: operation, object) { line in
+            printed += line + [UInt8(ascii: "\n")]
+            if printed.count > Self.mostOutput {
+                throw RootFilesystemError(
+                    cannot: operation, object, because: "\(name) prints without end")
+            }
+        }
+        return printed
+    }
+
+    /// The same where `line` gets what it writes, a line at a time. What that throws ends the program.
     ///
     /// A signal to this process ends the program, and then throws ``Interrupted``.
     /// `posix_spawnp(3)`, `waitpid(2)`
-    @discardableResult
-    func run(_ arguments: [String], cannot operation: String, _ object: String) throws -> [UInt8] {
+    func run(
+        _ arguments: [String], cannot operation: String, _ object: String,
+        line: (ArraySlice<UInt8>) throws -> Void
+    ) throws {
         var ends: [Int32] = [-1, -1]
         guard nsrun_rootfs_pipe(&ends) == 0 else {
             throw RootFilesystemError(cannot: "start", name, errno: errno)
         }
         let output = try Descriptor(ends[0], cannot: "start", name)
         let child = try spawn(arguments, writingTo: try Descriptor(ends[1], cannot: "start", name))
-        var printed: [UInt8] = []
+        var lines = OutputLines(keeping: Self.linesInErrors)
         do {
-            try collect(output, into: &printed)
+            try collect(output, into: &lines, line)
         } catch {
             kill(-child, SIGTERM)
             _ = wait(for: child)
@@ -40,9 +58,8 @@ struct ExternalTool {
         let status = wait(for: child)
         guard acceptedStatuses.contains(status) else {
             throw RootFilesystemError(
-                cannot: operation, object, because: cause(status, printed))
+                cannot: operation, object, because: cause(status, lines.last))
         }
-        return printed
     }
 
     private func spawn(_ arguments: [String], writingTo output: Descriptor) throws -> pid_t {
@@ -79,14 +96,17 @@ struct ExternalTool {
         return child
     }
 
-    private func collect(_ output: Descriptor, into printed: inout [UInt8]) throws {
+    private func collect(
+        _ output: Descriptor, into lines: inout OutputLines,
+        _ line: (ArraySlice<UInt8>) throws -> Void
+    ) throws {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while true {
             try Interruption.check()
             let count = read(output.number, &buffer, buffer.count)
             if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { return }
-            printed += buffer[..<count]
+            guard count > 0 else { return try lines.end(line) }
+            try lines.add(buffer[..<count], line)
         }
     }
 
@@ -98,12 +118,10 @@ struct ExternalTool {
         return signal == 0 ? (status >> 8) & 0xff : 128 + signal
     }
 
-    private func cause(_ status: Int32, _ printed: [UInt8]) -> String {
+    private func cause(_ status: Int32, _ lines: [String]) -> String {
         let how =
             status > 128
             ? "\(name) was ended by signal \(status - 128)" : "\(name) failed with status \(status)"
-        let lines = printed.split(separator: UInt8(ascii: "\n")).suffix(Self.linesInErrors)
-            .map { ByteString(Array($0)).printable }
-        return ([how] + lines).joined(separator: "\n  ")
+        return ([how] + lines.filter { !$0.isEmpty }).joined(separator: "\n  ")
     }
 }

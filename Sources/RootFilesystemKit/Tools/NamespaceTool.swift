@@ -43,12 +43,9 @@ struct NamespaceTool {
         let output = try Descriptor(ends[0], cannot: "start", command[0])
         let process = try start(
             command, writingTo: Descriptor(ends[1], cannot: "start", command[0]))
-        var printed: [String] = []
+        var lines = OutputLines(keeping: Self.linesInErrors)
         do {
-            try read(output) { text in
-                printed = printed.suffix(Self.linesInErrors - 1) + [text]
-                line(text)
-            }
+            try read(output, into: &lines, line)
         } catch {
             process.kill()
             _ = try? process.wait()
@@ -58,7 +55,7 @@ struct NamespaceTool {
         guard status == .exited(0) else {
             let how = "\(command[0]) failed with status \(status.shellStatus)"
             throw RootFilesystemError(
-                cannot: operation, object, because: ([how] + printed).joined(separator: "\n  "))
+                cannot: operation, object, because: ([how] + lines.last).joined(separator: "\n  "))
         }
     }
 
@@ -134,20 +131,18 @@ struct NamespaceTool {
         }
     }
 
-    private func read(_ output: Descriptor, _ line: (String) -> Void) throws {
-        var pending: [UInt8] = []
+    private func read(
+        _ output: Descriptor, into lines: inout OutputLines, _ line: (String) -> Void
+    ) throws {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        func take(_ bytes: ArraySlice<UInt8>) { line(ByteString(Array(bytes)).printable) }
         while true {
             try Interruption.check()
             let count = Glibc.read(output.number, &buffer, buffer.count)
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { break }
-            pending += buffer[..<count]
-            while let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
-                line(ByteString(Array(pending[..<end])).printable)
-                pending.removeSubrange(...end)
-            }
+            lines.add(buffer[..<count], take)
         }
-        if !pending.isEmpty { line(ByteString(pending).printable) }
+        lines.end(take)
     }
 }

@@ -6,6 +6,7 @@ public final class ProgressReport {
     private enum Style { case bar, lines, silent }
 
     private let style: Style
+    private let output: (String) -> Void
     private var step = ""
     private var shownPercent: Int64 = -1
 
@@ -14,6 +15,16 @@ public final class ProgressReport {
 
     public init(quiet: Bool) {
         style = quiet ? .silent : isatty(STDERR_FILENO) == 1 ? .bar : .lines
+        output = { text in
+            var bytes = Array(text.utf8)
+            _ = Glibc.write(STDERR_FILENO, &bytes, bytes.count)
+        }
+    }
+
+    /// Lines for somebody else than the user.
+    init(output: @escaping (String) -> Void) {
+        style = .lines
+        self.output = output
     }
 
     /// An error, too, starts on a clean line.
@@ -22,6 +33,7 @@ public final class ProgressReport {
     /// Begins a step, such as `unpacking`.
     public func begin(_ step: String) {
         end()
+        let step = step.harmlessLine
         self.step = step
         if style == .lines { write("nsrun-rootfs: \(step)\n") }
         if style == .bar { draw(0) }
@@ -36,7 +48,7 @@ public final class ProgressReport {
 
     /// The same with the name of the part that begins: a line of its own where there is no bar.
     func advance(to done: Int64, of total: Int64, _ part: String) {
-        if style == .lines { write("nsrun-rootfs:   \(part)\n") }
+        if style == .lines { write("nsrun-rootfs:   \(part.harmlessLine)\n") }
         advance(to: done, of: total)
     }
 
@@ -50,7 +62,7 @@ public final class ProgressReport {
     public func note(_ text: String) {
         guard style != .silent else { return }
         end()
-        write("nsrun-rootfs: \(text)\n")
+        write("nsrun-rootfs: \(text.harmlessLine)\n")
     }
 
     private func draw(_ percent: Int64) {
@@ -62,8 +74,5 @@ public final class ProgressReport {
         write("\r\u{1B}[K\(step) [\(bar)] \(percent)%")
     }
 
-    private func write(_ text: String) {
-        var bytes = Array(text.utf8)
-        _ = Glibc.write(STDERR_FILENO, &bytes, bytes.count)
-    }
+    private func write(_ text: String) { output(text) }
 }
