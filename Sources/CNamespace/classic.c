@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "include/parsers.h"
 #include "world.h"
 
 void nsrun_fd_path(int fd, char path[32]) { snprintf(path, 32, "/proc/self/fd/%d", fd); }
@@ -51,6 +52,26 @@ static void unescape(char *text) {
     *to = 0;
 }
 
+bool nsrun_read_mount_line(char *line, struct nsrun_mount_line *mount) {
+    char *end;
+    mount->id = (unsigned)strtoul(line, &end, 10);
+    mount->parent = (unsigned)strtoul(end, &end, 10);
+    // Two more fields, then the mount point. Behind the NUL of a line that has fewer lies the next one's text.
+    char *point = end;
+    for (int field = 0; field < 3; field++) {
+        if (end == NULL || *end != ' ')
+            return false;
+        point = end + 1;
+        end = strchr(point, ' ');
+    }
+    if (end == NULL)
+        return false;
+    *end = 0;
+    unescape(point);
+    mount->point = point;
+    return true;
+}
+
 /// The number of the mount that a descriptor is on, 0 where it cannot be told.
 static unsigned mount_id(int fd) {
     char path[40], text[512];
@@ -82,33 +103,24 @@ static bool contains(const struct tree *tree, unsigned id) {
 
 /// Applies the flags to the mount of one line of mountinfo, if it belongs to the tree.
 static int remount_line(struct nsrun_world *w, char *line, struct tree *tree, unsigned long set) {
-    char *end;
-    const unsigned id = (unsigned)strtoul(line, &end, 10);
-    const unsigned parent = (unsigned)strtoul(end, &end, 10);
-    if (!contains(tree, parent) || contains(tree, id))
+    struct nsrun_mount_line found;
+    if (!nsrun_read_mount_line(line, &found) || !contains(tree, found.parent)
+        || contains(tree, found.id))
         return 0;
     if (tree->count == sizeof tree->ids / sizeof tree->ids[0])
         return -E2BIG;
-    tree->ids[tree->count++] = id;
-    // Two more fields, then the mount point.
-    for (int field = 0; field < 2 && end != NULL; field++)
-        end = strchr(end + 1, ' ');
-    char *stop = end != NULL ? strchr(end + 1, ' ') : NULL;
-    if (end == NULL || stop == NULL)
-        return 0;
-    *stop = 0;
-    unescape(end + 1);
+    tree->ids[tree->count++] = found.id;
     // Below the place where the new root hangs, a path of mountinfo is one of the root.
     const size_t prefix = strlen(w->workspace_path) + strlen("/root");
-    if (strlen(end + 1) < prefix)
+    if (strlen(found.point) < prefix)
         return 0;
-    int fd = nsrun_reopen(w, end + 1 + prefix);
+    int fd = nsrun_reopen(w, found.point + prefix);
     if (fd == -ENOENT || fd == -ENOTDIR || fd == -EACCES)
         return 0;   // hidden under another mount: the command cannot reach it either
     if (fd < 0)
         return fd;
     int error = 0;
-    if (mount_id(fd) == id) {
+    if (mount_id(fd) == found.id) {
         char path[32];
         nsrun_fd_path(fd, path);
         error = remount(path, fd, set, 0);
