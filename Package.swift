@@ -83,7 +83,10 @@ let rootfs: [Target] = [
 let tests: [Target] = [
     .target(name: "CMuslParts", path: "Tests/CMuslParts"),
     .testTarget(name: "CMuslTests", dependencies: ["CMuslParts"]),
-    .testTarget(name: "NamespaceKitTests", dependencies: ["NamespaceKit"]),
+    .target(
+        name: "CCheckedParts", dependencies: ["CNamespace"], path: "Tests/CCheckedParts",
+        cSettings: [.unsafeFlags(["-fsanitize=undefined", "-fsanitize-trap=undefined"])]),
+    .testTarget(name: "NamespaceKitTests", dependencies: ["CCheckedParts", "NamespaceKit"]),
     .testTarget(name: "LaunchCommandTests", dependencies: ["LaunchCommand", "NamespaceKit"]),
     .testTarget(
         name: "RootFilesystemKitTests", dependencies: ["RootFilesystemKit", "nsrun-rootfs"]),

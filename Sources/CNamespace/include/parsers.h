@@ -16,6 +16,16 @@ struct nsrun_mount_line {
 /// Takes a line apart, which is changed. False where it ends before the mount point does.
 bool nsrun_read_mount_line(char *line, struct nsrun_mount_line *mount);
 
+/// The room that nsrun_merge_caches() needs beside a cache of that size.
+size_t nsrun_merged_size(const struct nsrun_step *step, size_t size);
+/// Writes a cache of the dynamic linker's (ld.so.cache) to `made`: the libraries of an NSRUN_OP_LINKER_CACHE before
+/// those of the root's own cache, which has a NUL behind its `size` bytes and may be none. Both are aligned to 8
+/// bytes, `made` is zero. Returns the size.
+size_t nsrun_merge_caches(const struct nsrun_step *step, const char *own, size_t size, char *made);
+/// The highest version that a C library with a NUL behind it names, as major << 32 | minor; 0 for none. Its
+/// versions are names such as GLIBC_2.36.
+uint64_t nsrun_highest_glibc(const char *bytes, size_t size);
+
 #ifdef __cplusplus
 }
 #endif
