@@ -38,11 +38,14 @@ static int remount(const char *path, int fd, unsigned long set, unsigned long cl
     return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | wanted, NULL) == 0 ? 0 : -errno;
 }
 
+static bool is_octal(char c) { return c >= '0' && c <= '7'; }
+
 /// Undoes the octal escapes of mountinfo in place.
 static void unescape(char *text) {
     char *to = text;
     for (const char *from = text; *from != 0;) {
-        if (from[0] == '\\' && from[1] && from[2] && from[3]) {
+        if (from[0] == '\\' && from[1] <= '3' && is_octal(from[1]) && is_octal(from[2])
+            && is_octal(from[3])) {
             *to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
             from += 4;
         } else {

@@ -32,8 +32,8 @@ import Testing
         }
     }
 
-    @Test(arguments: [#"\"#, #"\0"#, #"\04"#, #"a\"#, #"\777"#, #"\999"#])
-    func anEscapeThatIsNoneHarmsNothing(path: String) {
-        #expect(read("1 2 0:1 / /\(path) rw") != nil)
+    @Test(arguments: [#"\"#, #"\0"#, #"\04"#, #"a\"#, #"\777"#, #"\999"#, #"\+12"#])
+    func whatIsNoEscapeStaysAsItIs(path: String) throws {
+        #expect(try #require(read("1 2 0:1 / /\(path) rw")).2 == "/" + path)
     }
 }
