@@ -55,20 +55,28 @@ static void unescape(char *text) {
     *to = 0;
 }
 
-bool nsrun_read_mount_line(char *line, struct nsrun_mount_line *mount) {
-    char *end;
-    mount->id = (unsigned)strtoul(line, &end, 10);
-    mount->parent = (unsigned)strtoul(end, &end, 10);
-    // Two more fields, then the mount point. Behind the NUL of a line that has fewer lies the next one's text.
-    char *point = end;
-    for (int field = 0; field < 3; field++) {
-        if (end == NULL || *end != ' ')
-            return false;
-        point = end + 1;
-        end = strchr(point, ' ');
-    }
-    if (end == NULL)
+/// Takes a number and the blank behind it.
+static bool take_number(char **text, unsigned *number) {
+    char *end = *text;
+    if (*end < '0' || *end > '9')
         return false;
+    *number = (unsigned)strtoul(*text, &end, 10);
+    *text = end + 1;
+    return *end == ' ';
+}
+
+bool nsrun_read_mount_line(char *line, struct nsrun_mount_line *mount) {
+    char *point = line, *end = NULL;
+    if (!take_number(&point, &mount->id) || !take_number(&point, &mount->parent))
+        return false;
+    // Two more fields, then the mount point. Behind the NUL of a line that has fewer lies the next one's text.
+    for (int field = 0; field < 3; field++) {
+        if (end != NULL)
+            point = end + 1;
+        end = strchr(point, ' ');
+        if (end == NULL)
+            return false;
+    }
     *end = 0;
     unescape(point);
     mount->point = point;

@@ -32,6 +32,11 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        "", " ", "x 2 0:1 / /a rw", "1 x 0:1 / /a rw", "1", "1 2", "-1 2 0:1 / /a rw",
+    ])
+    func aLineWithoutNumbersIsNone(line: String) { #expect(read(line) == nil) }
+
     @Test(arguments: [#"\"#, #"\0"#, #"\04"#, #"a\"#, #"\777"#, #"\999"#, #"\+12"#])
     func whatIsNoEscapeStaysAsItIs(path: String) throws {
         #expect(try #require(read("1 2 0:1 / /\(path) rw")).2 == "/" + path)
