@@ -35,7 +35,9 @@ enum MountUse {
     /// is no end.
     static func parse(_ table: [UInt8]) -> [Mount] {
         table.split(separator: UInt8(ascii: "\n")).compactMap { line in
-            let fields = line.split(separator: UInt8(ascii: " ")).map { Array($0) }
+            let fields = line.split(
+                separator: UInt8(ascii: " "), omittingEmptySubsequences: false
+            ).map { Array($0) }
             guard fields.count > 4 else { return nil }
             return Mount(
                 device: ByteString(fields[2]), root: unescape(fields[3]), point: unescape(fields[4])
