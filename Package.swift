@@ -96,6 +96,19 @@ let tests: [Target] = [
     .testTarget(name: "RootfsTests", exclude: ["as-root.sh"]),
 ]
 
+// With NSRUN_FUZZ=1 there is one more program, of the fuzzers: Scripts/fuzz.sh builds it.
+let isFuzzed = Context.environment["NSRUN_FUZZ"] == "1"
+let fuzzers: [Target] = [
+    .target(name: "FuzzParts", path: "Tests/Fuzz/Parts"),
+    .executableTarget(
+        name: "fuzz",
+        dependencies: [
+            "CNamespace", "CPack", "FuzzParts", "LaunchCommand", "NamespaceKit",
+            "RootFilesystemKit",
+        ],
+        path: "Tests/Fuzz/Harness", swiftSettings: [.unsafeFlags(["-O"])]),
+]
+
 // What nsrun has beside musl. In any other program it would take the place of the C library's.
 let beyondMusl: [Target] = [.target(name: "CMusl", cSettings: cSettings)]
 
@@ -113,7 +126,8 @@ let package = Package(
             ]),
     dependencies: isEmbedded
         ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
-    targets: isEmbedded ? launcher + beyondMusl : launcher + rootfs + tests,
+    targets: isEmbedded
+        ? launcher + beyondMusl : launcher + rootfs + tests + (isFuzzed ? fuzzers : []),
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
 )
