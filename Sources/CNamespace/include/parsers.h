@@ -33,6 +33,9 @@ const char *nsrun_program_defect(int fd);
 /// the next word.
 bool nsrun_takes_empty(char *word, bool *skips);
 
+/// The next of a list of processes, each with a blank behind it (proc_tid_children(5)); 0 or less for none.
+pid_t nsrun_next_pid(const char **list);
+
 #ifdef __cplusplus
 }
 #endif
