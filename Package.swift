@@ -85,7 +85,10 @@ let rootfs: [Target] = [
 let tests: [Target] = [
     .target(name: "CMuslParts", path: "Tests/CMuslParts"),
     .testTarget(name: "CMuslTests", dependencies: ["CMuslParts"]),
-    .testTarget(name: "NamespaceKitTests", dependencies: ["NamespaceKit"]),
+    .target(
+        name: "CCheckedParts", dependencies: ["CNamespace"], path: "Tests/CCheckedParts",
+        cSettings: [.unsafeFlags(["-fsanitize=undefined", "-fsanitize-trap=undefined"])]),
+    .testTarget(name: "NamespaceKitTests", dependencies: ["CCheckedParts", "NamespaceKit"]),
     .testTarget(name: "LaunchCommandTests", dependencies: ["LaunchCommand", "NamespaceKit"]),
     .testTarget(
         name: "RootFilesystemKitTests", dependencies: ["RootFilesystemKit", "nsrun-rootfs"]),
@@ -93,6 +96,19 @@ let tests: [Target] = [
     .testTarget(name: "LibraryTests", dependencies: ["NamespaceKit"]),
     .testTarget(name: "BubblewrapTests", exclude: ["as-root.sh"]),
     .testTarget(name: "RootfsTests", exclude: ["as-root.sh", "as-root-neighbours.sh"]),
+]
+
+// With NSRUN_FUZZ=1 there is one more program, of the fuzzers: Scripts/fuzz.sh builds it.
+let isFuzzed = Context.environment["NSRUN_FUZZ"] == "1"
+let fuzzers: [Target] = [
+    .target(name: "FuzzParts", path: "Tests/Fuzz/Parts"),
+    .executableTarget(
+        name: "fuzz",
+        dependencies: [
+            "CNamespace", "CPack", "FuzzParts", "LaunchCommand", "NamespaceKit",
+            "RootFilesystemKit",
+        ],
+        path: "Tests/Fuzz/Harness", swiftSettings: [.unsafeFlags(["-O"])]),
 ]
 
 // What nsrun has beside musl. In any other program it would take the place of the C library's.
@@ -112,7 +128,8 @@ let package = Package(
             ]),
     dependencies: isEmbedded
         ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
-    targets: isEmbedded ? launcher + beyondMusl : launcher + rootfs + tests,
+    targets: isEmbedded
+        ? launcher + beyondMusl : launcher + rootfs + tests + (isFuzzed ? fuzzers : []),
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu17
 )

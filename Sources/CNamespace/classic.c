@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "include/parsers.h"
 #include "world.h"
 
 void nsrun_fd_path(int fd, char path[32]) { snprintf(path, 32, "/proc/self/fd/%d", fd); }
@@ -37,11 +38,14 @@ static int remount(const char *path, int fd, unsigned long set, unsigned long cl
     return mount(NULL, path, NULL, MS_REMOUNT | MS_BIND | wanted, NULL) == 0 ? 0 : -errno;
 }
 
+static bool is_octal(char c) { return c >= '0' && c <= '7'; }
+
 /// Undoes the octal escapes of mountinfo in place.
 static void unescape(char *text) {
     char *to = text;
     for (const char *from = text; *from != 0;) {
-        if (from[0] == '\\' && from[1] && from[2] && from[3]) {
+        if (from[0] == '\\' && from[1] <= '3' && is_octal(from[1]) && is_octal(from[2])
+            && is_octal(from[3])) {
             *to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
             from += 4;
         } else {
@@ -49,6 +53,34 @@ static void unescape(char *text) {
         }
     }
     *to = 0;
+}
+
+/// Takes a number and the blank behind it.
+static bool take_number(char **text, unsigned *number) {
+    char *end = *text;
+    if (*end < '0' || *end > '9')
+        return false;
+    *number = (unsigned)strtoul(*text, &end, 10);
+    *text = end + 1;
+    return *end == ' ';
+}
+
+bool nsrun_read_mount_line(char *line, struct nsrun_mount_line *mount) {
+    char *point = line, *end = NULL;
+    if (!take_number(&point, &mount->id) || !take_number(&point, &mount->parent))
+        return false;
+    // Two more fields, then the mount point. Behind the NUL of a line that has fewer lies the next one's text.
+    for (int field = 0; field < 3; field++) {
+        if (end != NULL)
+            point = end + 1;
+        end = strchr(point, ' ');
+        if (end == NULL)
+            return false;
+    }
+    *end = 0;
+    unescape(point);
+    mount->point = point;
+    return true;
 }
 
 /// The number of the mount that a descriptor is on, 0 where it cannot be told.
@@ -82,33 +114,24 @@ static bool contains(const struct tree *tree, unsigned id) {
 
 /// Applies the flags to the mount of one line of mountinfo, if it belongs to the tree.
 static int remount_line(struct nsrun_world *w, char *line, struct tree *tree, unsigned long set) {
-    char *end;
-    const unsigned id = (unsigned)strtoul(line, &end, 10);
-    const unsigned parent = (unsigned)strtoul(end, &end, 10);
-    if (!contains(tree, parent) || contains(tree, id))
+    struct nsrun_mount_line found;
+    if (!nsrun_read_mount_line(line, &found) || !contains(tree, found.parent)
+        || contains(tree, found.id))
         return 0;
     if (tree->count == sizeof tree->ids / sizeof tree->ids[0])
         return -E2BIG;
-    tree->ids[tree->count++] = id;
-    // Two more fields, then the mount point.
-    for (int field = 0; field < 2 && end != NULL; field++)
-        end = strchr(end + 1, ' ');
-    char *stop = end != NULL ? strchr(end + 1, ' ') : NULL;
-    if (end == NULL || stop == NULL)
-        return 0;
-    *stop = 0;
-    unescape(end + 1);
+    tree->ids[tree->count++] = found.id;
     // Below the place where the new root hangs, a path of mountinfo is one of the root.
     const size_t prefix = strlen(w->workspace_path) + strlen("/root");
-    if (strlen(end + 1) < prefix)
+    if (strlen(found.point) < prefix)
         return 0;
-    int fd = nsrun_reopen(w, end + 1 + prefix);
+    int fd = nsrun_reopen(w, found.point + prefix);
     if (fd == -ENOENT || fd == -ENOTDIR || fd == -EACCES)
         return 0;   // hidden under another mount: the command cannot reach it either
     if (fd < 0)
         return fd;
     int error = 0;
-    if (mount_id(fd) == id) {
+    if (mount_id(fd) == found.id) {
         char path[32];
         nsrun_fd_path(fd, path);
         error = remount(path, fd, set, 0);

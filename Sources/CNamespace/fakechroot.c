@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/auxv.h>
 
+#include "include/parsers.h"
 #include "world.h"
 
 extern char **environ;
@@ -31,9 +32,7 @@ static bool has_go_note(int fd, const ElfW(Phdr) *part) {
     return length > 0 && memmem(notes, (size_t)length, id, sizeof id) != NULL;
 }
 
-/// What the loader could not run or could not keep inside, in words; NULL for a program that it can. What cannot be
-/// read, or is no ELF file, is left to the loader.
-static const char *defect_of(int fd) {
+const char *nsrun_program_defect(int fd) {
     unsigned char bytes[sizeof(ElfW(Ehdr)) + 64 * sizeof(ElfW(Phdr))];
     const ssize_t length = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
     ElfW(Ehdr) head, own;
@@ -61,7 +60,7 @@ static const char *defect_of(int fd) {
 
 static const char *defect(const char *path) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const char *reason = defect_of(fd);
+    const char *reason = nsrun_program_defect(fd);
     if (fd >= 0)
         close(fd);
     return reason;
@@ -129,9 +128,7 @@ static int load(int argc, char *argv[]) {
     return reason != NULL ? refuse(name, reason) : start(argv[1], name, argv + 2, argc - 2);
 }
 
-/// Whether an option of env(1) asks for an empty environment, which is taken out of it. `*skips` where its value is
-/// the next word.
-static bool takes_empty(char *word, bool *skips) {
+bool nsrun_takes_empty(char *word, bool *skips) {
     *skips = false;
     if (strcmp(word, "-") == 0 || strcmp(word, "--ignore-environment") == 0)
         return true;
@@ -186,7 +183,7 @@ static int clear(int argc, char *argv[]) {
     bool is_empty = false, skips = false;
     int first = 1;
     for (; first < argc && argv[first][0] == '-' && strcmp(argv[first], "--") != 0; first++) {
-        is_empty |= takes_empty(argv[first], &skips);
+        is_empty |= nsrun_takes_empty(argv[first], &skips);
         first += skips && first + 1 < argc;
     }
     size_t at = 0;

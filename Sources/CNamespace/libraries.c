@@ -9,13 +9,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "include/parsers.h"
 #include "world.h"
 
 static const char old_magic[] = "ld.so-1.7.0";
 static const char magic[] = "glibc-ld.so.cache1.1";
 
 enum {
-    LARGEST_CACHE = 64 << 20,
+    LARGEST_CACHE = 16 << 20,
     LARGEST_LIBC = 64 << 20,
     OLD_HEADER = 16,   ///< of the format before glibc 2.2, which ldconfig wrote in front until 2.31
     OLD_ENTRY = 12,
@@ -102,7 +103,8 @@ static ssize_t content(struct nsrun_world *w, const char *path, off_t limit, cha
     return size;
 }
 
-/// Where the newer format begins, which may follow the old one; NULL where it is not there whole.
+/// Where the newer format begins, which may follow the old one; NULL where it is not there whole, or has a name
+/// that is longer than a file's: a million entries could name one text that fills the rest, and each is compared.
 static const struct header *find_header(const char *bytes, size_t size) {
     size_t at = 0;
     if (size > OLD_HEADER && memcmp(bytes, old_magic, sizeof old_magic - 1) == 0) {
@@ -120,8 +122,10 @@ static const struct header *find_header(const char *bytes, size_t size) {
     if (header->count > (rest - sizeof *header) / sizeof(struct entry))
         return NULL;
     const struct entry *entries = (const void *)(header + 1);
+    const char *const base = (const char *)header;
     for (uint32_t i = 0; i < header->count; i++)
-        if (entries[i].name >= rest || entries[i].path >= rest)
+        if (entries[i].name >= rest || entries[i].path >= rest
+            || strnlen(base + entries[i].name, NAME_MAX + 1) > NAME_MAX)
             return NULL;
     return header;
 }
@@ -164,7 +168,7 @@ static bool is_replaced(const struct nsrun_step *step, const char *name, int32_t
 static size_t merge(const struct nsrun_step *step, const struct header *own, size_t own_size,
                     char *bytes) {
     const char *const base = (const char *)own;
-    const struct entry *const from = (const void *)(own + 1);
+    const struct entry *const from = own != NULL ? (const void *)(own + 1) : NULL;
     const uint32_t own_count = own != NULL ? own->count : 0;
     const size_t start = sizeof *own + own_count * sizeof *from;   // of the root's strings
     const int32_t *const flags = (const void *)step->data;
@@ -213,6 +217,21 @@ static size_t merge(const struct nsrun_step *step, const struct header *own, siz
     return size;
 }
 
+size_t nsrun_merged_size(const struct nsrun_step *step, size_t size) {
+    size_t room = size + sizeof(struct header);
+    for (size_t i = 0; step->list[i] != NULL; i++)
+        room += sizeof(struct entry) + strlen(step->list[i]) + strlen(step->list2[i]) + 2;
+    return room;
+}
+
+size_t nsrun_merge_caches(const struct nsrun_step *step, const char *own, size_t size,
+                          char *made) {
+    // The linker passes over a cache that makes no sense, and so does this.
+    const struct header *header = size > 0 ? find_header(own, size) : NULL;
+    return merge(step, header, header != NULL ? (size_t)(own + size - (const char *)header) : 0,
+                 made);
+}
+
 int nsrun_linker_cache(struct nsrun_world *w, const struct nsrun_step *step) {
     char *own = NULL;
     const ssize_t read = content(w, step->target, LARGEST_CACHE, &own);
@@ -220,12 +239,7 @@ int nsrun_linker_cache(struct nsrun_world *w, const struct nsrun_step *step) {
         w->call = NSRUN_CALL_CONTENT;
         return (int)read;
     }
-    // The linker passes over a cache that makes no sense, and so does this.
-    const struct header *header = read > 0 ? find_header(own, (size_t)read) : NULL;
-    const size_t own_size = header != NULL ? (size_t)(own + read - (const char *)header) : 0;
-    size_t room = own_size + sizeof *header;
-    for (size_t i = 0; step->list[i] != NULL; i++)
-        room += sizeof(struct entry) + strlen(step->list[i]) + strlen(step->list2[i]) + 2;
+    const size_t size = (size_t)read, room = nsrun_merged_size(step, size);
     char *made = map(room);
     int error = made == NULL ? -ENOMEM : 0;
     char name[16];
@@ -233,20 +247,20 @@ int nsrun_linker_cache(struct nsrun_world *w, const struct nsrun_step *step) {
     if (error == 0) {
         w->call = NSRUN_CALL_CONTENT;
         file = nsrun_scratch_file(w, 0644, name);
-        error = file < 0 ? file
-                         : nsrun_write_all(file, made, merge(step, header, own_size, made));
+        error = file < 0
+                    ? file
+                    : nsrun_write_all(file, made, nsrun_merge_caches(step, own, size, made));
     }
     if (file >= 0)
         close(file);
     if (made != NULL)
         munmap(made, room);
-    if (read > 0)
-        munmap(own, (size_t)read + 1);
+    if (size > 0)
+        munmap(own, size + 1);
     return error < 0 ? error : nsrun_bind_scratch(w, name, step);
 }
 
-/// The highest version that a C library names, as major << 32 | minor. Its versions are names such as GLIBC_2.36.
-static uint64_t highest_version(const char *bytes, size_t size) {
+uint64_t nsrun_highest_glibc(const char *bytes, size_t size) {
     static const char prefix[] = "GLIBC_";
     uint64_t highest = 0;
     const char *at = bytes, *const end = bytes + size;   // where a NUL lies
@@ -270,7 +284,7 @@ int nsrun_need_glibc(struct nsrun_world *w, const struct nsrun_step *step) {
         const ssize_t size = content(w, *path, LARGEST_LIBC, &bytes);
         if (size <= 0)
             continue;
-        version = highest_version(bytes, (size_t)size);
+        version = nsrun_highest_glibc(bytes, (size_t)size);
         munmap(bytes, (size_t)size + 1);
     }
     if (version >= step->value)

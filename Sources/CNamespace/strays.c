@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "include/nsrun.h"
+#include "include/parsers.h"
 #include "syscalls.h"
 
 int nsrun_adopt_strays(void) {
@@ -28,23 +28,28 @@ bool nsrun_reap_strays(pid_t child) {
     return nsrun_has_stopped(child);
 }
 
+pid_t nsrun_next_pid(const char **list) {
+    char *end;
+    const long pid = strtol(*list, &end, 10);
+    // There may be more than were read: the last of them is cut off, and would be another process's.
+    if (end == *list || *end != ' ')
+        return 0;
+    *list = end + 1;
+    return (pid_t)pid;
+}
+
 /// Kills the children that a file of proc lists, but for one. Returns how many there were.
 static unsigned kill_listed(const char *path, pid_t spared) {
     char text[16384];
     unsigned count = 0;
     const ssize_t length = nsrun_read_file(path, text, sizeof text - 1);
     text[length > 0 ? length : 0] = 0;
-    for (char *next = text, *end; (void)0, *next != 0; next = end) {
-        const long pid = strtol(next, &end, 10);
-        if (end == next)
-            break;
+    const char *next = text;
+    for (pid_t pid; (pid = nsrun_next_pid(&next)) > 0;)
         if (pid != spared) {
-            kill((pid_t)pid, SIGKILL);
+            kill(pid, SIGKILL);
             count++;
         }
-        while (*end == ' ')
-            end++;
-    }
     return count;
 }
 

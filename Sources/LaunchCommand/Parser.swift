@@ -136,12 +136,15 @@ enum Suggestion {
     static func unknown(_ word: ByteString) -> UsageError {
         let name =
             word.firstIndex(of: UInt8(ascii: "=")).map { word.slice(from: 0, to: $0) } ?? word
+        // A word that differs more in length alone is near to none, be it as long as it likes.
+        let most = max(2, name.count / 3)
         var best: (distance: Int, name: String)?
-        for option in OptionTable.options where option.section != .hidden {
+        for option in OptionTable.options
+        where option.section != .hidden && abs(option.name.utf8CodeUnitCount - name.count) <= most {
             let distance = name.distance(to: ByteString(stringLiteral: option.name))
             if distance < best?.distance ?? Int.max { best = (distance, option.name.text) }
         }
-        let near = best.flatMap { $0.distance <= max(2, name.count / 3) ? $0.name : nil }
+        let near = best.flatMap { $0.distance <= most ? $0.name : nil }
         return UsageError(
             "unknown option \(name.text)",
             remedy: near.map { "did you mean \($0)?" } ?? "--help lists the options")

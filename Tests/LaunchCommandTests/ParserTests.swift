@@ -91,6 +91,15 @@ import Testing
         #expect(complaint(typed) == "unknown option \(typed)\n  --help lists the options")
     }
 
+    /// An argument file may hold one of megabytes, which is not compared with each option letter by letter.
+    @Test func aWordOfAnyLengthIsToldInMoments() {
+        let word = "--" + String(repeating: "x", count: 2 << 20)
+        let time = ContinuousClock().measure {
+            #expect(complaint(word)?.hasSuffix("--help lists the options") == true)
+        }
+        #expect(time < .seconds(60))
+    }
+
     @Test func hiddenOptionsAreNotSuggested() {
         #expect(complaint("--debug-op")?.contains("--debug-opt") != true)
     }

@@ -137,4 +137,20 @@ import Testing
                 "/usr/lib/\(triplet)", "/usr/local/lib", "/opt/b", "/opt/a", "/etc", "/usr/lib",
             ])
     }
+
+    /// Files that include each other are not read as often as they are named: that would take minutes.
+    @Test func libraryDirectoriesHaveAnEnd() throws {
+        let include = String(repeating: "include /etc/ld.so.conf.d/*.conf\n", count: 300)
+        try folder.makeDirectory("root/opt/a")
+        try folder.write(Array(("/opt/a\n" + include).utf8), to: "root/etc/ld.so.conf")
+        try folder.write(Array(include.utf8), to: "root/etc/ld.so.conf.d/a.conf")
+        var view = EngineView(LaunchPlan.empty)
+        view.root = root
+        let resolved = try ResolvedView(view)
+        let time = ContinuousClock().measure {
+            let found = LibraryPath(resolved, loader: root + "/lib/ld.so").directories
+            #expect(found.contains(root + "/opt/a"))
+        }
+        #expect(time < .seconds(60))
+    }
 }

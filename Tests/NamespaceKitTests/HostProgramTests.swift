@@ -31,6 +31,7 @@ import Testing
 
     @Test(arguments: [
         "", "\t", "\tlinux-vdso.so.1 (0x00007ffd)", "\tstatically linked", "libc.so.6 =>",
+        "(0x1)", "\t(0x1", "=> (0x1)",
     ])
     func otherLinesNameNone(text: String) { #expect(LoaderLine(ByteString(text)) == nil) }
 

@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import NamespaceKit
@@ -27,6 +28,15 @@ import Testing
         ] as [(Int32, NamespaceKit.ExitStatus)])
     func waitStatuses(status: Int32, wanted: NamespaceKit.ExitStatus) {
         #expect(NamespaceKit.ExitStatus(waitStatus: status) == wanted)
+    }
+
+    /// A command that reaches the channel to the launcher may write any number there.
+    @Test func aForgedAccountOfResourcesIsNoMoreThanFalse() {
+        var usage = rusage()
+        usage.ru_utime = timeval(tv_sec: .max, tv_usec: .max)
+        usage.ru_stime = timeval(tv_sec: .min, tv_usec: .min)
+        usage.ru_maxrss = 7
+        #expect(ResourceUsage(usage).maximumResidentSize == 7)
     }
 
     @Test func aFindingIsALineAndItsRemedyAnother() {

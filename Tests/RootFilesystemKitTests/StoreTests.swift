@@ -123,9 +123,23 @@ import Testing
             37 35 0:21 /a\\040b\\134 /c\\011d rw - tmpfs tmpfs rw
             broken
             """
-        let mounts = MountUse.parse(table)
+        let mounts = MountUse.parse(Array(table.utf8))
         #expect(mounts.map(\.device) == ["98:0", "0:21"])
         #expect(mounts.map(\.root) == ["/mnt1", "/a b\\"])
         #expect(mounts.map(\.point) == ["/mnt2", "/c\td"])
+    }
+
+    /// What is mounted somewhere must not hide what is mounted elsewhere, whatever it is called.
+    @Test(
+        arguments: [
+            [0xff], Array("\r".utf8), Array("\u{301}".utf8), Array("\u{2028}".utf8), [0xc3], [0x85],
+        ] as [[UInt8]])
+    func noNameInAMountTableHidesAnotherMount(name: [UInt8]) {
+        let start = Array("37 35 0:21 / /mnt/".utf8)
+        let end = Array(" rw - overlay x rw,workdir=/".utf8)
+        let line = start + name + end + name + [UInt8(ascii: "\n")]
+        let mounts = MountUse.parse(line + line + Array("36 35 98:0 / /last rw - x x x\n".utf8))
+        let place = ByteString(Array("/mnt/".utf8) + name)
+        #expect(mounts.map(\.point) == [place, place, "/last"])
     }
 }

@@ -97,6 +97,13 @@ import Testing
         #expect(workspace.read("root/etc/x") == "new")
     }
 
+    @Test func aPackageWithoutFilesIsNotForgotten() throws {
+        try unpack(package("a") { $0.file("./etc/x") }, package("meta") { $0.directory("./etc") })
+        try unpack(package("c") { $0.file("./etc/y") })
+        let packages = try workspace.destination("root").image.packages
+        #expect(packages == ["a 1.0", "meta 1.0", "c 1.0"])
+    }
+
     @Test func laterUnpackingFollowsTheSameRules() throws {
         try unpack(package("a") { $0.file("./etc/x", "of a") })
         let inode = try workspace.status("root/etc/x").st_ino

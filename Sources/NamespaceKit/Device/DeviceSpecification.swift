@@ -43,11 +43,13 @@ struct DeviceSpecification: Equatable {
                 throw YAMLError(
                     line: node.line, reason: "\"\(name.text)\" cannot be the name of a device")
             }
-            if devices.contains(where: { $0.name == name }) {
-                throw YAMLError(line: node.line, reason: "the device \(name.text) is there twice")
-            }
             let edits = try DeviceEdits(try fields.required("containerEdits"))
             devices.append(Device(name: name, line: node.line, edits: edits))
+        }
+        if let repeated = devices.map({ $0.name }).firstRepeated {
+            throw YAMLError(
+                line: devices[repeated].line,
+                reason: "the device \(devices[repeated].name.text) is there twice")
         }
     }
 
@@ -107,6 +109,9 @@ struct DeviceEdits: Equatable {
     /// What nsrun does not do, and where it is asked for.
     var unsupported: Unsupported?
 
+    /// More than any device needs: each is compared with the others.
+    private static let most = 4096
+
     init() {}
 
     init(_ node: YAMLNode) throws(YAMLError) {
@@ -129,6 +134,14 @@ struct DeviceEdits: Equatable {
         for item in try fields.items("mounts") { mounts.append(try Mount(item)) }
         for item in try fields.items("hooks") { hooks.append(try Hook(item)) }
         for item in try fields.items("additionalGids") { groups.append(try item.number()) }
+        let words = hooks.reduce(0) { $0 + $1.arguments.count }
+        guard
+            environment.count + nodes.count + mounts.count + hooks.count + groups.count + words
+                <= DeviceEdits.most
+        else {
+            throw YAMLError(
+                line: node.line, reason: "more than \(DeviceEdits.most) things are asked for")
+        }
         for name: ByteString in ["intelRdt", "netDevices"] {
             if let node = fields[name] { unsupported = Unsupported(line: node.line, name: name) }
         }

@@ -81,15 +81,17 @@ struct YAMLNode: Equatable {
                 guard case .scalar(let name, _) = key.content else {
                     throw YAMLError(line: key.line, reason: "a name is not a text")
                 }
-                if entries.contains(where: { $0.key == name }) {
-                    throw YAMLError(line: key.line, reason: "\(name.text) is given twice")
-                }
                 event = try next(reader)
                 guard let value = try read(reader, &event, depth: depth + 1) else {
                     throw YAMLError(line: key.line, reason: "\(name.text) has no value")
                 }
                 entries.append(Entry(key: name, line: key.line, value: value))
                 event = try next(reader)
+            }
+            if let repeated = entries.map({ $0.key }).firstRepeated {
+                throw YAMLError(
+                    line: entries[repeated].line,
+                    reason: "\(entries[repeated].key.text) is given twice")
             }
             return YAMLNode(line: line, content: .map(entries))
         default: return nil

@@ -212,6 +212,8 @@ struct Fakechroot {
 struct LibraryPath {
     private(set) var directories: [ByteString] = []
     private let view: ResolvedView
+    /// More than any root has. Files that include each other would be read again and again.
+    private var filesLeft = 256
 
     init(_ view: ResolvedView, loader: ByteString) {
         self.view = view
@@ -232,7 +234,8 @@ struct LibraryPath {
     }
 
     private mutating func read(_ path: ByteString, depth: Int) {
-        guard depth < 4, let file = view.hostPath(of: path) else { return }
+        guard depth < 4, filesLeft > 0, let file = view.hostPath(of: path) else { return }
+        filesLeft -= 1
         let text = ByteString(bytes: HostFacts.readFile(file, limit: 1 << 16) ?? [])
         for line in text.split(on: UInt8(ascii: "\n")) {
             let words = line.split(on: UInt8(ascii: " ")).filter { !$0.isEmpty }

@@ -146,7 +146,7 @@ struct LoaderLine: Equatable {
         if words.count >= 3, words[1] == "=>" {
             name = words[0]
             words.removeFirst(2)
-        } else if hasAddress, words[0].isAbsolute {
+        } else if hasAddress, words.first?.isAbsolute == true {
             name = LoaderLine.join(words)
         } else {
             return nil

@@ -20,8 +20,8 @@ public struct ResourceUsage: Sendable, Equatable {
     public var involuntarySwitches: Int64
 
     init(_ usage: rusage) {
-        userTime = Int64(usage.ru_utime.tv_sec) * 1_000_000 + Int64(usage.ru_utime.tv_usec)
-        systemTime = Int64(usage.ru_stime.tv_sec) * 1_000_000 + Int64(usage.ru_stime.tv_usec)
+        userTime = ResourceUsage.microseconds(usage.ru_utime)
+        systemTime = ResourceUsage.microseconds(usage.ru_stime)
         maximumResidentSize = Int64(usage.ru_maxrss)
         minorFaults = Int64(usage.ru_minflt)
         majorFaults = Int64(usage.ru_majflt)
@@ -33,6 +33,11 @@ public struct ResourceUsage: Sendable, Equatable {
         signals = Int64(usage.ru_nsignals)
         voluntarySwitches = Int64(usage.ru_nvcsw)
         involuntarySwitches = Int64(usage.ru_nivcsw)
+    }
+
+    /// Of a record that the command has forged any number may come.
+    private static func microseconds(_ time: timeval) -> Int64 {
+        Int64(time.tv_sec) &* 1_000_000 &+ Int64(time.tv_usec)
     }
 
     /// From the record of the end; nil where it is too short, as one that the command forged may be.

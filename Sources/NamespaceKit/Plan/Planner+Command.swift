@@ -115,28 +115,14 @@ extension Planner {
             }
         case .empty: break
         }
-        for change in request.environment.changes {
-            switch change {
-            case .set(let name, let value):
-                entries.removeAll { isNamed($0, name) }
-                entries.append(name + "=" + value)
-            case .unset(let name): entries.removeAll { isNamed($0, name) }
-            case .clear: entries.removeAll()
-            }
-        }
-        addDeviceVariables(to: &entries)
-        plan.environment = entries
+        entries = request.environment.changes.applied(to: entries)
+        plan.environment = deviceVariables.applied(to: entries)
     }
 
     private func isNamed(_ entry: ByteString, _ name: StaticString) -> Bool {
         let length = name.utf8CodeUnitCount
         return entry.count > length && entry.bytes[length] == UInt8(ascii: "=")
             && entry.hasPrefix(name)
-    }
-
-    func isNamed(_ entry: ByteString, _ name: ByteString) -> Bool {
-        entry.count > name.count && entry.bytes[name.count] == UInt8(ascii: "=")
-            && entry.bytes.starts(with: name.bytes)
     }
 
     /// The value of a variable as the command will see it.

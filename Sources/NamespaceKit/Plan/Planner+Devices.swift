@@ -37,13 +37,12 @@ extension Planner {
     }
 
     /// What the user says of a variable counts, but clearing what is the caller's is not about the device's.
-    func addDeviceVariables(to entries: inout [ByteString]) {
-        for entry in facts.devices.environment {
-            guard let sign = entry.firstIndex(of: UInt8(ascii: "=")) else { continue }
+    var deviceVariables: [EnvironmentRequest.Change] {
+        facts.devices.environment.compactMap { entry in
+            guard let sign = entry.firstIndex(of: UInt8(ascii: "=")) else { return nil }
             let name = entry.slice(from: 0, to: sign)
-            if request.environment.changes.contains(where: { $0.isAbout(name) }) { continue }
-            entries.removeAll { isNamed($0, name) }
-            entries.append(entry)
+            if request.environment.changes.contains(where: { $0.isAbout(name) }) { return nil }
+            return .set(name: name, value: entry.slice(from: sign + 1))
         }
     }
 

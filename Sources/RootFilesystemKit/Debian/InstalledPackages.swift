@@ -79,6 +79,12 @@ struct InstalledPackages {
         var current: Int?
         for line in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             if line.isEmpty {
+                // One that has no file, or none any more, is there all the same.
+                if current == nil {
+                    _ = DebianPackage(control: String(decoding: control, as: UTF8.self)).map {
+                        add($0)
+                    }
+                }
                 control = []
                 current = nil
             } else if line.starts(with: marker) {

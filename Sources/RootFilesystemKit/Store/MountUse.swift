@@ -1,25 +1,27 @@
 import CRootFilesystem
 import Foundation
+import NamespaceKit
 
 /// Whether a directory is somebody's mounted root, or has something mounted in it.
 enum MountUse {
     /// One line of `/proc/PID/mountinfo`. proc_pid_mountinfo(5)
     struct Mount {
         /// `MAJOR:MINOR` of the file system.
-        var device: Substring
+        var device: ByteString
         /// Which directory of the file system is mounted.
-        var root: String
+        var root: ByteString
         /// Where it is mounted.
-        var point: String
+        var point: ByteString
     }
 
     /// Looks at the mount tables of all processes this one may look at.
     static func isMounted(_ path: String) -> Bool {
+        let path = ByteString(path)
         let own = mounts(of: "self")
         if hasMounts(path) { return true }
         guard let holder = own.last(where: { isWithin(path, $0.point) && isLongest($0, own, path) })
         else { return false }
-        let below = path.dropFirst(holder.point == "/" ? 0 : holder.point.count)
+        let below = path.slice(from: holder.point == "/" ? 0 : holder.point.count)
         let place = (holder.root == "/" ? "" : holder.root) + below
         let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return processes.contains { process in
@@ -31,7 +33,7 @@ enum MountUse {
     }
 
     /// Whether something is mounted on a path or below, as this process sees it.
-    static func hasMounts(_ path: String) -> Bool {
+    static func hasMounts(_ path: ByteString) -> Bool {
         mounts(of: "self").contains { isWithin($0.point, path) }
     }
 
@@ -49,42 +51,49 @@ enum MountUse {
         return text.split(separator: "\n").first { $0.hasPrefix("mnt_id:") }
     }
 
-    static func parse(_ table: String) -> [Mount] {
-        table.split(separator: "\n").compactMap { line in
-            let fields = line.split(separator: " ")
+    /// By bytes: names that others have chosen need not be text, and to a String a line's end after a carriage return
+    /// is no end.
+    static func parse(_ table: [UInt8]) -> [Mount] {
+        table.split(separator: UInt8(ascii: "\n")).compactMap { line in
+            let fields = line.split(
+                separator: UInt8(ascii: " "), omittingEmptySubsequences: false
+            ).map { Array($0) }
             guard fields.count > 4 else { return nil }
-            return Mount(device: fields[2], root: unescape(fields[3]), point: unescape(fields[4]))
+            return Mount(
+                device: ByteString(fields[2]), root: unescape(fields[3]), point: unescape(fields[4])
+            )
         }
     }
 
     private static func mounts(of process: String) -> [Mount] {
-        let table = try? String(contentsOfFile: "/proc/\(process)/mountinfo", encoding: .utf8)
-        return parse(table ?? "")
+        let table = HostFile.read(ByteString("/proc/\(process)/mountinfo"), limit: 64 << 20)
+        guard case .content(let bytes) = table else { return [] }
+        return parse(bytes)
     }
 
-    private static func isWithin(_ path: String, _ directory: String) -> Bool {
-        directory == "/" || path == directory || path.hasPrefix(directory + "/")
+    private static func isWithin(_ path: ByteString, _ directory: ByteString) -> Bool {
+        directory == "/" || path == directory || path.bytes.starts(with: directory.bytes + [0x2f])
     }
 
-    private static func isLongest(_ mount: Mount, _ all: [Mount], _ path: String) -> Bool {
+    private static func isLongest(_ mount: Mount, _ all: [Mount], _ path: ByteString) -> Bool {
         !all.contains { isWithin(path, $0.point) && $0.point.count > mount.point.count }
     }
 
     /// The kernel writes space, tab, newline and backslash as three octal digits.
-    private static func unescape(_ field: Substring) -> String {
-        guard field.contains("\\") else { return String(field) }
+    private static func unescape(_ field: [UInt8]) -> ByteString {
+        guard field.contains(UInt8(ascii: "\\")) else { return ByteString(field) }
         var bytes: [UInt8] = []
-        var rest = Array(field.utf8)[...]
+        var rest = field[...]
         while let byte = rest.popFirst() {
             if byte == UInt8(ascii: "\\"), rest.count >= 3,
-                let value = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
+                let value = ByteString(Array(rest.prefix(3))).number(base: 8), value < 256
             {
-                bytes.append(value)
+                bytes.append(UInt8(value))
                 rest = rest.dropFirst(3)
             } else {
                 bytes.append(byte)
             }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return ByteString(bytes)
     }
 }

@@ -14,7 +14,7 @@ enum SubordinateRemoval {
                 ByteString(name), in: parent, path, expected: expected, patience)
         } catch let error as RootFilesystemError {
             guard error.code == EPERM || error.code == EACCES, let holder = parent.place,
-                case let place = "\(holder)/\(name)", !MountUse.hasMounts(place),
+                case let place = "\(holder)/\(name)", !MountUse.hasMounts(ByteString(place)),
                 NamespaceTool.Power.available() == .subordinateIDs
             else { throw error }
             try NamespaceTool(power: .subordinateIDs)

@@ -1,0 +1,41 @@
+import CNamespace
+import Glibc
+
+@testable import NamespaceKit
+
+extension FuzzTarget {
+    /// What comes from a run, whose command may find a way to write there.
+    static let report = FuzzTarget(name: "report") { bytes in
+        var ends: [Int32] = [-1, -1]
+        guard nsrun_pipe(&ends) == 0 else { fail("no pipe") }
+        _ = bytes.withUnsafeBytes { write(ends[1], $0.baseAddress, min($0.count, 65536)) }
+        close(ends[1])
+        defer { close(ends[0]) }
+        let report = UnsafeMutablePointer<nsrun_report>.allocate(capacity: 1)
+        defer { report.deallocate() }
+        report.initialize(to: nsrun_report())
+        while nsrun_read_report(ends[0], report) == 1 {
+            _ = ResourceUsage(report)
+            let error = Diagnosis(plan: Run.plan, facts: HostFacts()).explain(.init(report))
+            demand(isLine(error.message), "a message of several lines")
+            demand(isLine(error.remedy ?? ""), "a remedy of several lines")
+        }
+    }
+}
+
+/// Nothing that a terminal takes for more than text.
+func isLine(_ message: String) -> Bool {
+    message.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f..<0xa0).contains($0.value) }
+}
+
+private enum Run {
+    static let plan: LaunchPlan = {
+        var request = LaunchRequest(command: ["true"])
+        request.view = .rootfs("/srv/debian")
+        request.layer = .memory
+        guard let plan = try? Planner.plan(request, on: HostFacts(), as: .parent) else {
+            fail("no plan")
+        }
+        return plan
+    }()
+}
