@@ -279,6 +279,8 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : -errno;
     case NSRUN_OP_CAPABILITIES:
         return nsrun_drop_capabilities((const struct nsrun_capabilities *)(const void *)step->data);
+    case NSRUN_OP_SCOPE:
+        return nsrun_scope(w, step);
     case NSRUN_OP_ASSERT_NO_USERNS:
         return unshare(CLONE_NEWUSER) == 0 ? -EEXIST : 0;
     case NSRUN_OP_SECCOMP:

@@ -189,6 +189,7 @@ void nsrun_leave_group(struct nsrun_world *w);
 
 // nest.c
 int nsrun_limit_namespaces(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_scope(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_nest(struct nsrun_world *w, const struct nsrun_step *step);
 
 // network.c

@@ -119,18 +119,18 @@ import Testing
 
     @Test(arguments: TestEngine.withoutNamespaces)
     func aRunThatWasKilledIsTidiedUpAfterByTheNext(engine: TestEngine) throws {
-        let script = "echo x >/tmp/x; trap '' HUP; (echo ready; read -r x; cat /tmp/x) & wait; sleep 1000"
+        let script = "exec 3<&0; echo x >/tmp/x; (echo ready; read -r x <&3; cat /tmp/x) & wait"
         let run = try Conversation(by: engine, script)
         #expect(run.line() == "ready")
         let own = try PrivateTrees.of(launcher: run.child.pid)
         #expect(own.count == 1)
         run.child.send(SIGKILL)
         run.child.wait()
-        // The command has ended with its launcher. What it had started goes on, in its root.
+        // The command has ended with its launcher; what it had started goes on where nothing traces it, in its root.
         expect(try inRoot(by: engine, "true"), exits: 0)
-        #expect(try PrivateTrees.of(launcher: run.child.pid) == own)
+        if engine == .fakechroot { #expect(try PrivateTrees.of(launcher: run.child.pid) == own) }
         run.say("go on")
-        #expect(run.rest() == ["x"])
+        #expect(run.rest() == (engine == .fakechroot ? ["x"] : []))
         #expect(
             try HostState.eventually {
                 expect(try inRoot(by: engine, "true"), exits: 0)

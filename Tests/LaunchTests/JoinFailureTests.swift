@@ -243,7 +243,7 @@ import Testing
         let script = """
             import socket, sys
             s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            s.connect(sys.argv[1])
+            s.connect(sys.argv[1]); s.settimeout(1)
             try: \(greeting) print(s.recvmsg(4096, 4096)[:2], flush=True)
             except OSError: print("refused", flush=True)
             sys.stdin.readline()
@@ -252,8 +252,10 @@ import Testing
         let got = thief.line() ?? ""
         #expect(got == "(b'', [])" || got == "refused")
         first.hangUp()
-        #expect(try group.isGone())
+        #expect(HostState.eventually { group.file == nil })
         thief.hangUp()
+        #expect(thief.child.wait() == 0)
+        #expect(try group.isGone())
     }
 
     /// Neither one whose queue is full and stays so, nor one that is always just ending.

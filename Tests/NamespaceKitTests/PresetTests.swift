@@ -45,6 +45,7 @@ import Testing
             $0.layer = .writable
             $0.environment.start = .empty
             $0.namespaces.new = [.user, .mount, .pid, .network]
+            $0.scopesSockets = true
             $0.lifecycle.diesWithParent = true
         }
         #expect(changed(.action) == wanted)
@@ -54,6 +55,7 @@ import Testing
         let request = changed(.test)
         #expect(request.home == .empty)
         #expect(request.bindsSourceTree)
+        #expect(request.hidesSockets && request.scopesSockets)
         #expect(request.namespaces.new == [.user, .mount, .pid, .network])
         #expect(request.hostname == "test")
         #expect(request.lifecycle.timeout == 600_000_000_000)

@@ -100,7 +100,7 @@ import Testing
     @Test func aPackageWithoutFilesIsNotForgotten() throws {
         try unpack(package("a") { $0.file("./etc/x") }, package("meta") { $0.directory("./etc") })
         try unpack(package("c") { $0.file("./etc/y") })
-        let packages = try workspace.destination("root").image.packages
+        let packages = try workspace.destination("root").image().packages
         #expect(packages == ["a 1.0", "meta 1.0", "c 1.0"])
     }
 

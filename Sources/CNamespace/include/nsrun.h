@@ -79,6 +79,7 @@ enum nsrun_op {
     NSRUN_OP_NO_NEW_PRIVS,
     NSRUN_OP_CAPABILITIES,    ///< data: struct nsrun_capabilities
     NSRUN_OP_ASSERT_NO_USERNS,
+    NSRUN_OP_SCOPE,           ///< by Landlock; value: 1 where no mount can follow, so that sockets' paths are forbidden, too
     NSRUN_OP_SECCOMP,         ///< data, length: struct sock_filter[]; installed by the stub, where there is one
     NSRUN_OP_SHARE_CHANNEL,   ///< value: the number under which the command's process finds the channel
     NSRUN_OP_STUB,            ///< the memory for the program that starts the command, see stub.c

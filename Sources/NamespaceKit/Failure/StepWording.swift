@@ -13,6 +13,8 @@ extension Step {
         case .write(let text, let file): "write \"\(text.trimmed)\" to \(file.text)"
         case .await(let descriptor): "wait for descriptor \(descriptor)"
         case .assertNoUserNamespaces: "see that no further user namespace can be made"
+        case .scope(let paths):
+            "reach no \(paths ? "" : "abstract ")sockets and signal no processes of others (Landlock)"
         case .limitNamespaces(let most): "allow \(most) namespaces of each kind below"
         case .nest(let set, let users, let groups):
             "enter new \(set.list) namespaces below, with users \(maps(users)) and groups \(maps(groups))"

@@ -172,6 +172,7 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_AWAIT)
             step.fd = descriptor
         case .assertNoUserNamespaces: set(&step, NSRUN_OP_ASSERT_NO_USERNS)
+        case .scope(let paths): set(&step, NSRUN_OP_SCOPE, value: paths ? 1 : 0)
         case .limitNamespaces(let most):
             set(&step, NSRUN_OP_LIMIT_NAMESPACES)
             step.data = keep(ByteString("\(most)\n"))

@@ -45,6 +45,10 @@ extension Planner {
         if request.namespaces.requiresNoNestedUser {
             add(.assertNoUserNamespaces, word(words.assertNoNestedUser))
         }
+        // Whoever cannot make a user namespace cannot mount either, unless he has kept the capability.
+        if request.scopesSockets {
+            add(.scope(paths: request.namespaces.forbidsNestedUser && keptCapabilities == 0))
+        }
         for filter in request.filters { add(.filter(filter)) }
         if request.fakesRoot || request.fakesDeviceNodes {
             let filter = try SystemCallFilter.fakeRoot(onlyDevices: !request.fakesRoot)

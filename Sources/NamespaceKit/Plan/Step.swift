@@ -21,6 +21,9 @@ public struct Step: Sendable, Equatable {
         case requestIDMaps(users: [IDRange], groups: [IDRange])
         /// Fails where the command could make a user namespace.
         case assertNoUserNamespaces
+        /// Nothing outside of the run is reached by its abstract sockets and by signals, nor, with `paths`, by sockets
+        /// that have a path; by Landlock, where the kernel has it. With `paths` nothing can be mounted any more.
+        case scope(paths: Bool)
         /// At most so many namespaces of each kind can be made below the user namespace that this is done in.
         case limitNamespaces(UInt32)
         /// New namespaces below, of another user namespace with the same ids in it as in the one around.

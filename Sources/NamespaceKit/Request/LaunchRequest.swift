@@ -50,6 +50,8 @@ public struct LaunchRequest: Sendable, Equatable {
     public var showsHostRoot = false
     /// In the host view the sockets of the caller's session and of the host's servers are out of reach.
     public var hidesSockets = false
+    /// A wall behind the namespaces, where the kernel has Landlock: see ``Step/Action/scope(paths:)``.
+    public var scopesSockets = false
     /// What else of the host is within reach in a rootfs.
     public var hostParts: HostParts = []
     /// The home and the current directory, where asked for, are left out where they cannot be bound.

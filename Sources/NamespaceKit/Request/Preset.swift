@@ -60,6 +60,7 @@ extension LaunchRequest {
             layer = .writable
             environment.start = .empty
             namespaces.new.insert(.network)
+            scopesSockets = true
             lifecycle.diesWithParent = true
         case .test: applyTest()
         case .hpc:
@@ -80,6 +81,7 @@ extension LaunchRequest {
         hostname = "test"
         lifecycle.keyring = .own
         hidesSockets = true
+        scopesSockets = true
         // Build tools kill a test that takes too long.
         lifecycle.diesWithParent = true
         lifecycle.timeout = 600_000_000_000

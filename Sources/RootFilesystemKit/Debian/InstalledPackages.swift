@@ -81,9 +81,7 @@ struct InstalledPackages {
             if line.isEmpty {
                 // One that has no file, or none any more, is there all the same.
                 if current == nil {
-                    _ = DebianPackage(control: String(decoding: control, as: UTF8.self)).map {
-                        add($0)
-                    }
+                    _ = try DebianPackage(control: control).map { try add($0) }
                 }
                 control = []
                 current = nil

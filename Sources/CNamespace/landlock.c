@@ -1,0 +1,67 @@
+// Landlock (landlock(7)): what a process may reach by other ways than names of files, as a wall behind the namespaces.
+
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "world.h"
+
+enum {
+    CREATE_RULESET = 444,
+    ADD_RULE = 445,
+    RESTRICT_SELF = 446,
+    ASK_VERSION = 1,
+    PATH_BENEATH = 1,
+};
+
+/// Bits of the kernel's, newer than the headers that this is built with.
+enum {
+    SCOPE_ABSTRACT_SOCKETS = 1 << 0,
+    SCOPE_SIGNALS = 1 << 1,
+    ACCESS_REFER = 1 << 13,
+    ACCESS_RESOLVE_UNIX = 1 << 16,
+};
+
+/// Whoever says anything of files may not move them between directories any more, unless a rule allows that.
+static int allow_moves(int rules) {
+    const int root = nsrun_result(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (root < 0)
+        return root;
+    struct {
+        uint64_t access;
+        int32_t directory;
+    } __attribute__((packed)) rule = {.access = ACCESS_REFER, .directory = root};
+    const int error = nsrun_result(syscall(ADD_RULE, rules, PATH_BENEATH, &rule, 0));
+    close(root);
+    return error;
+}
+
+/// Keeps this process and what it starts from abstract sockets and from processes outside (Linux 6.12), and where
+/// `value` says so from sockets outside that have a path (Linux 7.1). Older kernels have no such wall.
+int nsrun_scope(struct nsrun_world *w, const struct nsrun_step *step) {
+    const long version = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
+    if (version < 6) {
+        w->passed_over = version < 0 ? errno : EOPNOTSUPP;
+        return 0;
+    }
+    const bool has_paths = step->value != 0 && version >= 9;
+    const struct {
+        uint64_t files, network, scoped;
+    } attributes = {
+        .files = has_paths ? ACCESS_RESOLVE_UNIX | ACCESS_REFER : 0,
+        .scoped = SCOPE_ABSTRACT_SOCKETS | SCOPE_SIGNALS,
+    };
+    const int rules = nsrun_result(syscall(CREATE_RULESET, &attributes, sizeof attributes, 0));
+    if (rules < 0)
+        return rules;
+    int error = has_paths ? allow_moves(rules) : 0;
+    if (error == 0)
+        error = nsrun_result(syscall(RESTRICT_SELF, rules, 0));
+    close(rules);
+    if (error == -E2BIG) {   // runs within runs: walls enough are around this one
+        w->passed_over = E2BIG;
+        error = 0;
+    }
+    return error;
+}
