@@ -99,7 +99,8 @@ import Testing
         try expect(run(build, directory: folder.path), exits: 0)
         let engines = try EngineBench.current()
         let command = [
-            engines.bench.nsrun, "--engine", "auto", "--quiet", "--rootfs", engines.bench.rootfs, "--bind", folder.path,
+            engines.bench.nsrun, "--engine", "auto", "--quiet", "--rootfs", engines.bench.rootfs,
+            "--bind", folder.path,
             "/opt/p", "/opt/p/prog",
         ]
         try expect(

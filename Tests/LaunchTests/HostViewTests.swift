@@ -62,7 +62,9 @@ import Testing
         try FileManager.default.createDirectory(atPath: here, withIntermediateDirectories: true)
         try expect(
             onHost("pwd; touch made; ls /tmp \(parent.path)", options, directory: here),
-            prints: "\(here)\n/tmp:\n\((parent.path as NSString).lastPathComponent)\n\n\(parent.path):\nhere")
+            prints:
+                "\(here)\n/tmp:\n\((parent.path as NSString).lastPathComponent)\n\n\(parent.path):\nhere"
+        )
         #expect(FileManager.default.fileExists(atPath: here + "/made"))
     }
 
@@ -70,7 +72,8 @@ import Testing
         let here = try TemporaryDirectory()
         try here.write("old\n", to: "file")
         try expect(
-            onHost("pwd; cat file; echo new >file; cat file", ["--ephemeral"], directory: here.path),
+            onHost(
+                "pwd; cat file; echo new >file; cat file", ["--ephemeral"], directory: here.path),
             prints: "\(here.path)\nold\nnew")
         #expect(here.content("file") == "old\n")
     }
@@ -79,7 +82,8 @@ import Testing
         let hidden = try TemporaryDirectory()
         let seen = try onHost("true", ["--tmpfs", "/tmp"], directory: hidden.path)
         expect(
-            seen, refuses: "cannot start in \(hidden.path): no such file or directory", remedy: "--chdir")
+            seen, refuses: "cannot start in \(hidden.path): no such file or directory",
+            remedy: "--chdir")
     }
 
     @Test func identityIsTheCallers() throws {

@@ -7,9 +7,12 @@ import Testing
     // MARK: Magic links at execve
 
     static let shapes: [[String]] = [
-        [], ["--as-pid-1"], ["--share-pid"], ["--ephemeral"], ["--uid", "0", "--gid", "0"], ["--network", "none"],
-        ["--timeout", "60"], ["--preset", "action"], ["--preset", "hpc"], ["--preset", "hpc", "--join", "NAME"],
-        ["--info-fd", "9"], ["--share-pid", "--info-fd", "9"], ["--json-status-fd", "9"], ["--cap-add", "ALL"],
+        [], ["--as-pid-1"], ["--share-pid"], ["--ephemeral"], ["--uid", "0", "--gid", "0"],
+        ["--network", "none"],
+        ["--timeout", "60"], ["--preset", "action"], ["--preset", "hpc"],
+        ["--preset", "hpc", "--join", "NAME"],
+        ["--info-fd", "9"], ["--share-pid", "--info-fd", "9"], ["--json-status-fd", "9"],
+        ["--cap-add", "ALL"],
         ["--fake-root"], ["--debug-opt=force-classic-mounts"],
     ]
 
@@ -48,7 +51,8 @@ import Testing
             let name = "trap-\(UUID().uuidString)"
             let options = shape.map { $0 == "NAME" ? name : $0 }
             return try run(
-                ["sh", "-c", "exec \"$@\" 9>/dev/null", "sh", nsrun, "--rootfs", root.path] + options + ["--"]
+                ["sh", "-c", "exec \"$@\" 9>/dev/null", "sh", nsrun, "--rootfs", root.path]
+                    + options + ["--"]
                     + command)
         }
     }
@@ -57,7 +61,10 @@ import Testing
     @Test(arguments: shapes)
     func noInterpreterIsTheHosts(shape: [String]) throws {
         let trap = try Trap()
-        for link in ["/proc/self/exe", "/proc/1/exe", "/proc/thread-self/exe", "/proc/self/root/proc/self/exe"] {
+        for link in [
+            "/proc/self/exe", "/proc/1/exe", "/proc/thread-self/exe",
+            "/proc/self/root/proc/self/exe",
+        ] {
             try trap.root.directory.write("#!\(link) @/words\n", to: "start", mode: 0o755)
             let seen = try trap.starts(["/start"], shape)
             #expect(!seen.output.contains("started"), "\(link) \(seen)")
@@ -102,17 +109,24 @@ import Testing
         let seen = try trap.starts(["/bin/sh", "/act"], shape)
         #expect(seen.status == 0 && seen.output.hasSuffix("started"), "\(seen)")
         // In place the caller's own processes are there to see, which can be changed from everywhere.
-        if !shape.contains("--share-pid"), !shape.contains("hpc") { #expect(try trap.isUntouched()) }
+        if !shape.contains("--share-pid"), !shape.contains("hpc") {
+            #expect(try trap.isUntouched())
+        }
     }
 
-    @Test(arguments: [[], ["--unshare-all"], ["--unshare-pid", "--info-fd", "9"], ["--unshare-user"]])
+    @Test(arguments: [
+        [], ["--unshare-all"], ["--unshare-pid", "--info-fd", "9"], ["--unshare-user"],
+    ])
     func bubblewrapsManners(shape: [String]) throws {
         let trap = try Trap()
         try trap.home.link("bin/bwrap", to: trap.nsrun)
         try trap.root.directory.makeDirectory("proc")
         try trap.root.directory.write("#!/proc/self/exe @/words\n", to: "start", mode: 0o755)
         let seen = try run(
-            ["sh", "-c", "exec \"$@\" 9>/dev/null", "sh", trap.home / "bin/bwrap", "--bind", trap.root.path, "/"]
+            [
+                "sh", "-c", "exec \"$@\" 9>/dev/null", "sh", trap.home / "bin/bwrap", "--bind",
+                trap.root.path, "/",
+            ]
                 + ["--proc", "/proc"] + shape + ["/start"])
         #expect(!seen.output.contains("started") && seen.status != 0, "\(seen)")
         #expect(try trap.isUntouched())
@@ -123,9 +137,13 @@ import Testing
     /// Who keeps capabilities cannot undo what nsrun has mounted.
     @Test(
         arguments: [
-            ["--uid", "0", "--gid", "0"], ["--cap-add", "ALL"], ["--uid", "0", "--cap-add", "CAP_SYS_ADMIN"],
+            ["--uid", "0", "--gid", "0"], ["--cap-add", "ALL"],
+            ["--uid", "0", "--cap-add", "CAP_SYS_ADMIN"],
         ],
-        [[], ["--network", "none"], ["--ephemeral"], ["--hostname", "x"], ["--preset", "action"], ["--share-pid"]])
+        [
+            [], ["--network", "none"], ["--ephemeral"], ["--hostname", "x"],
+            ["--preset", "action"], ["--share-pid"],
+        ])
     func mountsAreLocked(identity: [String], shape: [String]) throws {
         let host = try TemporaryDirectory(in: NSHomeDirectory())
         try host.write("old\n", to: "file")
@@ -147,7 +165,8 @@ import Testing
     /// They have a place to mount, for all that: nested runs and package managers do.
     @Test(arguments: [["--uid", "0", "--gid", "0"], ["--cap-add", "ALL"]])
     func mountsOfItsOwnAreTheCommands(identity: [String]) throws {
-        let script = "mkdir /tmp/m && mount -t tmpfs x /tmp/m && mount --bind /usr /tmp/m && ls -d /tmp/m/bin"
+        let script =
+            "mkdir /tmp/m && mount -t tmpfs x /tmp/m && mount --bind /usr /tmp/m && ls -d /tmp/m/bin"
         try expect(inRoot(script, identity), prints: "/tmp/m/bin")
     }
 
@@ -189,20 +208,25 @@ import Testing
 
     // MARK: Signals to whom they are not meant for
 
-    @Test(arguments: [[], ["--as-pid-1"], ["--preset", "test"], ["--new-session"], ["--uid", "0"]])
+    @Test(arguments: [
+        [], ["--as-pid-1"], ["--preset", "test"], ["--new-session"], ["--uid", "0"],
+    ])
     func killingTheGroupKillsNobodyOutside(shape: [String]) throws {
         for target in ["0", "-1"] {
             let bench = try Bench.current()
-            let seen = try run([
-                "setsid", "--wait", "sh", "-c", "\"$@\"; echo survived $?", "sh", bench.nsrun, "--rootfs", bench.rootfs,
-            ] + shape + ["--", "sh", "-c", "kill -9 \(target); sleep 0.2; exit 3"])
+            let seen = try run(
+                [
+                    "setsid", "--wait", "sh", "-c", "\"$@\"; echo survived $?", "sh", bench.nsrun,
+                    "--rootfs", bench.rootfs,
+                ] + shape + ["--", "sh", "-c", "kill -9 \(target); sleep 0.2; exit 3"])
             #expect(seen.output.hasPrefix("survived "), "\(target) \(seen)")
         }
     }
 
     /// Nor does what has got rid of its launcher live for ever.
     @Test(arguments: [
-        [], ["--preset", "test"], ["--info-fd", "2"], ["--as-pid-1"], ["--rootfs", "ROOT"], ["--share-pid"],
+        [], ["--preset", "test"], ["--info-fd", "2"], ["--as-pid-1"], ["--rootfs", "ROOT"],
+        ["--share-pid"],
         ["--timeout", "1000"], ["--share-pid", "--timeout", "1000"],
     ])
     func theRunEndsWithItsLauncher(shape: [String]) throws {

@@ -61,8 +61,10 @@ import Testing
     @Test(arguments: [
         ("", [124]), ("78", [137]), (String(repeating: "00", count: 5000), [137]),
         ((UInt8(0)...12).map { record(kind: $0) }.joined(separator: ","), [0, 124, 125]),
-        (record(kind: 1), [125]), (record(kind: 2), [124, 125]), (record(kind: 6, value: UInt8(SIGSTOP)), [124]),
-        (record(kind: 7, value: UInt8(SIGKILL)), [124]), (record(kind: 7, value: UInt8(SIGINT)), [124]),
+        (record(kind: 1), [125]), (record(kind: 2), [124, 125]),
+        (record(kind: 6, value: UInt8(SIGSTOP)), [124]),
+        (record(kind: 7, value: UInt8(SIGKILL)), [124]),
+        (record(kind: 7, value: UInt8(SIGINT)), [124]),
         (record(kind: 8), [0]),
     ])
     func nonsenseDoesNotStopTheClock(nonsense: String, statuses: [Int32]) throws {

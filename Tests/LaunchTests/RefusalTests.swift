@@ -24,7 +24,9 @@ import Testing
             seen.error.hasPrefix(
                 "nsrun: cannot create user, mount, pid namespaces: the limit of this machine or of an outer "
                     + "namespace is reached\n  end what holds them"), "\(seen)")
-        #expect(seen.error.contains("ask the administrator for a higher sysctl user.max_*_namespaces"), "\(seen)")
+        #expect(
+            seen.error.contains("ask the administrator for a higher sysctl user.max_*_namespaces"),
+            "\(seen)")
     }
 
     /// Files bound over sysctls say what Debian's and Ubuntu's kernels say; a seccomp filter refuses.

@@ -29,7 +29,8 @@ import Testing
                 "/: tmpfs private", "/dev: /dev ro", "/dev/shm: tmpfs private",
                 "/etc: overlay of /etc private", "/home/alice: overlay of /home/alice private",
                 "/home/bob: overlay of /home/bob private", "/home/notes: /home/notes ro",
-                "/mnt/disk: /mnt/disk ro", "/proc: proc private", "/tmp: tmpfs private", "/var/tmp: tmpfs private",
+                "/mnt/disk: /mnt/disk ro", "/proc: proc private", "/tmp: tmpfs private",
+                "/var/tmp: tmpfs private",
             ])
         let plan = try plan(request(.memory), on: facts)
         #expect(!plan.sparesHost)
@@ -178,7 +179,8 @@ import Testing
     /// They are the host's, whatever the caller may write to, and so is what lies below.
     @Test func whatTheKernelMakesIsReadOnly() {
         let seen = tree([
-            "/ ext4", "/dev devtmpfs", "/dev/hugepages hugetlbfs", "/dev/shm tmpfs", "/huge hugetlbfs",
+            "/ ext4", "/dev devtmpfs", "/dev/hugepages hugetlbfs", "/dev/shm tmpfs",
+            "/huge hugetlbfs",
             "/proc proc", "/proc/sys/fs/binfmt_misc autofs", "/sys sysfs", "/sys/fs/bpf bpf",
             "/sys/fs/cgroup cgroup2",
         ])

@@ -21,7 +21,9 @@ import Testing
                 $0.namespaces.new.remove(.pid)
             }, as: .replaceable)
         #expect(plan.shape == .inPlace)
-        #expect(plan.actions.first == .join(name: "ranks", folder: "/run/user/1000/nsrun", [.user, .mount]))
+        #expect(
+            plan.actions.first
+                == .join(name: "ranks", folder: "/run/user/1000/nsrun", [.user, .mount]))
         let share = try #require(plan.shareIndex)
         #expect(plan.actions[share] == .share([.user, .mount], root: "/srv/debian"))
         #expect(plan.actions[share - 1] == .enterRoot)
@@ -40,7 +42,8 @@ import Testing
         #expect(plan.namespaces == [])
         #expect(
             plan.actions.filter { $0 != .dieWithParent }.prefix(2) == [
-                .join(name: "ranks", folder: "/run/user/1000/nsrun", [.user, .mount]), .unshare([.user, .mount]),
+                .join(name: "ranks", folder: "/run/user/1000/nsrun", [.user, .mount]),
+                .unshare([.user, .mount]),
             ])
         #expect(Explanation(plan).text.contains("  join the group"))
     }
@@ -64,7 +67,9 @@ import Testing
         #expect(plan.shape == .childWithInit && plan.followsLauncher)
         #expect(plan.actions[..<join] == [.write(text: "x_t", file: "/proc/self/attr/exec")])
         let group = plan.actions[join..<share]
-        #expect(group.first == .join(name: "ranks", folder: "/run/user/1000/nsrun", [.user, .mount, .uts]))
+        #expect(
+            group.first
+                == .join(name: "ranks", folder: "/run/user/1000/nsrun", [.user, .mount, .uts]))
         #expect(group.contains(.hostname("node")))
         #expect(group.contains(.write(text: "f_t", file: "/proc/self/attr/fscreate")))
         #expect(group.last == .write(text: "0 0 1\n", file: "/proc/self/uid_map"))
@@ -123,7 +128,9 @@ import Testing
     @Test(arguments: ["x", "job 17.0/rank", ByteString(String(repeating: "x", count: 64))])
     func goodNames(name: ByteString) throws {
         let plan = try plan(joined { $0.join = .named(name) })
-        #expect(plan.actions.contains(.join(name: name, folder: "/run/user/1000/nsrun", [.user, .mount])))
+        #expect(
+            plan.actions.contains(
+                .join(name: name, folder: "/run/user/1000/nsrun", [.user, .mount])))
     }
 
     @Test func othersNamespacesAreNotTheGroups() {
@@ -157,7 +164,9 @@ import Testing
         facts.environment += environment
         facts.parent = "4711-99"
         let plan = try plan(joined { $0.join = .jobStep }, on: facts)
-        #expect(plan.actions.first == .join(name: name, folder: "/run/user/1000/nsrun", [.user, .mount]))
+        #expect(
+            plan.actions.first
+                == .join(name: name, folder: "/run/user/1000/nsrun", [.user, .mount]))
     }
 
     @Test func longNamesAreToldApart() throws {

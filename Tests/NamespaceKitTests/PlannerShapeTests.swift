@@ -142,7 +142,8 @@ import Testing
             for role in [.replaceable, .watcher, .parent] as [Planner.Role] {
                 let plan = try plan(request, as: role)
                 #expect(plan.processGroup == .callers)
-                #expect(!plan.actions.contains(.newSession) && !plan.actions.contains(.processGroup))
+                #expect(
+                    !plan.actions.contains(.newSession) && !plan.actions.contains(.processGroup))
             }
         }
     }

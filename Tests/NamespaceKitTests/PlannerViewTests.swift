@@ -57,7 +57,9 @@ import Testing
         facts.currentDirectory = here
         let request = LaunchRequest(command: ["true"])
         #expect(try sees(request, on: facts).contains("\(here.text): \(here.text) rw"))
-        #expect(try !sees(request.with { $0.workingDirectory = "/" }, on: facts).contains("\(here.text): \(here.text) rw"))
+        #expect(
+            try !sees(request.with { $0.workingDirectory = "/" }, on: facts).contains(
+                "\(here.text): \(here.text) rw"))
         #expect(
             try plan(request.with { $0.layer = .memory }, on: facts).actions.contains(
                 .overlay(.init(target: here, lower: [here], upper: .memory))))

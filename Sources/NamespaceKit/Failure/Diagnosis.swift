@@ -98,7 +98,8 @@ struct Diagnosis {
                 .setup,
                 "cannot create \(set.list) namespaces: the limit of this machine or of an outer "
                     + "namespace is reached",
-                remedy: "end what holds them, as a rule processes of yours (lsns tells); or ask the "
+                remedy:
+                    "end what holds them, as a rule processes of yours (lsns tells); or ask the "
                     + "administrator for a higher sysctl user.max_*_namespaces", code: code)
         case EUSERS:
             return LaunchError(

@@ -66,7 +66,9 @@ extension HostFacts {
     /// lead to processes.
     private static func readKernelControls() -> [ByteString] {
         HostFile.names(in: "/proc").filter { name in
-            let isProcess = name.bytes.allSatisfy { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
+            let isProcess = name.bytes.allSatisfy {
+                $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9")
+            }
             let path = ByteString("/proc/").appending(path: name)
             let mode = withCString(path) { nsrun_file_mode($0, false) }
             guard !isProcess, mode >= 0 else { return false }

@@ -40,7 +40,10 @@ struct HostTree {
     private let kind: (ByteString) -> FileKind?
     private var entries: [HostTreeEntry] = []
 
-    enum FileKind { case directory, file, symlink(ByteString) }
+    enum FileKind {
+        case directory, file
+        case symlink(ByteString)
+    }
 
     /// File systems that the kernel makes up, without anybody's files.
     private static let made: [ByteString] = [

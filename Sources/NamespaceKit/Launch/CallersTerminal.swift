@@ -49,7 +49,9 @@ struct CallersTerminal {
     /// Lends it where the job has it. Whether the run has it now.
     @discardableResult
     private mutating func lend() -> Bool {
-        guard let run, descriptor >= 0, nsrun_terminal_group(descriptor) == job else { return false }
+        guard let run, descriptor >= 0, nsrun_terminal_group(descriptor) == job else {
+            return false
+        }
         isLent = nsrun_set_terminal_group(descriptor, run) == 0
         return isLent
     }

@@ -52,7 +52,8 @@ extension Planner {
     /// The caller's directory where a private one hides it. It alone is shown there: a command that started elsewhere
     /// would work on other files than its caller means.
     private var directoryToShow: ByteString? {
-        guard request.workingDirectory == nil, !request.bindsCurrentDirectory, !request.bindsSourceTree,
+        guard request.workingDirectory == nil, !request.bindsCurrentDirectory,
+            !request.bindsSourceTree,
             let here = facts.currentDirectory,
             Planner.privatePlaces.contains(where: { here != $0 && here.isAtOrBelow($0) })
         else { return nil }
