@@ -81,7 +81,9 @@ import Testing
     }
 
     /// A file that is read for the run is one that nothing comes out of.
-    @Test(arguments: ["etc/passwd", "etc/group", "etc/resolv.conf", "etc/hosts", "etc/nsswitch.conf"])
+    @Test(arguments: [
+        "etc/passwd", "etc/group", "etc/resolv.conf", "etc/hosts", "etc/nsswitch.conf",
+    ])
     func pipeInPlaceOfAFile(file: String) throws {
         let root = try BareRoot()
         try root.directory.makeDirectory("etc")
