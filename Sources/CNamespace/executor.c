@@ -55,7 +55,7 @@ int nsrun_await_answer(struct nsrun_world *w) {
             return size < 0 ? -errno : -EPIPE;
         if (size == 1 && order[0] == NSRUN_ORDER_GO_ON)
             return 0;
-        if (size == 2 && order[0] == NSRUN_ORDER_SIGNAL && order[1] >= 1 && order[1] <= 64)
+        if (size == 2 && order[1] >= 1 && order[1] <= 64)
             w->early |= 1ull << (order[1] - 1);
     }
 }

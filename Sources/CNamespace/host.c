@@ -200,8 +200,9 @@ int nsrun_read_report(int fd, struct nsrun_report *report) {
     return size >= head && (size_t)(size - head) == report->head.length;
 }
 
-int nsrun_order_signal(int channel, pid_t child, int signal) {
-    const unsigned char order[] = {NSRUN_ORDER_SIGNAL, (unsigned char)signal};
+int nsrun_order_signal(int channel, pid_t child, int signal, bool whole_group) {
+    const unsigned char order[] = {whole_group ? NSRUN_ORDER_GROUP_SIGNAL : NSRUN_ORDER_SIGNAL,
+                                   (unsigned char)signal};
     // Pid 1 itself may have been stopped, and only a real SIGCONT makes it go on: a queued one, which it can tell from
     // one to the whole group.
     if (signal == SIGCONT)

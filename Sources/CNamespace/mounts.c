@@ -245,6 +245,9 @@ int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
             error = attach(w, source, !is_directory, &place);
         }
     }
+    // Found, and gone since then.
+    if (error == -ENOENT && (step->flags & NSRUN_MUST_EXIST))
+        error = 0;
     if (place.fd >= 0)
         close(place.fd);
     return error;

@@ -193,6 +193,7 @@ enum nsrun_report_kind {
 enum {
     NSRUN_ORDER_GO_ON = '+',   ///< one byte: what was asked for is done
     NSRUN_ORDER_SIGNAL = 's',  ///< and a byte with its number: for the command
+    NSRUN_ORDER_GROUP_SIGNAL = 'S', ///< likewise, for its whole process group
 };
 
 /// Which part of a step failed, where the step alone does not tell.
@@ -253,8 +254,8 @@ void nsrun_run_in_place(const struct nsrun_plan *plan, struct nsrun_report *repo
 /// Enters a namespace in this very process (setns(2)); children made afterwards are in it.
 int nsrun_enter_namespace(int fd, uint64_t type);
 
-/// Has pid 1 hand a signal on to the command. No queue of the user's can be too full for that.
-int nsrun_order_signal(int channel, pid_t child, int signal);
+/// Has pid 1 hand a signal on to the command, or to its `whole_group`. No queue of the user's can be too full for that.
+int nsrun_order_signal(int channel, pid_t child, int signal, bool whole_group);
 /// Lets a child go on that waits for the launcher.
 void nsrun_order_going_on(int channel);
 

@@ -54,7 +54,9 @@ extension HostFacts {
         }
         if request.asksForDevices { facts.devices = DeviceFinder.find(for: request, on: facts) }
         if request.runsHostProgram { facts.hostProgram = .find(request.command.first, in: facts) }
-        if request.hidesSockets || request.showsHostsSockets { facts.sockets = HostSockets.read() }
+        if request.hidesHostsSockets || request.showsHostsSockets {
+            facts.sockets = HostSockets.read()
+        }
         if request.connectsNetwork { facts.addresses = HostNetwork.addresses() }
         if request.view == .host, request.layer != .readOnly {
             facts.hostTree = HostTree.read()

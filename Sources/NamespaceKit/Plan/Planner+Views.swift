@@ -43,7 +43,7 @@ extension Planner {
         if request.home == .empty, let home = facts.home, home != "/", !facts.lacks(home) {
             add(.tmpfs(target: home, mode: 0o700, size: nil, replacesLink: false))
         }
-        if request.hidesSockets { hideSockets() }
+        if request.hidesHostsSockets { hideSockets() }
         if let resolverFile { mount(resolverFile, "/etc/resolv.conf", .readOnly) }
     }
 
@@ -73,7 +73,8 @@ extension Planner {
             add(.tmpfs(target: place + folder, mode: 0o755, size: nil, replacesLink: false))
         }
         for socket in facts.sockets.sockets where !isPrivate(socket, place) {
-            add(.bindData(.bytes([]), target: place + socket, mode: 0o444, readOnly: true))
+            // What has gone since it was seen needs no cover.
+            mount("/dev/null", place + socket, [.readOnly, .onlyIfPresent])
         }
     }
 

@@ -407,6 +407,11 @@ extension LaunchRequest {
         return false
     }
 
+    /// Whoever has a network of his own is not to reach the host's servers by their paths either.
+    var hidesHostsSockets: Bool {
+        view == .host && (hidesSockets || namespaces.new.contains(.network))
+    }
+
     /// The host's root is shown, and with it what was not asked for: the desktop's own are shown by themselves.
     var showsHostsSockets: Bool {
         (showsHostRoot || runsHostProgram) && !hostParts.contains(.desktop)
