@@ -157,14 +157,15 @@ import Testing
     @Test(
         // The kernel gives pid 1 no signal that it has not asked for.
         arguments: shapes.filter { $0 != ["--as-pid-1"] },
-        ["run 'S'", "true | run 'S'", "run 'S' | cat", "bash -c \"run 'S'\""])
+        ["run \"$s\"", "true | run \"$s\"", "run \"$s\" | cat", "bash -c 'run \"$s\"'"])
     func interruptEndsTheWholeJob(shape: [String], job: String) throws {
-        let marker = "86406.\(UInt32.random(in: 0...UInt32.max))"
+        let marker = "interrupted-\(UUID().uuidString)"
         let terminal = try shell(shape)
-        terminal.type("export -f run\n")
+        // A shell would lose a signal that comes between its fork and its exec.
+        let script = "perl -e \"syswrite STDOUT, qq(rea) . qq(dy); sleep 1000\" \(marker); true"
+        terminal.type("export -f run; export s='\(script)'\n")
         terminal.expect("prompt> ")
-        let script = "echo rea\"\"dy; sleep \(marker); true"
-        terminal.type(job.replacingOccurrences(of: "S", with: script) + "\n")
+        terminal.type(job + "\n")
         terminal.expect("ready")
         terminal.type("\u{3}")
         terminal.expect("prompt> ")
@@ -172,11 +173,16 @@ import Testing
     }
 
     /// And its stop: the shell has the prompt, and fg goes on with all of it.
-    @Test(arguments: [[], ["--share-pid"]], ["run 'S'", "true | run 'S'", "run 'S' | cat"])
+    @Test(
+        arguments: [[], ["--share-pid"]],
+        ["run \"$s\"", "true | run \"$s\"", "run \"$s\" | cat"])
     func stopAndForegroundAreOfTheWholeJob(shape: [String], job: String) throws {
         let terminal = try shell(shape)
-        let script = "echo rea\"\"dy; sleep 1; echo e\"\"nd"
-        terminal.type(job.replacingOccurrences(of: "S", with: script) + "\n")
+        let script =
+            "perl -e \"syswrite STDOUT, qq(rea) . qq(dy); sleep 1; syswrite STDOUT, qq(en) . qq(d)\"; true"
+        terminal.type("s='\(script)'\n")
+        terminal.expect("prompt> ")
+        terminal.type(job + "\n")
         terminal.expect("ready")
         terminal.type("\u{1a}")
         terminal.expect("Stopped")

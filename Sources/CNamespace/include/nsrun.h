@@ -386,9 +386,10 @@ int nsrun_mount_squashfs(int image);
 int nsrun_memory_file(const char *data, size_t length);
 /// The id of the owner of what a path leads to, or a negative errno.
 int64_t nsrun_owner(const char *path);
-/// Calls with each internet address of this host's interfaces but those of the loopback one, in words. 0 or a negative
-/// errno.
-int nsrun_each_address(void (*visit)(void *context, const char *address), void *context);
+/// Calls with all internet addresses by which this host reaches itself, as of its local routes (rtnetlink(7)), in words:
+/// an address or a range of them, as 10.0.0.1/32. Not those of loopback interfaces, 127.0.0.0/8 and ::1, nor a link's
+/// own. 0 or a negative errno.
+int nsrun_each_own_address(void (*visit)(void *context, const char *route), void *context);
 /// The size of a file in bytes, or a negative errno.
 int64_t nsrun_file_size(const char *path);
 
