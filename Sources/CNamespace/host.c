@@ -139,19 +139,9 @@ void nsrun_end_by_signal(int signal) {
     nsrun_sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static bool ignored_children;
-
 void nsrun_heed_children(void) {
     const struct nsrun_sigaction by_default = {.handler = SIG_DFL};
-    struct nsrun_sigaction previous = {.handler = SIG_DFL};
-    syscall(SYS_rt_sigaction, SIGCHLD, &by_default, &previous, sizeof previous.mask);
-    ignored_children = ignored_children || previous.handler == SIG_IGN;
-}
-
-void nsrun_disregard_children(void) {
-    const struct nsrun_sigaction ignored = {.handler = SIG_IGN};
-    if (ignored_children)
-        nsrun_set_signal(SIGCHLD, &ignored);
+    nsrun_set_signal(SIGCHLD, &by_default);
 }
 
 unsigned nsrun_features(void) {

@@ -184,8 +184,6 @@ int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step) {
         forget_handlers(plan->flags & NSRUN_CLEAN_START);
     if (plan->flags & NSRUN_CLEAN_START)
         nsrun_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-    if (plan->flags & NSRUN_RESTORE_CHILDREN)
-        nsrun_disregard_children();
     umask(w->old_umask);
     nsrun_sigprocmask(SIG_SETMASK, &plan->signal_mask, NULL);
     w->call = NSRUN_CALL_RUN;

@@ -148,7 +148,6 @@ enum {
     NSRUN_CLEAN_START = 1 << 12,      ///< the command gets no descriptor above 2 and no ignored signal
     NSRUN_NO_PIDFD = 1 << 13,         ///< do without pidfd_open(2)
     NSRUN_READABLE_INIT = 1 << 14,    ///< pid 1 may be looked at in /proc
-    NSRUN_RESTORE_CHILDREN = 1 << 15, ///< the command ignores SIGCHLD if it was ignored before
     NSRUN_PLACES_BY_UMASK = 1 << 16,  ///< what is made for a mount is as accessible as the umask allows
     NSRUN_HAS_HANDLERS = 1 << 17,     ///< the launching program may handle signals
     NSRUN_OWN_GROUP = 1 << 18,        ///< the run is no part of the launcher's process group
@@ -293,10 +292,8 @@ bool nsrun_has_stopped(pid_t child);
 void nsrun_end_by_signal(int signal);
 /// The SIGKILL that comes when the thread ends that has started this process (PR_SET_PDEATHSIG).
 int nsrun_die_with_parent(void);
-/// Gives SIGCHLD, which this program may have been started with ignored, its default action: nobody could be waited
-/// for. nsrun_disregard_children() undoes that.
+/// Gives SIGCHLD, which this program may have been started with ignored, its default action: nobody could be waited for.
 void nsrun_heed_children(void);
-void nsrun_disregard_children(void);
 /// Closes every descriptor above 2 except the ones given.
 void nsrun_close_others(const int *keep, size_t count);
 

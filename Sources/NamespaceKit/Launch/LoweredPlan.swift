@@ -31,7 +31,8 @@ struct LoweredPlan {
         plan.shape =
             (source.shape == .childWithInit ? NSRUN_SHAPE_INIT : NSRUN_SHAPE_COMMAND).rawValue
         plan.flags = flags(source)
-        plan.signal_mask = source.startsClean ? 0 : signalMask
+        // Whoever finds SIGCHLD blocked or ignored cannot wait for children; hardly anybody looks.
+        plan.signal_mask = source.startsClean ? 0 : signalMask & ~(1 << UInt64(SIGCHLD - 1))
         plan.failure_words = keep(source.messagePrefix + source.failureWords)
         plan.filter_words = keep(source.messagePrefix + "cannot install a seccomp filter")
         plan.failure_status = source.failureStatus
@@ -73,7 +74,6 @@ struct LoweredPlan {
         add(NSRUN_CLEAN_START, source.startsClean)
         add(NSRUN_NO_PIDFD, !source.usesProcessDescriptors)
         add(NSRUN_READABLE_INIT, source.showsInit)
-        add(NSRUN_RESTORE_CHILDREN, !source.startsClean && source.privateTree == nil)
         add(NSRUN_PLACES_BY_UMASK, source.makesPlacesByUmask)
         add(NSRUN_HAS_HANDLERS, source.hasHandlers)
         return flags
