@@ -17,7 +17,8 @@ import Testing
                 at: closed, withIntermediateDirectories: true)
             try FileManager.default.copyItem(
                 at: URL(filePath: "/bin/echo"), to: folder.appending(path: "tool"))
-            descriptor = open(closed.path(), O_PATH | O_DIRECTORY | O_CLOEXEC)
+            // O_PATH, which the importer does not show.
+            descriptor = open(closed.path(), 0o10000000 | O_DIRECTORY | O_CLOEXEC)
         }
 
         func write(_ content: Data) throws -> ByteString {
