@@ -188,4 +188,19 @@ import Testing
         try image.write("metadata.json", "{}")
         try expectRefusal(image.archive(), "image of a disk, \(name)")
     }
+
+    @Test(arguments: ["image.tar", "rootfs.tar.xz", "box.squashfs"])
+    func anArchiveOfAnArchive(_ name: String) throws {
+        try image.write(name, "x")
+        try image.write("README", "x")
+        try expectRefusal(workspace("image"), "another archive, \(name)")
+        try expectRefusal(image.archive(), "another archive, \(name)")
+    }
+
+    /// What containerd keeps, say.
+    @Test func aStoreOfBlobs() throws {
+        _ = try image.described()
+        try image.write("ingest/x", "x")
+        try expectRefusal(workspace("image"), "parts of a container image")
+    }
 }

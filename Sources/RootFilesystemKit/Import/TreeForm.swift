@@ -121,16 +121,27 @@ enum TreeForm {
         }
         let names = try tree.names.map(\.printable)
         guard !names.isEmpty else { return nil }
-        if names.allSatisfy(isPartOfImage) {
+        if names.allSatisfy(isPartOfImage) || tree.isDirectory("blobs/sha256") {
             return refused(
                 "it holds parts of a container image, and no manifest that could be read",
                 "the image is not complete: save it, or copy it, once more")
         }
-        let disks = [".vmdk", ".ovf", ".qcow2", ".vdi", ".vhd", ".vhdx", ".raw", ".img", ".ext4"]
-        let disk = names.first { name in disks.contains { name.lowercased().hasSuffix($0) } }
-        if let disk, try tree.onlyHasFiles {
+        guard try tree.onlyHasFiles else { return nil }
+        func first(_ suffixes: [String]) -> String? {
+            names.first { name in suffixes.contains { name.lowercased().hasSuffix($0) } }
+        }
+        if let disk = first([
+            ".vmdk", ".ovf", ".qcow2", ".vdi", ".vhd", ".vhdx", ".raw", ".img", ".ext4", ".iso",
+        ]) {
             return refused(
                 "it holds the image of a disk, \(disk)", FileSignature.diskRemedy(disk))
+        }
+        if let archive = first([
+            ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2", ".tar.lz4", ".squashfs",
+            ".sif", ".deb", ".rpm",
+        ]) {
+            return refused(
+                "it holds another archive, \(archive)", "take that out, and import it by itself")
         }
         return nil
     }
