@@ -34,9 +34,7 @@ public struct LaunchTool {
                 return tool.personality.status(125)
             }
             var invocation = try RequestBuilder.build(line, as: tool.personality)
-            if !invocation.startsShell, let warning = invocation.request.applyImageSettings() {
-                invocation.warnings.append(warning)
-            }
+            try tool.applyImageSettings(to: &invocation)
             // Whoever packed the program did not know where it would be started.
             if packed != nil {
                 invocation.request.leavesOutMissing = true
@@ -45,6 +43,22 @@ public struct LaunchTool {
             return tool.perform(invocation)
         } catch {
             return tool.fail(error.message, error.remedy, 125)
+        }
+    }
+
+    /// Where the command is no shell, and something is run or explained.
+    private func applyImageSettings(to invocation: inout Invocation) throws(UsageError) {
+        switch invocation.action {
+        case .launch, .explain: break
+        case .help, .version, .doctor, .kernel, .generate: return
+        }
+        if invocation.startsShell, invocation.request.command.isEmpty { return }
+        do throws(LaunchError) {
+            let warning = try invocation.request.useImageSettings(
+                isForEntryPoint: invocation.usesEntryPoint)
+            if let warning { invocation.warnings.append(warning) }
+        } catch {
+            throw UsageError(error.message, remedy: error.remedy)
         }
     }
 

@@ -44,7 +44,8 @@ struct Diagnosis {
         case .binfmt: return binfmt(step, record.code, call)
         case .join(let name, let folder, _): return join(name, folder, record)
         case .share: return share(record.code)
-        case .changeDirectory(let candidates): return directory(candidates, record.code)
+        case .changeDirectory(let candidates):
+            return directory(candidates, record.code, step.origin)
         case .overlay(let overlay) where call == NSRUN_CALL_STEP:
             return self.overlay(overlay, record.code)
         case .bind(let bind) where bind.target == "/" && bind.directoryOnly:
@@ -315,11 +316,14 @@ struct Diagnosis {
         }
     }
 
-    func directory(_ candidates: [ByteString], _ code: Int32) -> LaunchError {
+    func directory(
+        _ candidates: [ByteString], _ code: Int32, _ origin: ByteString? = nil
+    ) -> LaunchError {
         let name = candidates.last ?? "/"
+        let saying = origin == Planner.imageDirectory ? ", \(Planner.imageDirectory.text)" : ""
         let isOwn = plan.isHostView && name == facts.currentDirectory
         return error(
-            "cannot start in \(name.text)", code,
+            "cannot start in \(name.text)\(saying)", code,
             isOwn && code == ENOENT
                 ? "a mount of this run hides it: bind it after that one, or \(words.workingDirectory)"
                 : "\(words.workingDirectory) to a directory that exists inside")

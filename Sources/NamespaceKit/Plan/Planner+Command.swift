@@ -148,9 +148,14 @@ extension Planner {
 
     // MARK: Working directory
 
+    /// What asked for a directory that an image names.
+    static let imageDirectory: ByteString = "the image's WORKDIR"
+
     private mutating func planWorkingDirectory() throws(LaunchError) {
         if let directory = request.workingDirectory {
-            add(.changeDirectory([directory]), word(words.directory))
+            add(
+                .changeDirectory([directory]),
+                request.startsWhereImageSays ? Planner.imageDirectory : word(words.directory))
             return
         }
         if request.view == .host || startsHere {
