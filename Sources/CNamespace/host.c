@@ -139,6 +139,11 @@ void nsrun_end_by_signal(int signal) {
     nsrun_sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+uint64_t nsrun_stack_limit(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_STACK, &limit) == 0 ? limit.rlim_cur : UINT64_MAX;
+}
+
 void nsrun_heed_children(void) {
     const struct nsrun_sigaction by_default = {.handler = SIG_DFL};
     nsrun_set_signal(SIGCHLD, &by_default);

@@ -189,6 +189,9 @@ int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step) {
     w->call = NSRUN_CALL_RUN;
     if (w->stub >= 0)
         return nsrun_start_by_stub(w, path, arguments);
+    error = nsrun_restore_file_size(w);
+    if (error < 0)
+        return error;
     execve(path, arguments, plan->environment);
     return -errno;
 }

@@ -7,11 +7,21 @@ public struct LaunchTool {
     /// The bubblewrap whose manners the name `bwrap` calls for.
     static let bubblewrapVersion = "0.13.0"
 
+    /// Bytes. The kernel would end this program without a word where it wants more of its stack than there is.
+    private static let leastStack: UInt64 = 128 << 10
+
     let personality: Personality
     private var hasLevelPrefix = false
 
     /// Runs the tool with the arguments of this process. Returns the exit status.
     public static func run() -> Int32 {
+        guard HostProcess.stackLimit >= leastStack else {
+            HostProcess.printError(
+                "nsrun: cannot start: a stack of \(HostProcess.stackLimit / 1024) KiB is too small\n"
+                    + "  raise its limit (ulimit -s) to \(leastStack / 1024) KiB or more; a command's own is "
+                    + "set by --rlimit stack=BYTES\n")
+            return 125
+        }
         if let status = EngineTools.standIn() { return status }
         if let status = EngineTools.runAsHelper(HostProcess.arguments) { return status }
         HostProcess.heedChildren()

@@ -294,6 +294,8 @@ void nsrun_end_by_signal(int signal);
 int nsrun_die_with_parent(void);
 /// Gives SIGCHLD, which this program may have been started with ignored, its default action: nobody could be waited for.
 void nsrun_heed_children(void);
+/// Bytes that this process's stack may have (RLIMIT_STACK).
+uint64_t nsrun_stack_limit(void);
 /// Closes every descriptor above 2 except the ones given.
 void nsrun_close_others(const int *keep, size_t count);
 

@@ -24,6 +24,9 @@ struct Diagnosis {
         if call == NSRUN_CALL_FORK {
             return error("cannot start the command", record.code, limitRemedy)
         }
+        if record.code == EFBIG {
+            return error("cannot \(step.plainDescription)", EFBIG, remedy(forSizeIn: step))
+        }
         if let damage = damage(step, record) { return damage }
         if isRefusedMount(step, record) { return mountsRefused(step, record.code) }
         switch step.action {
@@ -73,6 +76,15 @@ struct Diagnosis {
     // MARK: Namespaces
 
     private let limitRemedy = "raise the limit on processes (ulimit -u)"
+
+    private func remedy(forSizeIn step: Step) -> String {
+        let limit =
+            "raise the limit of file sizes (ulimit -f), which counts what is made in memory, too"
+        if case .prepend = step.action {
+            return limit + "; and of the root's file 256 MiB are taken"
+        }
+        return limit
+    }
 
     /// A want of processes or memory is no refusal, and neither is a limit that has been used up, perhaps by a command
     /// that means the next run to isolate less.

@@ -26,6 +26,9 @@ public enum HostProcess {
         return ByteString(cString: value)
     }
 
+    /// Bytes that this process's stack may have.
+    public static var stackLimit: UInt64 { nsrun_stack_limit() }
+
     /// Has SIGCHLD do what it does by default, for this program and the command: whoever started it may have ignored
     /// that, and nothing could be waited for.
     public static func heedChildren() { nsrun_heed_children() }
