@@ -83,7 +83,7 @@ int nsrun_scratch_file(struct nsrun_world *w, mode_t mode, char name[16]) {
 
 int nsrun_bind_scratch(struct nsrun_world *w, const char *name, const struct nsrun_step *step) {
     struct nsrun_place place;
-    int error = nsrun_find(w, step->target, NSRUN_KIND_FILE, step->flags, 0644, &place);
+    int error = nsrun_find(w, step->target, NSRUN_KIND_FILE, step->flags, nsrun_place_mode(w), &place);
     if (error < 0)
         return error;
     error = nsrun_place_bind(w, w->scratch, name, step->flags & NSRUN_READ_ONLY, &place);
@@ -192,9 +192,15 @@ int nsrun_symlink(struct nsrun_world *w, const struct nsrun_step *step) {
     return nsrun_make(w, step, make_symlink);
 }
 
+/// bubblewrap makes and changes nothing through a link.
+static unsigned heed_links(const struct nsrun_world *w, unsigned flags) {
+    return w->plan->flags & NSRUN_REFUSE_LINKS ? flags | NSRUN_REFUSE_LINK : flags;
+}
+
 int nsrun_directory(struct nsrun_world *w, const struct nsrun_step *step) {
     struct nsrun_place place;
-    int error = nsrun_find(w, step->target, NSRUN_KIND_DIRECTORY, step->flags, step->mode, &place);
+    const unsigned flags = heed_links(w, step->flags);
+    int error = nsrun_find(w, step->target, NSRUN_KIND_DIRECTORY, flags, step->mode, &place);
     if (error == 0)
         close(place.fd);
     return error;
@@ -202,7 +208,8 @@ int nsrun_directory(struct nsrun_world *w, const struct nsrun_step *step) {
 
 int nsrun_chmod(struct nsrun_world *w, const struct nsrun_step *step) {
     struct nsrun_place place;
-    int error = nsrun_find(w, step->target, NSRUN_KIND_ANY, NSRUN_MUST_EXIST, 0, &place);
+    const unsigned flags = heed_links(w, NSRUN_MUST_EXIST);
+    int error = nsrun_find(w, step->target, NSRUN_KIND_ANY, flags, 0, &place);
     if (error < 0)
         return error;
     char path[32];

@@ -130,6 +130,23 @@ bool nsrun_has_stopped(pid_t child) {
     return waitid(P_PID, (id_t)child, &info, WSTOPPED | WNOHANG | __WALL) == 0 && info.si_pid == child;
 }
 
+bool nsrun_is_deadly(int signal) {
+    struct nsrun_sigaction present = {.handler = SIG_IGN};
+    switch (signal) {
+    case SIGCHLD:
+    case SIGCONT:
+    case SIGURG:
+    case SIGWINCH:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+        return false;
+    default:
+        syscall(SYS_rt_sigaction, signal, NULL, &present, sizeof present.mask);
+        return present.handler == SIG_DFL;
+    }
+}
+
 void nsrun_end_by_signal(int signal) {
     const struct nsrun_sigaction by_default = {.handler = SIG_DFL};
     const uint64_t none = 0;
@@ -186,12 +203,29 @@ ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity) {
     return (ssize_t)length;
 }
 
-int nsrun_read_report(int fd, struct nsrun_report *report) {
+void nsrun_identify_senders(int fd) {
+    const int on = 1;
+    setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+}
+
+int nsrun_read_report(int fd, struct nsrun_report *report, pid_t *sender) {
     const ssize_t head = offsetof(struct nsrun_report, text);
+    struct ucred who = {.pid = 0};
+    // For the sender alone: no descriptor finds room.
+    char room[CMSG_SPACE(sizeof who)] __attribute__((aligned(16)));
+    struct iovec part = {.iov_base = report, .iov_len = sizeof *report};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     ssize_t size;
     do {
-        size = recv(fd, report, sizeof *report, 0);
+        message.msg_control = sender == NULL ? NULL : room;
+        message.msg_controllen = sender == NULL ? 0 : sizeof room;
+        size = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     } while (size < 0 && errno == EINTR);
+    const struct cmsghdr *told = sender == NULL || size < 0 ? NULL : CMSG_FIRSTHDR(&message);
+    if (told != NULL && told->cmsg_type == SCM_CREDENTIALS)
+        memcpy(&who, CMSG_DATA(told), sizeof who);
+    if (sender != NULL)
+        *sender = who.pid;
     return size >= head && (size_t)(size - head) == report->head.length;
 }
 
@@ -203,6 +237,10 @@ int nsrun_order_signal(int channel, pid_t child, int signal, bool whole_group) {
     if (signal == SIGCONT)
         sigqueue(child, SIGCONT, (union sigval){0});
     return send(channel, order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ? 0 : -errno;
+}
+
+int nsrun_signal_process(int process, int signal) {
+    return nsrun_result(syscall(SYS_pidfd_send_signal, process, signal, NULL, 0));
 }
 
 void nsrun_order_going_on(int channel) {

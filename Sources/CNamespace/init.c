@@ -81,26 +81,26 @@ static pid_t start_command(struct nsrun_world *w) {
     return command;
 }
 
-/// Starts the command in a copy, which waits until this process has become the stub: from then on it can be looked into.
-static pid_t start_command_later(struct nsrun_world *w) {
+/// Starts the command in a copy, which waits until this process, as the stub, has its filters: from then on it can be
+/// looked into. `*its_turn` is where it waits for a byte.
+static pid_t start_command_later(struct nsrun_world *w, int *its_turn) {
     int turn[2];
     const int error = nsrun_pipe(turn);
     if (error < 0)
         fail_to_start(w, -error);
-    const pid_t pid_one = getpid();
     const long command = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     if (command < 0)
         fail_to_start(w, errno);
     if (command > 0) {
         close(turn[0]);
+        *its_turn = turn[1];
         return (pid_t)command;
     }
     close(turn[1]);
     end_with_pid_one(w);
-    nsrun_await(turn[0]);
-    close(turn[0]);
-    if (getppid() != pid_one)   // it has failed
+    if (nsrun_await(turn[0]) != 1)   // it has failed
         _exit(127);
+    close(turn[0]);
     command_main(w);
     _exit(127);
 }
@@ -128,14 +128,15 @@ void nsrun_init(struct nsrun_world *w) {
     nsrun_heed_children();   // a program that launches may ignore them
     close_private(w);
     int ready[2] = {-1, -1};
-    if ((flags & NSRUN_ANNOUNCE) && nsrun_pipe(ready) < 0)
+    if ((flags & NSRUN_ANNOUNCE) && !(flags & NSRUN_QUIET_INIT) && nsrun_pipe(ready) < 0)
         fail_to_start(w, EMFILE);
     w->ready = ready[1];
     // Pid 1 is a copy of the launcher, whose memory the command must not see, and what pid 1 tells the launcher
     // must not be the command's to tell.
     if (!is_readable)
         nsrun_hide();
-    one.command = is_readable ? start_command_later(w) : start_command(w);
+    one.turn = -1;
+    one.command = is_readable ? start_command_later(w, &one.turn) : start_command(w);
     one.channel = w->channel;
     one.ready = ready[0];
     one.is_answered = flags & NSRUN_ANSWERED;
@@ -143,6 +144,7 @@ void nsrun_init(struct nsrun_world *w) {
     one.lingers = flags & NSRUN_LINGER;
     one.follows = flags & NSRUN_FOLLOW;
     one.own_group = flags & NSRUN_OWN_GROUP;
+    one.is_quiet = flags & NSRUN_QUIET_INIT;
     one.early = w->early;
     one.signals = nsrun_signal_descriptor();
     if (one.signals < 0)

@@ -209,7 +209,12 @@ int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
     // What is cloned or opened here is what gets mounted: the path is resolved once.
     int source = open_source(w, step);
     if (source < 0)
-        return (step->flags & NSRUN_TRY) && (source == -ENOENT || source == -ENOTDIR) ? 0 : source;
+        // bubblewrap takes a file on the way for a mistake.
+        return (step->flags & NSRUN_TRY)
+                       && (source == -ENOENT
+                           || (source == -ENOTDIR && !(w->plan->flags & NSRUN_REFUSE_LINKS)))
+                   ? 0
+                   : source;
     struct stat status;
     int error = fstat(source, &status) == 0 ? 0 : -errno;
     const bool is_directory = S_ISDIR(status.st_mode);
@@ -219,7 +224,7 @@ int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
     bool is_absent = false;
     if (error == 0 && w->root >= 0) {
         error = nsrun_find(w, step->target, is_directory ? NSRUN_KIND_DIRECTORY : NSRUN_KIND_FILE,
-                           step->flags, step->mode ? step->mode : is_directory ? 0755 : 0644,
+                           step->flags, step->mode ? step->mode : is_directory ? 0755 : nsrun_place_mode(w),
                            &place);
         // What this process cannot reach, the command cannot.
         is_absent = error == -ENOENT || error == -ENOTDIR || error == -EACCES;

@@ -7,7 +7,7 @@
 
 #include "world.h"
 
-enum { MOST_LAYERS = 120 };
+enum { MOST_LAYERS = 120, MOST_OPTIONS = 16 };
 
 static int open_layer(const char *path) {
     return nsrun_open(path, O_PATH | O_DIRECTORY);
@@ -31,9 +31,9 @@ static int layers_in_memory(struct nsrun_world *w, int *upper, int *work) {
 
 /// Mounts an overlay; without `upper` a read-only one.
 static int place_overlay(struct nsrun_world *w, const char *lower, int upper, int work,
-                         bool is_volatile, struct nsrun_place *place) {
+                         bool is_volatile, const char *const *further, struct nsrun_place *place) {
     char upper_path[32], work_path[32];
-    const char *options[12];
+    const char *options[12 + 2 * MOST_OPTIONS];
     size_t n = 0;
     options[n++] = "lowerdir", options[n++] = lower;
     if (upper >= 0) {
@@ -45,6 +45,12 @@ static int place_overlay(struct nsrun_world *w, const char *lower, int upper, in
             options[n++] = "volatile", options[n++] = NULL;
     }
     options[n++] = "userxattr", options[n++] = NULL;
+    for (size_t i = 0; further != NULL && further[i] != NULL; i += 2) {
+        if (i == 2 * MOST_OPTIONS)
+            return -E2BIG;
+        options[n++] = further[i];
+        options[n++] = further[i + 1][0] == 0 ? NULL : further[i + 1];
+    }
     options[n] = NULL;
     return nsrun_place_filesystem(w, "overlay", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
                                   place);
@@ -89,7 +95,7 @@ int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step) {
         error = nsrun_find(w, step->target, NSRUN_KIND_DIRECTORY, step->flags, 0755, &place);
     if (error == 0) {
         w->call = NSRUN_CALL_STEP;
-        error = place_overlay(w, lower, upper, work, step->flags & NSRUN_VOLATILE, &place);
+        error = place_overlay(w, lower, upper, work, step->flags & NSRUN_VOLATILE, step->list2, &place);
     }
     while (count > 0)
         close(fds[--count]);
@@ -109,7 +115,7 @@ static int layer(struct nsrun_world *w, struct nsrun_place *place) {
     nsrun_fd_path(place->fd, lower);
     int error = layers_in_memory(w, &upper, &work);
     if (error == 0)
-        error = place_overlay(w, lower, upper, work, true, place);
+        error = place_overlay(w, lower, upper, work, true, NULL, place);
     if (error == 0)
         error = nsrun_remember_copy(w, place, place->path);
     if (upper >= 0)

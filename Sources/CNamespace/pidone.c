@@ -53,7 +53,10 @@ struct told {
 NSRUN_STUB_INLINE void tell(const struct nsrun_pid_one *one, struct told *told, long size) {
     long sent;
     do {
-        sent = nsrun_stub_call(SYS_sendto, one->channel, (long)told, size, MSG_NOSIGNAL, 0);
+        // All signals are blocked, SIGPIPE among them.
+        sent = one->is_quiet
+                   ? nsrun_stub_call(SYS_write, one->channel, (long)told, size, 0, 0)
+                   : nsrun_stub_call(SYS_sendto, one->channel, (long)told, size, MSG_NOSIGNAL, 0);
     } while (sent == -EINTR);
 }
 
@@ -66,14 +69,18 @@ NSRUN_STUB static void mention(const struct nsrun_pid_one *one, uint32_t kind, i
     told.head.call = 0;
     told.head.value = value;
     told.head.length = 0;
-    nsrun_stub_call(SYS_sendto, one->channel, (long)&told, sizeof told.head, MSG_NOSIGNAL | MSG_DONTWAIT, 0);
+    if (one->is_quiet)
+        tell(one, &told, sizeof told.head);
+    else
+            nsrun_stub_call(SYS_sendto, one->channel, (long)&told, sizeof told.head, MSG_NOSIGNAL | MSG_DONTWAIT, 0);
 }
 
 NSRUN_STUB static void end(struct nsrun_pid_one *one, int status, struct told *told) {
     // Whether anything lingers: the launcher waits for pid 1 where that is over at once.
-    siginfo_t info;
-    const long others =
-        nsrun_stub_call(SYS_waitid, P_ALL, 0, (long)&info, WEXITED | WNOHANG | WNOWAIT | __WALL, 0);
+    long others;
+    do {
+        others = nsrun_stub_call(SYS_wait4, -1, 0, WNOHANG | __WALL, 0, 0);
+    } while (others > 0 || others == -EINTR);
     told->head.kind = NSRUN_REPORT_ENDED;
     told->head.step = 0;
     told->head.error = 0;
@@ -85,25 +92,42 @@ NSRUN_STUB static void end(struct nsrun_pid_one *one, int status, struct told *t
     if (!one->lingers)
         leave(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
     // The launcher need not wait for the others.
-    nsrun_stub_call(SYS_close, one->channel, 0, 0, 0, 0);
+    if (!one->is_quiet)
+        nsrun_stub_call(SYS_close, one->channel, 0, 0, 0, 0);
     one->channel = -1;
 }
 
-NSRUN_STUB static void reap(struct nsrun_pid_one *one) {
+/// A filter forbids to wait.
+NSRUN_STUB static void give_up(const struct nsrun_pid_one *one, int error) {
+    struct told told;
+    told.head.kind = NSRUN_REPORT_FAILED;
+    told.head.step = 0;
+    told.head.error = error;
+    told.head.call = NSRUN_CALL_WAIT;
+    told.head.value = 0;
+    told.head.length = 0;
+    tell(one, &told, sizeof told.head);
+    leave(125);
+}
+
+/// Takes what has ended or stopped; `options` of wait4(2): to return with what there is, or else never.
+NSRUN_STUB static void reap(struct nsrun_pid_one *one, int options) {
     for (;;) {
         int status;
         struct told told;
         for (unsigned long i = 0; i < sizeof told.usage / sizeof(long); i++)
             ((long *)(void *)&told.usage)[i] = 0;
-        const long pid = nsrun_stub_call(SYS_wait4, -1, (long)&status, WNOHANG | WUNTRACED | __WALL,
+        const long pid = nsrun_stub_call(SYS_wait4, -1, (long)&status, options | WUNTRACED | __WALL,
                                          (long)&told.usage, 0);
         if (pid == -EINTR)
             continue;
         if (pid == -ECHILD && one->ended)
             leave(0);
         // Without children nothing is left to wait for, whatever became of the command.
-        if (pid < 0)
+        if (pid == -ECHILD)
             leave(125);
+        if (pid < 0)
+            give_up(one, (int)-pid);
         if (pid == 0)
             return;
         if (pid != one->command)
@@ -217,13 +241,15 @@ NSRUN_STUB static void announce(struct nsrun_pid_one *one) {
 }
 
 NSRUN_STUB void nsrun_be_pid_one(struct nsrun_pid_one *one) {
+    if (one->is_quiet)
+        reap(one, 0);
     if (one->ready >= 0)
         announce(one);
     for (uint32_t number = 1; number <= 64; number++)
         if (one->early >> (number - 1) & 1)
             hand_on(one, number, false);
     for (;;) {
-        reap(one);
+        reap(one, WNOHANG);
         struct pollfd states[3];
         states[0].fd = one->signals;
         states[1].fd = one->channel;

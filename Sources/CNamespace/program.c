@@ -95,6 +95,15 @@ static bool is_native(const char *head, size_t size) {
     return elf.e_ident[EI_CLASS] == ELFCLASS64 && elf.e_machine == MACHINE;
 }
 
+/// Whether a file is one that execvp(3) gives to the shell: text without an interpreter of its own. What has a NUL in its
+/// first line is none, and the kernel's refusal says more of it than the shell's.
+static bool is_shell_script(const char *head, size_t size, const char *interpreter) {
+    if (interpreter != NULL)
+        return false;
+    const char *line = memchr(head, '\n', size);
+    return memchr(head, 0, line == NULL ? size : (size_t)(line - head)) == NULL;
+}
+
 /// Whether a program that is there can be started, as far as that can be told beforehand; where it can, the head of the
 /// file stays in the record only if it does not speak for itself.
 static int judge(struct nsrun_world *w, const char *path, const struct stat *status) {
@@ -117,6 +126,7 @@ static int judge(struct nsrun_world *w, const char *path, const struct stat *sta
         w->call = NSRUN_CALL_INTERPRETER;
         return -ENOENT;
     }
+    w->is_script = is_shell_script(head, size, interpreter);
     if (native)
         w->report->head.length = (uint32_t)strlen(path) + 1;
     return 0;

@@ -15,6 +15,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "pidone.h"
 #include "world.h"
@@ -126,6 +128,36 @@ NSRUN_STUB_INLINE void close_at_exec(int fd) {
         nsrun_stub_call(SYS_fcntl, fd, F_SETFD, FD_CLOEXEC, 0, 0);
 }
 
+/// For a pid 1 that cannot. The launcher sends nothing but its answer.
+NSRUN_STUB static void announce(const struct nsrun_orders *orders) {
+    struct nsrun_report_head head;
+    head.kind = NSRUN_REPORT_STARTED;
+    head.step = 0;
+    head.error = 0;
+    head.call = 0;
+    head.value = 0;
+    head.length = 0;
+    nsrun_stub_call(SYS_sendto, orders->channel, (long)&head, sizeof head, MSG_NOSIGNAL, 0);
+    char answer;
+    while (nsrun_stub_call(SYS_recvfrom, orders->channel, (long)&answer, 1, 0, 0) == -EINTR) {
+    }
+}
+
+/// A pid 1 that cannot look whether its launcher is there ends by the kernel's hand, or now if that is gone.
+NSRUN_STUB static void follow(const struct nsrun_pid_one *one) {
+    nsrun_stub_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    struct pollfd channel;
+    channel.fd = one->channel;
+    channel.events = 0;
+    channel.revents = 0;
+    struct timespec now;
+    now.tv_sec = 0;
+    now.tv_nsec = 0;
+    nsrun_stub_call(SYS_ppoll, (long)&channel, 1, (long)&now, 0, 0);
+    if (channel.revents & POLLHUP)
+        leave(128 + SIGKILL);
+}
+
 NSRUN_STUB void nsrun_stub_main(char **stack, const char *code) {
     const char *const image = code - sizeof(struct head);
     const struct nsrun_orders *const orders = &((const struct head *)(const void *)image)->orders;
@@ -139,9 +171,16 @@ NSRUN_STUB void nsrun_stub_main(char **stack, const char *code) {
         for (unsigned long i = 0; i < sizeof one; i++)
             ((char *)&one)[i] = ((const char *)&orders->one)[i];
         nsrun_stub_call(SYS_prctl, PR_SET_NAME, (long)(image + orders->path), 0, 0, 0);
+        if (one.is_quiet && one.follows)
+            follow(&one);
         install_filters(image, orders);
+        nsrun_stub_call(SYS_write, one.turn, (long)(image + orders->path), 1, 0, 0);
+        if (!one.is_quiet)
+            nsrun_stub_call(SYS_close, one.turn, 0, 0, 0, 0);
         nsrun_be_pid_one(&one);
     }
+    if (orders->announces)
+        announce(orders);
     close_at_exec(orders->channel);
     close_at_exec(orders->ready);
     install_filters(image, orders);
@@ -149,6 +188,12 @@ NSRUN_STUB void nsrun_stub_main(char **stack, const char *code) {
     char **const environment = arguments + (long)stack[0] + 1;
     const long error = nsrun_stub_call(SYS_execve, (long)(image + orders->path), (long)arguments,
                                        (long)environment, 0, 0);
+    if (error == -ENOEXEC && orders->shell != 0) {
+        // As execvp(3). The place of the number of arguments is room for the one that is added.
+        stack[0] = (char *)(image + orders->shell);
+        stack[1] = (char *)(image + orders->path);
+        nsrun_stub_call(SYS_execve, (long)stack[0], (long)stack, (long)environment, 0, 0);
+    }
     fail(image, orders, -1, (int)-error);
 }
 
@@ -330,6 +375,7 @@ int nsrun_start_by_stub(struct nsrun_world *w, const char *path, char *const arg
     static struct pieces pieces;
     static struct nsrun_stub_reason reasons[16];
     static struct nsrun_report_head failure;
+    static const char shell[] = "/bin/sh";
     struct nsrun_orders *orders = &head.orders;
     *orders = (struct nsrun_orders){.kind = NSRUN_STUB_COMMAND, .channel = w->channel, .ready = w->ready};
     begin(&pieces, &head);
@@ -354,7 +400,10 @@ int nsrun_start_by_stub(struct nsrun_world *w, const char *path, char *const arg
         add(&pieces, path, strlen(path));
         add(&pieces, ": ", sizeof ": ");
     }
+    orders->announces = w->plan->flags & NSRUN_QUIET_INIT;
     orders->path = add(&pieces, path, strlen(path) + 1);
+    if (w->is_script)
+        orders->shell = add(&pieces, shell, sizeof shell);
     keep_open(w->channel);
     keep_open(w->ready);
     return start_image(w, &head, &pieces, arguments, w->plan->environment);
@@ -388,7 +437,7 @@ int nsrun_continue_by_stub(struct nsrun_world *w, const struct nsrun_pid_one *on
         return error;
     orders->reasons = add(&pieces, &reason, sizeof reason);
     orders->path = orders->filter_words = add(&pieces, name, sizeof name);
-    const int own[] = {one->channel, one->life, one->signals, one->ready};
+    const int own[] = {one->channel, one->life, one->signals, one->ready, one->turn};
     keep_only(w, own, sizeof own / sizeof own[0]);
     return start_image(w, &head, &pieces, arguments, environment);
 }

@@ -23,6 +23,8 @@ struct nsrun_pid_one {
     bool lingers;     ///< stays until the last process of its namespace ends
     bool follows;     ///< ends with the launcher
     bool own_group;   ///< launcher and run are of different process groups
+    bool is_quiet;    ///< behind a filter: makes no calls but wait4(2), write(2) and exit_group(2)
+    int turn;         ///< where the command waits for a byte before it may start, -1 where it does not
     bool ended;       ///< the command has
     uint64_t early;   ///< a bit for each signal that the launcher handed on before there was a command
     int64_t direct[65];   ///< when a signal last came to us directly, as one of the group; CLOCK_MONOTONIC
@@ -34,7 +36,9 @@ struct nsrun_orders {
     int32_t own;           ///< the image's descriptor: open when the stub is started as it should be, and then closed
     int32_t channel;       ///< where a failure is reported, -1 for standard error
     int32_t ready;         ///< closed when the command starts, -1 for none
+    bool announces;        ///< the launcher is told that the command is about to start, and waited for
     uint32_t path;         ///< the program, NUL-terminated
+    uint32_t shell;        ///< what runs it where the kernel does not know what it is, 0 for none
     uint32_t filters;      ///< of seccomp(2), each a struct nsrun_stub_filter
     uint32_t filter_count;
     uint32_t report;       ///< of a failure, but for its errno: a struct nsrun_report

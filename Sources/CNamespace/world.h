@@ -35,6 +35,7 @@ struct nsrun_world {
     int stub;             ///< the memory that becomes the stub, open for writing, -1 for none
     int stub_to_start;    ///< the same, open for reading, where it is a file
     bool stub_is_sealed;
+    bool is_script;       ///< the program is text without a #! line: the shell runs it where the kernel does not
     int proc;             ///< the host's /proc, -1 before it was needed
     size_t kept_count;    ///< of plan->kept_fds
     bool mounts_here;     ///< the step mounts something on its target
@@ -80,6 +81,10 @@ enum {
 };
 
 // destination.c
+/// The mode of a file that is made for something to be mounted on, which bubblewrap lets nobody write to.
+static inline mode_t nsrun_place_mode(const struct nsrun_world *w) {
+    return w->plan->flags & NSRUN_REFUSE_LINKS ? 0444 : 0644;
+}
 int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, unsigned flags,
                mode_t mode, struct nsrun_place *place);
 /// An existing directory with its canonical path, which nsrun_find() leaves out where it can.

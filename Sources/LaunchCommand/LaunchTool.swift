@@ -5,7 +5,7 @@ import PackedProgram
 public struct LaunchTool {
     public static let version = "0.1.0"
     /// The bubblewrap whose manners the name `bwrap` calls for.
-    static let bubblewrapVersion = "0.13.0"
+    static let bubblewrapVersion = "0.13.1"
 
     /// Bytes. The kernel would end this program without a word where it wants more of its stack than there is.
     private static let leastStack: UInt64 = 128 << 10
@@ -34,8 +34,9 @@ public struct LaunchTool {
         }
         let arguments = packed?.arguments ?? HostProcess.arguments
         Vocabulary.current = .commandLine
+        let file = packed == nil ? HostFile.ownPath : nil
         var tool = LaunchTool(
-            personality: Personality(argument0: arguments.first ?? "nsrun"))
+            personality: Personality(argument0: arguments.first ?? "nsrun", file: file))
         tool.hasLevelPrefix = arguments.contains("--level-prefix")
         do throws(UsageError) {
             let line = try Parser.parse(Array(arguments.dropFirst()), as: tool.personality)
@@ -52,7 +53,8 @@ public struct LaunchTool {
             }
             return tool.perform(invocation)
         } catch {
-            return tool.fail(error.message, error.remedy, 125)
+            let words = tool.personality.isBubblewrap ? error.bubblewrap : nil
+            return tool.fail(words ?? error.message, error.remedy, 125)
         }
     }
 
@@ -91,8 +93,10 @@ public struct LaunchTool {
             }
             return 0
         } catch {
-            let message = personality.isBubblewrap ? error.asBubblewrap : error.message
-            return fail(message, error.remedy, error.exitStatus)
+            guard personality.isBubblewrap else {
+                return fail(error.message, error.remedy, error.exitStatus)
+            }
+            return fail(error.asBubblewrap, error.remedyAsBubblewrap, error.exitStatus)
         }
     }
 
@@ -104,7 +108,9 @@ public struct LaunchTool {
     /// Launches with namespaces. `isFinal`: no other engine would follow a refusal.
     func start(_ invocation: Invocation, isFinal: Bool) throws(LaunchError) -> RunEnd {
         let facts = HostFacts.read(for: invocation.request)
-        let role: Planner.Role = invocation.isVerbose ? .watcher : .replaceable
+        // bubblewrap always stays, and gives a signal's end as a status.
+        let stays = invocation.isVerbose || personality.isBubblewrap
+        let role: Planner.Role = stays ? .watcher : .replaceable
         var plan = try Planner.plan(invocation.request, on: facts, as: role)
         // What has become of this process by a late refusal could not be taken back.
         if plan.shape == .inPlace, !isFinal, facts.mayRefuseLate {

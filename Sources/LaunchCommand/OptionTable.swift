@@ -70,9 +70,10 @@ enum OptionID {
     case fakeRoot, mapAuto, mapUsers, mapGroups
     case uid, gid, hostname, capAdd, capDrop
     case setenv, unsetenv, clearenv, cleanEnvironment, environmentFile
-    case userns, userns2, pidns, disableUserns, assertUsernsDisabled
-    case bindFD, roBindFD, overlaySource, overlay, tmpOverlay, roOverlay, lockFile
+    case userns, userns2, pidns, netns, disableUserns, assertUsernsDisabled
+    case bindFD, roBindFD, overlaySource, overlayOptions, overlay, tmpOverlay, roOverlay, lockFile
     case syncFD, blockFD, usernsBlockFD, infoFD, jsonStatusFD
+    case scopeAbstract, scopeAbstractTry, forwardSignals
     case seccomp, addSeccomp, execLabel, fileLabel, levelPrefix, notASecurityBoundary
     case chdir, argument0, newSession, dieWithParent, asPidOne, timeout, killAfter, rlimit
 }
@@ -168,6 +169,9 @@ enum OptionTable {
             "--overlay-src", "SRC", .overlaySource, .mounts,
             "A layer of the next overlay; each lies over the one before."),
         Option(
+            "--overlay-opt", "OPTIONS", .overlayOptions, .mounts,
+            "Mount options of the next overlay for the kernel, as in index=off,xino=off."),
+        Option(
             "--overlay", "RWSRC WORKDIR DEST", .overlay, .mounts,
             "Mount an overlay on DEST; changes go to RWSRC, WORKDIR is the kernel's."),
         Option(
@@ -239,6 +243,8 @@ enum OptionTable {
             "Enter this user namespace when the root stands."),
         Option("--pidns", "FD", .pidns, .namespaces, "Enter this pid namespace."),
         Option(
+            "--netns", "FD", .netns, .namespaces, "Enter this network namespace; make none."),
+        Option(
             "--disable-userns", "", .disableUserns, .namespaces,
             "The command cannot make user namespaces."),
         Option(
@@ -269,6 +275,12 @@ enum OptionTable {
         Option(
             "--add-seccomp-fd", "FD", .addSeccomp, .identity,
             "The same; may be given more than once."),
+        Option(
+            "--scope-abstract-af-unix", "", .scopeAbstract, .identity,
+            "Reach no abstract socket of others (Landlock, Linux 6.12)."),
+        Option(
+            "--scope-abstract-af-unix-try", "", .scopeAbstractTry, .identity,
+            "The same where the kernel can do it."),
         Option("--exec-label", "LABEL", .execLabel, .identity, "The SELinux label of the command."),
         Option(
             "--file-label", "LABEL", .fileLabel, .identity,
@@ -298,6 +310,9 @@ enum OptionTable {
         Option(
             "--die-with-parent", "", .dieWithParent, .process,
             "Kill the command when nsrun, or what started it, ends."),
+        Option(
+            "--forward-signals", "", .forwardSignals, .process,
+            "Hand signals on to the command; as bwrap, with --die-with-parent too."),
         Option("--as-pid-1", "", .asPidOne, .process, "The command itself is pid 1."),
 
         Option(

@@ -82,7 +82,8 @@ struct Parser {
             guard pending.count >= arity else {
                 throw UsageError(
                     "\(word.text) needs \(arity == 1 ? "a value" : "\(arity) values")",
-                    remedy: "\(word.text) \(option.arguments.text)")
+                    remedy: "\(word.text) \(option.arguments.text)",
+                    bubblewrap: "\(word.text) takes \(Parser.count(option))")
             }
             var values: [ByteString] = []
             for _ in 0..<arity { values.append(pending.removeLast()) }
@@ -102,7 +103,21 @@ struct Parser {
         try take(ParsedOption(option: option, values: [word.slice(from: sign + 1)]))
     }
 
+    /// How many arguments, in bubblewrap's words.
+    private static func count(_ option: Option) -> String {
+        switch option.arity {
+        case 2: return "two arguments"
+        case 3: return "three arguments"
+        default:
+            let isOne = [.chdir, .argument0, .remountReadOnly].contains(option.id)
+            return isOne ? "one argument" : "an argument"
+        }
+    }
+
     private mutating func take(_ parsed: ParsedOption) throws(UsageError) {
+        if personality.isBubblewrap, parsed.id == .help || parsed.id == .version {
+            pending = []  // it answers at once
+        }
         if parsed.id == .arguments {
             let descriptor = try Value.descriptor(parsed, 0)
             result.argumentDescriptors.append(descriptor)
@@ -124,10 +139,21 @@ struct Parser {
 struct UsageError: Error {
     var message: String
     var remedy: String?
+    /// What bubblewrap says in this case, where that is something else.
+    var bubblewrap: String?
 
-    init(_ message: String, remedy: String? = nil) {
+    init(_ message: String, remedy: String? = nil, bubblewrap: String? = nil) {
         self.message = message
         self.remedy = remedy
+        self.bubblewrap = bubblewrap
+    }
+}
+
+extension UsageError {
+    static func emptyPath(_ parsed: ParsedOption) -> UsageError {
+        UsageError(
+            "\(parsed.origin.text): the path is empty",
+            bubblewrap: "\(parsed.origin.text) does not take an empty path argument")
     }
 }
 
@@ -147,6 +173,7 @@ enum Suggestion {
         let near = best.flatMap { $0.distance <= most ? $0.name : nil }
         return UsageError(
             "unknown option \(name.text)",
-            remedy: near.map { "did you mean \($0)?" } ?? "--help lists the options")
+            remedy: near.map { "did you mean \($0)?" } ?? "--help lists the options",
+            bubblewrap: "Unknown option \(name.text)")
     }
 }

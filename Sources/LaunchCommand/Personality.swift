@@ -1,14 +1,20 @@
 import NamespaceKit
 
-/// Whose manners the tool has: its own, or bubblewrap's when it is started under the name `bwrap`.
+/// Whose manners the tool has: its own, or bubblewrap's when it is started under a name that ends in `bwrap`.
 struct Personality {
     /// As it was invoked, for messages.
     let name: ByteString
     let isBubblewrap: Bool
 
-    init(argument0: ByteString) {
+    /// `file`: the program's own file, which counts where it was started by another name, such as `/proc/self/exe`.
+    init(argument0: ByteString, file: ByteString? = nil) {
         name = argument0
-        isBubblewrap = argument0.lastComponent == "bwrap"
+        isBubblewrap = Personality.isBubblewraps(argument0) || file.map(Self.isBubblewraps) ?? false
+    }
+
+    /// Those who ship a bubblewrap of their own put a word before its name: `flatpak-bwrap`.
+    private static func isBubblewraps(_ path: ByteString) -> Bool {
+        path.lastComponent.bytes.suffix(5).elementsEqual("bwrap".utf8)
     }
 
     var prefix: String { isBubblewrap ? "bwrap: " : "nsrun: " }

@@ -26,8 +26,20 @@ extension RequestBuilder {
             throw UsageError("Specifying --as-pid-1 and --lock-file is not permitted")
         }
         if request.join != nil { try checkJoin() }
+        if namespaces.enteredNetwork != nil {
+            if unsharesNetwork || request.connectsNetwork {
+                throw UsageError("--netns is not compatible with --unshare-net")
+            }
+            result.request.namespaces.new.remove(.network)
+        }
+        // bubblewrap ends by them, and this takes the command with it; without, nsrun hands them on all the same.
+        result.request.lifecycle.endsBySignals =
+            personality.isBubblewrap && request.lifecycle.diesWithParent && !forwardsSignals
         if namespaces.enteredUser != nil {
-            if unsharesUser { throw UsageError("--userns not compatible with --unshare-user") }
+            if unsharesUser { throw UsageError("--userns is not compatible with --unshare-user") }
+            if triesUser {
+                throw UsageError("--userns is not compatible with --unshare-user-try")
+            }
             result.request.namespaces.new.remove(.user)
             result.request.namespaces.optional.remove(.user)
         }
@@ -39,7 +51,9 @@ extension RequestBuilder {
         let lifecycle = result.request.lifecycle
         let excluded: [(Bool, String)] = [
             (lifecycle.commandIsPidOne, "--as-pid-1"), (namespaces.enteredUser != nil, "--userns"),
-            (namespaces.finalUser != nil, "--userns2"), (namespaces.enteredPID != nil, "--pidns"),
+            (namespaces.finalUser != nil, "--userns2"),
+            (namespaces.enteredNetwork != nil, "--netns"),
+            (namespaces.enteredPID != nil, "--pidns"),
             (lifecycle.mapsDescriptor != nil, "--userns-block-fd"),
             (lifecycle.infoDescriptor != nil, "--info-fd"),
             (lifecycle.statusDescriptor != nil, "--json-status-fd"),
@@ -55,6 +69,18 @@ extension RequestBuilder {
                 remedy: "a pid namespace ends with its first process; after --unshare-all, "
                     + "--share-pid takes it back")
         }
+    }
+
+    /// What bubblewrap says to an option that it has had before.
+    mutating func noteRepetition(of parsed: ParsedOption) throws(UsageError) {
+        let single: [OptionID] = [
+            .chdir, .execLabel, .fileLabel, .syncFD, .blockFD, .usernsBlockFD, .infoFD,
+            .jsonStatusFD, .seccomp, .userns, .userns2, .pidns, .uid, .gid, .hostname, .argument0,
+        ]
+        guard single.contains(parsed.id) else { return }
+        guard given.contains(parsed.id) else { return given.append(parsed.id) }
+        if parsed.id == .argument0 { throw UsageError("--argv0 used multiple times") }
+        result.warnings.append("Only the last \(parsed.origin.text) option will take effect")
     }
 
     /// What bubblewrap demands and nsrun does by itself.
@@ -73,8 +99,14 @@ extension RequestBuilder {
                 throw UsageError("Specifying --gid requires --unshare-user or --userns")
             }
         }
-        if request.lifecycle.mapsDescriptor != nil, !hasUser {
+        if request.lifecycle.mapsDescriptor != nil, !unsharesUser, !triesUser {
             throw UsageError("--userns-block-fd requires --unshare-user")
+        }
+        // It looks at them when it installs them.
+        if request.filters.contains(where: { $0.isEmpty }) {
+            throw UsageError(
+                "Unable to set up system call filtering as requested: prctl(PR_SET_SECCOMP) "
+                    + "reported EINVAL.", remedy: "the seccomp program is empty")
         }
         if request.lifecycle.commandIsPidOne, !namespaces.new.contains(.pid) {
             throw UsageError("Specifying --as-pid-1 requires --unshare-pid")

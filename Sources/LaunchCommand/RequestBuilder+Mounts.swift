@@ -14,8 +14,9 @@ extension RequestBuilder {
         case .bindFD: try bindDescriptor(parsed, [])
         case .roBindFD: try bindDescriptor(parsed, .readOnly)
         case .overlaySource:
-            if values[0].isEmpty { throw UsageError("--overlay-src: the path is empty") }
+            if values[0].isEmpty { throw .emptyPath(parsed) }
             layers.append(values[0])
+        case .overlayOptions: layerOptions += values[0].split(on: UInt8(ascii: ","))
         case .overlay:
             try overlay(parsed, values[2], .directories(upper: values[0], work: values[1]))
         case .tmpOverlay: try overlay(parsed, values[0], .memory)
@@ -35,7 +36,7 @@ extension RequestBuilder {
             let mode = takePerms() ?? 0o755
             add(.directory(target: values[0], mode: mode), parsed, parentMode: onTheWay)
         case .file:
-            let content = FileSystemOperation.Content.descriptor(try Value.descriptor(parsed, 0))
+            let content = try content(parsed)
             let onTheWay = parentMode
             let mode = takePerms() ?? 0o666
             add(
@@ -59,6 +60,22 @@ extension RequestBuilder {
         result.request.operations.append(operation)
     }
 
+    /// What a descriptor gives, which it gives once.
+    private mutating func content(
+        _ parsed: ParsedOption
+    ) throws(UsageError) -> FileSystemOperation.Content {
+        let number = try Value.descriptor(parsed, 0)
+        if exhausted.contains(number) {
+            throw UsageError(
+                "\(parsed.origin.text): descriptor \(number) has been read for another option",
+                remedy: "give each file a descriptor of its own",
+                bubblewrap:
+                    "Can't write data to file \(parsed.values[1].text): Bad file descriptor")
+        }
+        exhausted.append(number)
+        return .descriptor(number)
+    }
+
     private mutating func bindDescriptor(
         _ parsed: ParsedOption, _ options: BindOptions
     ) throws(UsageError) {
@@ -75,8 +92,11 @@ extension RequestBuilder {
                 "\(parsed.origin.text) requires at least \(least == 1 ? "one" : "two") --overlay-src"
             )
         }
-        add(.overlay(target: target, lower: layers.reversed(), upper: upper), parsed)
-        layers = []
+        let options = layerOptions.filter { !$0.isEmpty }
+        add(
+            .overlay(target: target, lower: layers.reversed(), upper: upper, options: options),
+            parsed)
+        (layers, layerOptions) = ([], [])
     }
 
     /// What `--perms` keeps from group and others is kept from them on the way, too.
@@ -97,7 +117,7 @@ extension RequestBuilder {
     private mutating func bindData(
         _ parsed: ParsedOption, readOnly: Bool
     ) throws(UsageError) {
-        let content = FileSystemOperation.Content.descriptor(try Value.descriptor(parsed, 0))
+        let content = try content(parsed)
         // As bubblewrap: its default of 0600 keeps others from the directories on the way, too.
         if perms == nil { perms = 0o600 }
         let onTheWay = parentMode

@@ -10,18 +10,28 @@ extension RequestBuilder {
         case .userns: result.request.namespaces.enteredUser = try Value.descriptor(parsed, 0)
         case .userns2: result.request.namespaces.finalUser = try Value.descriptor(parsed, 0)
         case .pidns: result.request.namespaces.enteredPID = try Value.descriptor(parsed, 0)
+        case .netns: result.request.namespaces.enteredNetwork = try Value.descriptor(parsed, 0)
+        case .scopeAbstract: result.request.abstractSockets = .scoped
+        case .scopeAbstractTry:
+            if result.request.abstractSockets == .all {
+                result.request.abstractSockets = .scopedIfPossible
+            }
         case .disableUserns: result.request.namespaces.forbidsNestedUser = true
         case .assertUsernsDisabled: result.request.namespaces.requiresNoNestedUser = true
         case .seccomp, .addSeccomp: try addFilter(parsed)
         case .execLabel: result.request.executionLabel = parsed.values[0]
         case .fileLabel: result.request.fileLabel = parsed.values[0]
         case .notASecurityBoundary: result.request.toleratesSubmounts = true
-        case .unshareUserTry: result.request.namespaces.optional.insert(.user)
+        case .unshareUserTry:
+            triesUser = true
+            result.request.namespaces.optional.insert(.user)
         case .unshareIPC: result.request.namespaces.new.insert(.ipc)
         case .unsharePID:
             result.request.namespaces.new.insert(.pid)
             unsharesPID = true
-        case .unshareNetwork: result.request.namespaces.new.insert(.network)
+        case .unshareNetwork:
+            unsharesNetwork = true
+            result.request.namespaces.new.insert(.network)
         case .unshareUTS: result.request.namespaces.new.insert(.uts)
         case .unshareCgroup: result.request.namespaces.new.insert(.cgroup)
         case .unshareCgroupTry: result.request.namespaces.optional.insert(.cgroup)
@@ -76,11 +86,12 @@ extension RequestBuilder {
         case .environmentFile:
             result.request.environment.changes += try EnvironmentFile.read(values[0])
         case .chdir:
-            if values[0].isEmpty { throw UsageError("--chdir: the path is empty") }
+            if values[0].isEmpty { throw .emptyPath(parsed) }
             result.request.workingDirectory = values[0]
         case .argument0: result.request.argument0 = values[0]
         case .newSession: result.request.lifecycle.newSession = true
         case .dieWithParent: result.request.lifecycle.diesWithParent = true
+        case .forwardSignals: forwardsSignals = true
         case .asPidOne: result.request.lifecycle.commandIsPidOne = true
         case .timeout:
             let limit = try Value.duration(parsed)

@@ -23,23 +23,39 @@ extension RequestBuilder {
         let descriptor = try Value.descriptor(parsed, 0)
         let isSingle = parsed.id == .seccomp
         if !result.request.filters.isEmpty, isSingle != hasSingleFilter {
-            throw UsageError("--seccomp cannot be combined with --add-seccomp-fd")
+            throw UsageError(
+                "--seccomp cannot be combined with --add-seccomp-fd",
+                bubblewrap: isSingle
+                    ? nil : "--add-seccomp-fd cannot be combined with --seccomp")
         }
         if isSingle, !result.request.filters.isEmpty {
-            result.warnings.append("of several --seccomp options only the last one counts")
+            if !personality.isBubblewrap {
+                result.warnings.append("of several --seccomp options only the last one counts")
+            }
             result.request.filters = []
         }
         hasSingleFilter = isSingle
+        if exhausted.contains(descriptor) {
+            throw UsageError(
+                "\(parsed.origin.text): descriptor \(descriptor) has been read for another option",
+                remedy: "give each filter a descriptor of its own",
+                bubblewrap: "Can't read seccomp data: Bad file descriptor")
+        }
+        exhausted.append(descriptor)
         switch HostFile.read(descriptor: descriptor, limit: 65536 * 8) {
         case .failure(let reason):
             throw UsageError(
-                "\(parsed.origin.text): cannot read descriptor \(descriptor): \(reason)")
+                "\(parsed.origin.text): cannot read descriptor \(descriptor): \(reason)",
+                bubblewrap: "Can't read seccomp data: \(reason)")
         case .content(let program):
-            guard !program.isEmpty, program.count % 8 == 0 else {
+            let isEmpty = program.isEmpty && !personality.isBubblewrap
+            guard !isEmpty, program.count % 8 == 0 else {
                 throw UsageError(
-                    "\(parsed.origin.text): invalid seccomp data, must be multiple of 8")
+                    "\(parsed.origin.text): invalid seccomp data, must be multiple of 8",
+                    bubblewrap: "Invalid seccomp data, must be multiple of 8")
             }
             result.request.filters.append(program)
+            result.request.closedDescriptors.append(descriptor)
         }
     }
 }

@@ -59,8 +59,13 @@ struct RequestBuilder {
     var size: UInt64?
     /// `--overlay-src` collects layers for the overlay that follows, the lowest first.
     var layers: [ByteString] = []
+    /// `--overlay-opt` does the same for its options.
+    var layerOptions: [ByteString] = []
     /// What was asked for in so many words, for bubblewrap's demands.
     var unsharesUser = false
+    var triesUser = false
+    var unsharesNetwork = false
+    var forwardsSignals = false
     var unsharesPID = false
     var hasSingleFilter = false
     /// The preset that makes no sense without a rootfs.
@@ -68,6 +73,10 @@ struct RequestBuilder {
     /// An option chose where changes go, not a preset.
     private var hasLayer = false
     var hasTimeout = false
+    /// Options of which bubblewrap takes one.
+    var given: [OptionID] = []
+    /// Descriptors that have been read to their end by an operation.
+    var exhausted: [Int32] = []
     let personality: Personality
 
     private init(_ personality: Personality) {
@@ -85,14 +94,15 @@ struct RequestBuilder {
         }
         for parsed in line.options where parsed.id != .preset { try builder.apply(parsed) }
         builder.result.request.command = line.command
-        builder.result.request.closedDescriptors = line.argumentDescriptors
+        builder.result.request.closedDescriptors += line.argumentDescriptors
         try builder.finish()
         return builder.result
     }
 
     private mutating func apply(_ parsed: ParsedOption) throws(UsageError) {
+        if personality.isBubblewrap { try noteRepetition(of: parsed) }
         if perms != nil || size != nil { try checkModifiers(parsed) }
-        if !layers.isEmpty { try checkLayers(parsed) }
+        if !layers.isEmpty || !layerOptions.isEmpty { try checkLayers(parsed) }
         switch parsed.option.section {
         case .general, .hidden: try applyGeneral(parsed)
         case .report: try applyReport(parsed)
@@ -116,26 +126,32 @@ struct RequestBuilder {
             size != nil
                 ? "--size must be followed by --tmpfs"
                 : "--perms must be followed by an option that makes a file or directory",
-            remedy: "it changes what the very next option makes")
+            remedy: "it changes what the very next option makes",
+            bubblewrap: size != nil
+                ? nil : "--perms must be followed by an option that creates a file")
     }
 
     private func checkLayers(_ parsed: ParsedOption) throws(UsageError) {
         switch parsed.id {
-        case .overlaySource, .overlay, .tmpOverlay, .roOverlay: return
-        default: throw RequestBuilder.danglingLayers
+        case .overlaySource, .overlayOptions, .overlay, .tmpOverlay, .roOverlay: return
+        default: throw danglingLayers
         }
     }
 
-    private static let danglingLayers = UsageError(
-        "--overlay-src must be followed by another --overlay-src or one of --overlay, "
-            + "--tmp-overlay and --ro-overlay")
+    private var danglingLayers: UsageError {
+        UsageError(
+            layers.isEmpty
+                ? "--overlay-opt must be followed by one of --overlay, --tmp-overlay, or --ro-overlay"
+                : "--overlay-src must be followed by another --overlay-src or one of --overlay, "
+                    + "--tmp-overlay, or --ro-overlay")
+    }
 
     private mutating func finish() throws(UsageError) {
         switch result.action {
         case .launch, .explain: break
         default: return
         }
-        if !layers.isEmpty { throw RequestBuilder.danglingLayers }
+        if !layers.isEmpty || !layerOptions.isEmpty { throw danglingLayers }
         if result.request.view == .host {
             if let rootfsPreset {
                 throw UsageError(
@@ -166,6 +182,8 @@ struct RequestBuilder {
         if result.request.runsHostProgram, result.request.command.isEmpty {
             throw UsageError("--host-exec needs a command", remedy: "name a program of the host")
         }
+        // What would have come next, bubblewrap does not ask.
+        if personality.isBubblewrap { (perms, size) = (nil, nil) }
         if size != nil { throw UsageError("--size must be followed by --tmpfs") }
         if !result.request.deviceDirectories.isEmpty, result.request.devices.isEmpty {
             throw UsageError(

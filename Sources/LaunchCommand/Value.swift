@@ -18,7 +18,9 @@ enum Value {
     static func descriptor(_ parsed: ParsedOption, _ index: Int) throws(UsageError) -> Int32 {
         let text = parsed.values[index]
         guard let number = text.number(), number < 1 << 20 else {
-            throw UsageError("\(parsed.origin.text): \"\(text.text)\" is no file descriptor")
+            throw UsageError(
+                "\(parsed.origin.text): \"\(text.text)\" is no file descriptor",
+                bubblewrap: "Invalid fd: \(text.text)")
         }
         guard HostFile.isOpen(Int32(number)) else {
             throw UsageError(
@@ -32,7 +34,9 @@ enum Value {
         guard let number = parsed.values[0].number(), number < UInt64(UInt32.max) else {
             throw UsageError(
                 "\(parsed.origin.text): \"\(parsed.values[0].text)\" is no id",
-                remedy: "give a number from 0 to 4294967294")
+                remedy: "give a number from 0 to 4294967294",
+                bubblewrap:
+                    "Invalid \(parsed.id == .uid ? "uid" : "gid"): \(parsed.values[0].text)")
         }
         return UInt32(number)
     }
@@ -41,7 +45,8 @@ enum Value {
         guard let number = parsed.values[0].number(base: 8), number <= 0o7777 else {
             throw UsageError(
                 "\(parsed.origin.text): \"\(parsed.values[0].text)\" is no octal mode",
-                remedy: "as in 0755")
+                remedy: "as in 0755",
+                bubblewrap: "\(parsed.origin.text) takes an octal argument <= 07777")
         }
         return UInt32(number)
     }
@@ -51,7 +56,8 @@ enum Value {
         if let size = bytes(parsed.values[0]), size > 0, size <= UInt64.max >> 1 { return size }
         throw UsageError(
             "\(parsed.origin.text): \"\(parsed.values[0].text)\" is no size",
-            remedy: "give bytes, as in 65536, or 64K, 10M, 1G")
+            remedy: "give bytes, as in 65536, or 64K, 10M, 1G",
+            bubblewrap: "\(parsed.origin.text) takes a non-zero number of bytes")
     }
 
     static func bytes(_ text: ByteString) -> UInt64? {
@@ -173,7 +179,8 @@ enum Value {
         guard let number = CapabilityChange.named(parsed.values[0]) else {
             throw UsageError(
                 "\(parsed.origin.text): unknown capability \"\(parsed.values[0].text)\"",
-                remedy: "as in CAP_NET_ADMIN or net_admin; capabilities(7) lists them")
+                remedy: "as in CAP_NET_ADMIN or net_admin; capabilities(7) lists them",
+                bubblewrap: "unknown cap: \(parsed.values[0].text)")
         }
         return number
     }

@@ -123,8 +123,11 @@ import Testing
 
     @Test(arguments: ["--file", "--bind-data", "--ro-bind-data", "--bind-fd", "--ro-bind-fd"])
     func descriptorsMustBeOpenNumbers(option: String) throws {
-        for value in ["77", "x", "-1", ""] {
-            expect(try sandbox("", [option, value, "/x"]), refusedSaying: option)
+        expect(try sandbox("", [option, "77", "/x"]), refusedSaying: option)
+        for value in ["x", "-1", ""] {
+            expect(
+                try sandbox("", [option, value, "/x"]),
+                refusedSaying: "bwrap: Invalid fd: \(value)")
         }
     }
 }

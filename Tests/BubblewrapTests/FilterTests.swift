@@ -19,13 +19,24 @@ import Testing
             + withUnsafeBytes(of: value.littleEndian, Array.init)
     }
 
-    /// A program that answers one system call with this errno, and allows all others.
-    static func refusing(_ call: UInt32, _ error: Int32) -> [UInt8] {
+    /// A program that answers these system calls in one way and all others in another (seccomp(2)).
+    static func program(
+        answering calls: [UInt32], _ listed: UInt32, otherwise others: UInt32
+    ) -> [UInt8] {
         let load: UInt16 = 0x20
         let jumpIfEqual: UInt16 = 0x15
         let answer: UInt16 = 0x06
-        return instruction(load, 0) + instruction(jumpIfEqual, call, then: 0, else: 1)
-            + instruction(answer, 0x0005_0000 | UInt32(error)) + instruction(answer, 0x7fff_0000)
+        var program = instruction(load, 0)
+        for call in calls {
+            program += instruction(jumpIfEqual, call, then: 0, else: 1)
+            program += instruction(answer, listed)
+        }
+        return program + instruction(answer, others)
+    }
+
+    /// A program that answers one system call with this errno, and allows all others.
+    static func refusing(_ call: UInt32, _ error: Int32) -> [UInt8] {
+        program(answering: [call], 0x0005_0000 | UInt32(error), otherwise: 0x7fff_0000)
     }
 
     private func filtered(_ options: [String], _ programs: [[UInt8]]) throws -> Outcome {
@@ -80,6 +91,12 @@ import Testing
         #expect(seen.output == "Operation not permitted" && seen.status != 0, "\(seen)")
     }
 
+    @Test func aDescriptorGivesOneProgram() throws {
+        expect(
+            try filtered(["--add-seccomp-fd", "8", "--add-seccomp-fd", "8"], [noUname]),
+            refusedSaying: "Can't read seccomp data: Bad file descriptor")
+    }
+
     @Test func ofTwoSingleFiltersTheLastOneCounts() throws {
         let seen = try filtered(["--seccomp", "8", "--seccomp", "9"], [noChdir, noUname])
         #expect(seen.output == "Operation not permitted\nmoved" && seen.status == 0, "\(seen)")
@@ -95,9 +112,13 @@ import Testing
             "--add-seccomp-fd", "cannot be combined")
     }
 
-    @Test(arguments: [[UInt8](repeating: 0, count: 7), [1, 2, 3], [UInt8](repeating: 0, count: 8)])
+    @Test(arguments: [
+        [UInt8](repeating: 0, count: 7), [1, 2, 3], [UInt8](repeating: 0, count: 8), [],
+    ])
     func whatIsNoProgramIsRefused(program: [UInt8]) throws {
-        expect(try filtered(["--seccomp", "8"], [program]), refusedSaying: "seccomp")
+        expect(
+            try filtered(["--seccomp", "8"], [program]),
+            refusedSaying: program.isEmpty ? "PR_SET_SECCOMP" : "seccomp")
     }
 
     /// A filter is the command's, and must not stand in the way of what comes before it.
@@ -116,7 +137,9 @@ import Testing
     @Test(arguments: ["--exec-label", "--file-label"])
     func labelsNeedSELinux(option: String) throws {
         try #require(!FileManager.default.fileExists(atPath: "/sys/fs/selinux/enforce"))
-        expect(try sandbox("", [option, "label"]), refusedSaying: "label", "SELinux")
+        expect(
+            try sandbox("", [option, "label"]),
+            refusedSaying: "labeling not supported on this system")
     }
 
     @Test(arguments: Kernel.allCases)

@@ -120,7 +120,7 @@ import Testing
         expect(
             try sandbox("", [option, "7"], descriptors: [7: "x"]), refusedSaying: "descriptor 7")
         expect(try sandbox("", [option, "77"]), refusedSaying: option)
-        expect(try sandbox("", [option, "x"]), refusedSaying: option)
+        expect(try sandbox("", [option, "x"]), refusedSaying: "Invalid fd: x")
     }
 
     @Test func aNewUserNamespaceAndAnEnteredOneContradict() throws {

@@ -11,7 +11,7 @@ import Testing
     /// In bubblewrap the monitor dies of these, and the command lives on without it.
     @Test(
         arguments: [(SIGTERM, "TERM", 5), (SIGUSR1, "USR1", 6)],
-        [[], ["--unshare-pid"], ["--unshare-all"], ["--die-with-parent"]])
+        [[], ["--unshare-pid"], ["--unshare-all"]])
     func signalsToTheMonitorReachTheCommand(
         signal: (Int32, String, Int32), options: [String]
     ) throws {
@@ -123,6 +123,16 @@ import Testing
         #expect(["R", "S"].contains(HostState.state(of: run.child.pid)))
         run.say("")
         #expect(run.child.wait() == 9)
+    }
+
+    /// bubblewrap stays, and exits whatever became of the command: who looks at its wait status sees no signal.
+    @Test(arguments: [[], ["--unshare-pid"], ["--unshare-all"], ["--die-with-parent"]])
+    func aSignalsEndIsAnExitStatus(options: [String]) throws {
+        let look = "system @ARGV; print $? & 127, ' ', $? >> 8"
+        for signal in [SIGTERM, SIGKILL, SIGSEGV] {
+            let command = try Name.bwrap.command() + options + ["sh", "-c", "kill -\(signal) $$"]
+            expect(try run(["perl", "-e", look] + command), prints: "0 \(128 + signal)")
+        }
     }
 
     @Test(arguments: [["--unshare-pid"], ["--unshare-pid", "--as-pid-1"]])

@@ -31,6 +31,17 @@ expect "$(without "$kill_and_fowner")" "--cap-drop drops what it names" \
 expect 0000000000000000 "--cap-drop ALL drops everything" inside --cap-drop ALL $show
 # shellcheck disable=SC2086
 expect 0000000000000020 "--cap-add gives one back" inside --cap-drop ALL --cap-add CAP_KILL $show
+sets() { inside "$@" sed -n 's/^Cap\(Inh\|Eff\|Amb\):\t//p' /proc/self/status | uniq; }
+for namespaces in --unshare-user --unshare-all; do
+    expect "$all" "$namespaces leaves root its capabilities" \
+        inside "$namespaces" sed -n 's/^CapEff:\t//p' /proc/self/status
+    expect "$(without 32)" "$namespaces: what --cap-drop leaves is in every set" \
+        sets "$namespaces" --cap-drop CAP_KILL
+done
+expect "$(without 32)" "what --cap-drop leaves is in every set" sets --cap-drop CAP_KILL
+expect 0000000000000020 "what --cap-add names is in every set" sets --cap-drop ALL --cap-add CAP_KILL
+# shellcheck disable=SC2086
+expect 0000000000000000 "another id keeps nothing by itself" inside --unshare-user --uid 5 $show
 [[ $(inside --unshare-user readlink /proc/self/ns/user) != "$(readlink /proc/self/ns/user)" ]]
 passed=$((passed + 1))
 

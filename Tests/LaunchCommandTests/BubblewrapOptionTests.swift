@@ -28,7 +28,7 @@ import Testing
 
     private static let dangling =
         "--overlay-src must be followed by another --overlay-src or one of --overlay, "
-        + "--tmp-overlay and --ro-overlay"
+        + "--tmp-overlay, or --ro-overlay"
 
     @Test(arguments: [
         (["--overlay-src", "/a"], dangling),
@@ -49,6 +49,28 @@ import Testing
     ])
     func layersGoneWrong(options: [String], wanted: String) {
         #expect(complaint(options + ["true"]) == wanted)
+    }
+
+    /// Before the layers or among them, once or more often; they are the next overlay's alone.
+    @Test func optionsOfAnOverlay() throws {
+        let request = try build([
+            "--overlay-opt", "index=off", "--overlay-src", "/a", "--overlay-opt",
+            "xino=off,volatile",
+            "--tmp-overlay", "/x", "--overlay-src", "/a", "--tmp-overlay", "/y", "true",
+        ]).request
+        #expect(
+            request.operations.map(\.action) == [
+                .overlay(
+                    target: "/x", lower: ["/a"], upper: .memory,
+                    options: ["index=off", "xino=off", "volatile"]),
+                .overlay(target: "/y", lower: ["/a"], upper: .memory),
+            ])
+        for options in [["--overlay-opt", "a"], ["--overlay-opt", "a", "--dir", "/x"]] {
+            #expect(
+                complaint(options + ["true"])
+                    == "--overlay-opt must be followed by one of --overlay, --tmp-overlay, or "
+                    + "--ro-overlay")
+        }
     }
 
     // MARK: Modes on the way

@@ -26,7 +26,8 @@ import Testing
 
     @Test(arguments: [
         ("bwrap", true), ("/usr/bin/bwrap", true), ("./bwrap", true), ("nsrun", false),
-        ("bwrap-0.8", false), ("/opt/bwrap/nsrun", false), ("", false),
+        ("flatpak-bwrap", true), ("/a/xbwrap", true), ("bwrap-0.8", false),
+        ("/opt/bwrap/nsrun", false), ("", false),
     ])
     func theNameDecides(argument0: String, isBubblewrap: Bool) {
         #expect(Personality(argument0: ByteString(argument0)).isBubblewrap == isBubblewrap)
@@ -91,7 +92,20 @@ import Testing
         ),
         (
             ["--userns", "2", "--unshare-user", "true"],
-            "--userns not compatible with --unshare-user"
+            "--userns is not compatible with --unshare-user"
+        ),
+        (
+            ["--userns-block-fd", "2", "--info-fd", "2", "true"],
+            "--userns-block-fd requires --unshare-user"
+        ),
+        (
+            ["--unshare-user-try", "--userns", "2", "true"],
+            "--userns is not compatible with --unshare-user-try"
+        ),
+        (["--argv0", "a", "--argv0", "b", "true"], "--argv0 used multiple times"),
+        (
+            ["--unshare-net", "--netns", "2", "true"],
+            "--netns is not compatible with --unshare-net"
         ),
         (
             ["--unshare-user", "--userns-block-fd", "2", "true"],
@@ -128,10 +142,6 @@ import Testing
         ),
         (
             ["--gid", "\(getgid() + 1)"], "Specifying --gid requires --unshare-user or --userns"
-        ),
-        (
-            ["--userns-block-fd", "2", "--info-fd", "2"],
-            "--userns-block-fd requires --unshare-user"
         ),
     ])
     func whatRootMustAskFor(options: [String], message: String) {

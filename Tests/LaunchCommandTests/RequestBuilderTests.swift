@@ -75,6 +75,13 @@ import Testing
         OptionCase("--argv0", "-sh") { $0.argument0 = "-sh" },
         OptionCase("--new-session") { $0.lifecycle.newSession = true },
         OptionCase("--die-with-parent") { $0.lifecycle.diesWithParent = true },
+        OptionCase("--forward-signals") { _ in },
+        OptionCase("--netns", "2") { $0.namespaces.enteredNetwork = 2 },
+        OptionCase("--scope-abstract-af-unix") { $0.abstractSockets = .scoped },
+        OptionCase("--scope-abstract-af-unix-try") { $0.abstractSockets = .scopedIfPossible },
+        OptionCase("--scope-abstract-af-unix", "--scope-abstract-af-unix-try") {
+            $0.abstractSockets = .scoped
+        },
         OptionCase("--as-pid-1") { $0.lifecycle.commandIsPidOne = true },
         OptionCase("--timeout", "2", "--kill-after", "1") {
             $0.lifecycle.timeout = 2_000_000_000
@@ -276,7 +283,7 @@ import Testing
         var tried: Set<String> = [
             "--help", "--version", "--doctor", "--explain", "--verbose", "--quiet", "--generate",
             "--debug-opt", "--args", "--size", "--overlay-src", "--overlay", "--tmp-overlay",
-            "--ro-overlay", "--seccomp", "--add-seccomp-fd", "--entrypoint",
+            "--ro-overlay", "--overlay-opt", "--seccomp", "--add-seccomp-fd", "--entrypoint",
         ]
         for example in RequestBuilderTests.simple + RequestBuilderTests.mounts
             + RequestBuilderTests.more

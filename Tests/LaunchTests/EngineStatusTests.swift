@@ -37,7 +37,8 @@ import Testing
         try folder.write("#!/no/such\n", to: "orphan", mode: 0o755)
         try folder.write("#!/opt/s/inner -x\n", to: "outer", mode: 0o755)
         try folder.write("#! /bin/sh -e\necho \"$0|$#|$*\"\n", to: "inner", mode: 0o755)
-        try folder.write("neither\n", to: "text", mode: 0o755)
+        try folder.write("echo \"$0|$#|$*\"\n", to: "text", mode: 0o755)
+        try folder.write("neither\0\n", to: "data", mode: 0o755)
         func outcome(_ name: String) throws -> Outcome {
             try nsrun(
                 by: engine,
@@ -50,8 +51,9 @@ import Testing
         try expect(outcome("outer"), prints: "/opt/s/inner|4|-x /opt/s/outer a b c")
         let orphan = try outcome("orphan")
         #expect(orphan.status == 126 && orphan.error.contains("/no/such"), "\(orphan)")
-        let text = try outcome("text")
-        #expect(text.status == 126 && text.error.contains("cannot run /opt/s/text"), "\(text)")
+        try expect(outcome("text"), prints: "/opt/s/text|2|a b c")
+        let data = try outcome("data")
+        #expect(data.status == 126 && data.error.contains("cannot run /opt/s/data"), "\(data)")
     }
 
     @Test(arguments: TestEngine.allCases) func timeLimitIs124(engine: TestEngine) throws {

@@ -101,9 +101,9 @@ import Testing
 
     @Test func fileThatIsNoProgram() throws {
         let root = try BareRoot()
-        try root.directory.write("echo x\n", to: "bin/odd", mode: 0o755)
+        try root.directory.write("x\0\n", to: "bin/odd", mode: 0o755)
         let seen = try nsrun(["--rootfs", root.path, "/bin/odd"])
-        #expect(seen.status == 126 && seen.error.contains("sh /bin/odd"), "\(seen)")
+        #expect(seen.status == 126 && seen.error.contains("/bin/odd: it is neither"), "\(seen)")
     }
 
     @Test(arguments: MountPath.allCases, ["--bind", "--ro-bind", "--dev-bind"])

@@ -251,12 +251,17 @@ import Testing
 
     @Test func aDirectoryIs126() throws { try cannot(workshop.folder.path) }
 
-    @Test func aTextWithoutAFirstLineIs126() throws {
-        try cannot(workshop.folder.write("echo x\n", to: "file", mode: 0o755), saying: "sh /")
+    @Test func aTextWithoutAFirstLineIsTheShells() throws {
+        let script = try workshop.folder.write("echo $0 $1\n", to: "file", mode: 0o755)
+        try expect(start([script, "a"]), prints: "/run/host\(script) a")
     }
 
-    @Test func anEmptyFileIs126() throws {
-        try cannot(workshop.folder.write("", to: "file", mode: 0o755))
+    @Test func anEmptyFileDoesNothing() throws {
+        try expect(start([workshop.folder.write("", to: "file", mode: 0o755)]), exits: 0)
+    }
+
+    @Test func whatIsNeitherProgramNorTextIs126() throws {
+        try cannot(workshop.folder.write("x\0\n", to: "file", mode: 0o755), saying: "neither")
     }
 
     @Test func aMissingInterpreterIs126() throws {

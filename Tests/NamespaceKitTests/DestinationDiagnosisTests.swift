@@ -137,10 +137,13 @@ import Testing
     /// Its own tests, and those of its callers, look for these.
     @Test(
         arguments: [
-            (NSRUN_CALL_SOURCE, ENOENT, "", "Can't find source path /data"),
+            (
+                NSRUN_CALL_SOURCE, ENOENT, "",
+                "Can't find source path /data: No such file or directory"
+            ),
             (NSRUN_CALL_LINK, ELOOP, "", "Can't mount on symlink destination /data"),
-            (NSRUN_CALL_TYPE, EISDIR, "", "Can't create file at /data: not a file"),
-            (NSRUN_CALL_TYPE, ENOTDIR, "", "Can't mkdir /data: not a directory"),
+            (NSRUN_CALL_TYPE, EISDIR, "", "Destination is not a file /data"),
+            (NSRUN_CALL_TYPE, ENOTDIR, "", "Destination is not a directory /data"),
             (
                 NSRUN_CALL_OTHER_LINK, EEXIST, "/usr",
                 "Can't make symlink at /data: existing destination is /usr"

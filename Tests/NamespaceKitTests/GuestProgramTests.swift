@@ -18,6 +18,7 @@ import Testing
         try folder.write(Array("#!/no/such\n".utf8), to: "root/usr/bin/orphan")
         try folder.write(Array("text\n".utf8), to: "root/usr/bin/text")
         try folder.write([], to: "root/usr/bin/empty")
+        try folder.write([1, 0, 10], to: "root/usr/bin/data")
         try folder.write(ELFImage().bytes, to: "root/usr/bin/private", mode: 0o644)
         try folder.link("root/bin", to: "usr/bin")
         try folder.link("root/usr/bin/link", to: "/bin/tool")
@@ -82,6 +83,15 @@ import Testing
         #expect(outer.leading == ["/usr/bin/script", "-a b", "/bin/outer"])
     }
 
+    @Test(arguments: ["text", "empty"]) func textIsTheShells(name: String) throws {
+        try folder.write(ELFImage().bytes, to: "root/usr/bin/sh")
+        let path = ByteString("/bin/\(name)")
+        let found = try find([path])
+        #expect(found.isShellScript && found.foundAs == path)
+        #expect(found.path == "/bin/sh" && found.leading == [path])
+        #expect(try !find(["/bin/script"]).isShellScript)
+    }
+
     @Test func findingsAreTheKernels() throws {
         #expect(try failure("/a/x", "/b/x") == kernels("/a/x", "/b/x", code: ENOENT))
         #expect(try failure("./x") == kernels("./x", code: ENOENT))
@@ -89,6 +99,10 @@ import Testing
             try failure("/none", "/bin/private")
                 == kernels("/none", "/bin/private", code: EACCES, at: "/bin/private"))
         #expect(try failure("/usr") == kernels("/usr", code: EACCES, at: "/usr"))
+        #expect(
+            try failure("/bin/data")
+                == kernels("/bin/data", code: ENOEXEC, at: "/bin/data", head: [1, 0, 10]))
+        // Without a shell, that is.
         #expect(
             try failure("/bin/text")
                 == kernels(

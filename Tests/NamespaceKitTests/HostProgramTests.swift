@@ -133,7 +133,18 @@ import Testing
         #expect(try error(find("")) == .emptyCommand)
     }
 
-    @Test(arguments: ["echo hello\n", "", "#!\n", "#!/no/such/interpreter\n", "\u{7f}ELF"])
+    @Test(arguments: ["echo hello\n", "", "#!\n"]) func textIsTheShells(text: String) throws {
+        let folder = try folder(["file": text])
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        guard case .found(let program) = find(ByteString(folder + "/file")) else {
+            Issue.record("not found")
+            return
+        }
+        #expect(program.foundAs == "/bin/sh")
+        #expect(program.leading == [ByteString("/run/host" + folder + "/file")])
+    }
+
+    @Test(arguments: ["\0echo\n", "#!\0\n", "#!/no/such/interpreter\n", "\u{7f}ELF\0"])
     func whatIsThereButIsNoProgramIsNotExecutable(text: String) throws {
         let folder = try folder(["file": text])
         defer { try? FileManager.default.removeItem(atPath: folder) }

@@ -101,7 +101,7 @@ import Testing
         #expect(sets == .init(held: Capabilities.all, ambient: 0, bounding: Capabilities.all))
     }
 
-    /// As bubblewrap: in an empty root, only a caller who is root and stays so keeps what he has.
+    /// As bubblewrap: in an empty root, only a caller who is root keeps what he has, and no more.
     @Test func anEmptyRootGivesNoPrivileges() throws {
         func held(_ user: UInt32, _ namespaces: NamespaceSet) throws -> UInt64? {
             var facts = HostFacts.alice
@@ -115,8 +115,32 @@ import Testing
             return try plan(request, on: facts).capabilities?.held
         }
         #expect(try held(1000, [.user, .mount]) == 0)
-        #expect(try held(0, [.user, .mount]) == 0)
+        #expect(try held(0, [.user, .mount]) == 0b1011)
         #expect(try held(0, [.mount]) == 0b1011)
+    }
+
+    /// As bubblewrap: who names any finds them in every set, root or not.
+    @Test(arguments: [0, 1000] as [UInt32]) func whatIsNamedIsAmbientInAnEmptyRoot(user: UInt32)
+        throws
+    {
+        var facts = HostFacts.alice
+        facts.userID = user
+        facts.capabilities = user == 0 ? 0b1011 : 0
+        func sets(_ changes: [CapabilityChange]) throws -> Step.CapabilitySets? {
+            try plan(
+                command.with {
+                    $0.view = .empty
+                    $0.namespaces.new = [.user, .mount]
+                    $0.identity.user = 0
+                    $0.capabilities = changes
+                }, on: facts
+            ).capabilities
+        }
+        let dropped = try #require(try sets([.addAll, .drop(5)]))
+        #expect(dropped.ambient == dropped.held && dropped.held == Capabilities.all & ~(1 << 5))
+        let rest = try #require(try sets([.drop(0)]))
+        #expect(rest.held == (user == 0 ? 0b1010 : 0) && rest.ambient == rest.held)
+        #expect(try sets([])?.ambient == 0)
     }
 
     /// Without a user namespace there are no capabilities but the caller's.

@@ -84,12 +84,22 @@ import Testing
     }
 
     @Test func neitherProgramNorScript() throws {
-        let error = try failure(ENOEXEC, head: Array("echo hello\n".utf8))
+        let error = try failure(ENOEXEC, head: [0xca, 0xfe, 0, 0])
+        #expect(
+            error.lines
+                == "cannot run /usr/bin/tool: it is neither a program of this machine nor a script")
+        #expect(error.exitStatus == 126)
+    }
+
+    /// With a shell the stub would have started it.
+    @Test(arguments: ["echo hello\n", "echo hello", ""])
+    func aScriptForAShellThatIsMissing(text: String) throws {
+        let error = try failure(ENOEXEC, head: Array(text.utf8))
         #expect(
             error.lines == """
-                cannot run /usr/bin/tool: it is neither a program of this machine nor a script with \
-                a #! line
-                  start a script without #! through its interpreter, as in: sh /usr/bin/tool
+                cannot run /usr/bin/tool: it has no #! line, and there is no /bin/sh in the rootfs \
+                to run it
+                  begin it with #! and the path of its interpreter
                 """)
         #expect(error.exitStatus == 126)
     }

@@ -114,7 +114,7 @@ class Run:
     def test_files_that_are_no_programs(self):
         for text, mode, words in (
             ("#!/bin/sh\n", 0o644, "permission denied"),
-            ("\x89PNG\r\n", 0o755, "neither a program of this machine"),
+            ("\x00asm\x01", 0o755, "neither a program of this machine"),
             ("#!/no/interpreter\n", 0o755, "/no/interpreter"),
         ):
             action = self.action("./program")

@@ -50,7 +50,8 @@ enum nsrun_op {
     NSRUN_OP_DEVPTS,          ///< target
     NSRUN_OP_MQUEUE,          ///< target
     NSRUN_OP_BINFMT,          ///< target, list: records for binfmt_misc's `register`
-    NSRUN_OP_OVERLAY,         ///< target, list: lower layers (uppermost first), source: upper, data: work
+    NSRUN_OP_OVERLAY,         ///< target, list: lower layers (uppermost first), source: upper, data: work, list2: further
+                              ///< options, name and value in turn
     NSRUN_OP_COMPLETE,        ///< target: a directory, list: files that it shall have, in a layer in memory
     NSRUN_OP_FILE,            ///< target, fd or data, mode: an ordinary file made in the root
     NSRUN_OP_BIND_DATA,       ///< target, fd or data, mode, flags: a file in memory, bound
@@ -79,7 +80,7 @@ enum nsrun_op {
     NSRUN_OP_NO_NEW_PRIVS,
     NSRUN_OP_CAPABILITIES,    ///< data: struct nsrun_capabilities
     NSRUN_OP_ASSERT_NO_USERNS,
-    NSRUN_OP_SCOPE,           ///< by Landlock; value: 1 where no mount can follow, so that sockets' paths are forbidden, too
+    NSRUN_OP_SCOPE,           ///< by Landlock; value: NSRUN_SCOPE_*
     NSRUN_OP_SECCOMP,         ///< data, length: struct sock_filter[]; installed by the stub, where there is one
     NSRUN_OP_SHARE_CHANNEL,   ///< value: the number under which the command's process finds the channel
     NSRUN_OP_STUB,            ///< the memory for the program that starts the command, see stub.c
@@ -100,6 +101,13 @@ enum {
     NSRUN_ONLY_LOWER = 1 << 9,    ///< a limit that is lower already stays
     NSRUN_MOUNTED = 1 << 10,      ///< the descriptor is a mount already
     NSRUN_NO_EXECUTE = 1 << 11,   ///< no program starts from it
+};
+
+/// What NSRUN_OP_SCOPE forbids besides abstract sockets and signals.
+enum {
+    NSRUN_SCOPE_PATHS = 1 << 0,     ///< sockets that have a path, where no mount can follow
+    NSRUN_SCOPE_ABSTRACT = 1 << 1,  ///< nothing: signals are allowed
+    NSRUN_SCOPE_REQUIRED = 1 << 2,  ///< a kernel that cannot is an error
 };
 
 struct nsrun_step {
@@ -151,6 +159,8 @@ enum {
     NSRUN_PLACES_BY_UMASK = 1 << 16,  ///< what is made for a mount is as accessible as the umask allows
     NSRUN_HAS_HANDLERS = 1 << 17,     ///< the launching program may handle signals
     NSRUN_OWN_GROUP = 1 << 18,        ///< the run is no part of the launcher's process group
+    NSRUN_QUIET_INIT = 1 << 19,       ///< pid 1 takes filters under which it can but wait: the command itself announces
+                                      ///< that it starts, and waits for the answer, and gets signals from the launcher
 };
 
 struct nsrun_plan {
@@ -180,7 +190,7 @@ enum nsrun_report_kind {
     NSRUN_REPORT_WANTS_MAPS,   ///< the launcher writes the id maps, then answers
     NSRUN_REPORT_WANTS_NETWORK, ///< it connects the network, then answers
     NSRUN_REPORT_STANDS,       ///< the namespaces stand; the launcher tells of them, then answers
-    NSRUN_REPORT_STARTED,      ///< value: the command's pid as pid 1 sees it
+    NSRUN_REPORT_STARTED,      ///< value: the command's pid as pid 1 sees it; 0: it is the sender, and about to start
     NSRUN_REPORT_STOPPED,      ///< value: the signal that stopped the command
     NSRUN_REPORT_SIGNALLED,    ///< value: a signal that the kernel, for a terminal, sent to the run's process group
     NSRUN_REPORT_ENDED,        ///< value: the command's wait status; call: 1 if nothing is left; text: its
@@ -213,6 +223,7 @@ enum nsrun_call {
     NSRUN_CALL_FORK,          ///< pid 1 could not start the command
     NSRUN_CALL_STRANGER,      ///< who answers to a group's name is none of the caller's
     NSRUN_CALL_OTHER_GROUP,   ///< a group of that name was set up in another way; text: its root
+    NSRUN_CALL_WAIT,          ///< pid 1 could not wait for the command
     NSRUN_CALL_LIBRARY,       ///< a C library that is too old; text: its version, empty where there is none
 };
 
@@ -255,6 +266,8 @@ int nsrun_enter_namespace(int fd, uint64_t type);
 
 /// Has pid 1 hand a signal on to the command, or to its `whole_group`. No queue of the user's can be too full for that.
 int nsrun_order_signal(int channel, pid_t child, int signal, bool whole_group);
+/// Sends a signal to the process that a descriptor is of (pidfd_send_signal(2)).
+int nsrun_signal_process(int process, int signal);
 /// Lets a child go on that waits for the launcher.
 void nsrun_order_going_on(int channel);
 
@@ -288,6 +301,8 @@ int nsrun_set_terminal_group(int fd, pid_t group);
 void nsrun_signal_own_group(int signal);
 /// Whether a child has stopped since the last time.
 bool nsrun_has_stopped(pid_t child);
+/// Whether a signal would end this process, were it not blocked.
+bool nsrun_is_deadly(int signal);
 /// Ends this process by a signal, as it does by default, without a core. Returns if that does not.
 void nsrun_end_by_signal(int signal);
 /// The SIGKILL that comes when the thread ends that has started this process (PR_SET_PDEATHSIG).
@@ -309,8 +324,10 @@ unsigned nsrun_features(void);
 int nsrun_uname(char release[65], char machine[65]);
 /// Reads at most `capacity` bytes of a regular file; returns the count or a negative errno.
 ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity);
-/// Reads one record; 1, or 0 at the end or where what is there is no record. Blocks only for its first byte.
-int nsrun_read_report(int fd, struct nsrun_report *report);
+/// From now on it is known who has sent a record (SO_PASSCRED).
+void nsrun_identify_senders(int fd);
+/// Reads one record; `sender` gets the pid of who has sent it, unless it is NULL. 1, or 0 at the end or where what is there is no record. Blocks only for its first byte.
+int nsrun_read_report(int fd, struct nsrun_report *report, pid_t *sender);
 /// Reads from a descriptor until it ends or the buffer is full; returns the count or a negative errno.
 ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity);
 /// Reads at most `capacity` bytes of a regular file below a root, whose links are followed inside it (openat2(2)).
@@ -507,6 +524,9 @@ enum nsrun_filter {
     NSRUN_FILTER_FAKE_DEVICES,  ///< the last of these alone
     NSRUN_FILTER_TERMINAL,      ///< TIOCSTI and TIOCLINUX, which put words into a terminal's mouth, fail with EPERM
 };
+
+/// Whether a seccomp program lets a pid 1 make the calls that it works by, whatever their arguments.
+bool nsrun_filter_allows_pid_one(const void *program, size_t length);
 
 /// Makes a seccomp program. Returns its length in bytes or a negative errno.
 ssize_t nsrun_make_filter(enum nsrun_filter kind, char *program, size_t capacity);

@@ -71,7 +71,7 @@ extension LaunchRequest {
         add(
             .otherNamespaces,
             namespaces.enteredUser != nil || namespaces.enteredPID != nil
-                || namespaces.finalUser != nil)
+                || namespaces.finalUser != nil || namespaces.enteredNetwork != nil)
         add(.nestedNamespaces, namespaces.forbidsNestedUser || namespaces.requiresNoNestedUser)
         add(.labels, executionLabel != nil || fileLabel != nil)
         add(.pidOne, lifecycle.commandIsPidOne)

@@ -10,6 +10,8 @@ struct GuestProgram: Equatable {
     var hostPath: ByteString
     /// What a script's first line puts before its own arguments: a word perhaps, and the script.
     var leading: [ByteString] = []
+    /// It has no such line: the kernel knows nothing of it, but execvp(3) gives it to the shell.
+    var isShellScript = false
     /// The ELF interpreter that it names; nil for a static program.
     var interpreter: ByteString?
     /// Built by Go: with an interpreter or without, it makes its system calls by itself.
@@ -52,10 +54,14 @@ struct GuestProgramFinder {
                 program.machineName = elf.machineName
                 return program
             }
-            guard let line = ShebangLine(bytes: head) else {
-                throw refusal(candidates, ENOEXEC, given, head)
+            var line = ShebangLine(bytes: head)
+            if program.leading.isEmpty, ShebangLine.isShells(head) {
+                program.isShellScript = true
+                line = .standard
             }
+            guard let line else { throw refusal(candidates, ENOEXEC, given, head) }
             guard let interpreter = view.hostPath(of: line.interpreter) else {
+                if program.isShellScript { throw refusal(candidates, ENOEXEC, given, head) }
                 throw refusal(
                     candidates, ENOENT, given, head, call: NSRUN_CALL_INTERPRETER)
             }

@@ -83,8 +83,15 @@ struct Proot {
         for (source, target) in root.binds { arguments += ["-b", source + ":" + target] }
         arguments += ["--kill-on-exit"] + identity + emulator
         arguments += [root.helper, EngineTools.helperWord, "run"]
-        arguments += [ByteString(String(statusDescriptor)), planner.program.foundAs]
-        arguments += planner.arguments
+        arguments.append(ByteString(String(statusDescriptor)))
+        let program = planner.program
+        if program.isShellScript {
+            arguments += [program.path, program.path, program.foundAs]
+            arguments += planner.arguments.dropFirst()
+        } else {
+            arguments.append(program.foundAs)
+            arguments += planner.arguments
+        }
         var plan = planner.plan(
             starting: tool, arguments, in: "/", environment: environment, tree: tree,
             honours: .proot)

@@ -21,6 +21,10 @@ struct Diagnosis {
         }
         let step = plan.steps[record.step]
         let call = nsrun_call(rawValue: record.call)
+        if call == NSRUN_CALL_WAIT {
+            return error(
+                "cannot wait for the command", record.code, "a seccomp filter must allow wait4(2)")
+        }
         if call == NSRUN_CALL_FORK {
             return error("cannot start the command", record.code, limitRemedy)
         }
@@ -33,9 +37,10 @@ struct Diagnosis {
         case .unshare(let set): return namespaces(set, record.code)
         case .write(_, let file): return idMap(file, record.code)
         case .assertNoUserNamespaces:
-            return LaunchError(
-                .setup, "creation of new user namespaces was not disabled as requested",
-                code: record.code)
+            let words = "creation of new user namespaces was not disabled as requested"
+            var error = LaunchError(.setup, words, code: record.code)
+            error.bubblewrapWords = words
+            return error
         case .enterNamespace(let descriptor, let set):
             return error(
                 "cannot enter the \(set.list) namespace of descriptor \(descriptor)", record.code,
@@ -218,15 +223,15 @@ struct Diagnosis {
                 ? error(
                     "\(name) is a directory in the new root, but a file is wanted",
                     remedy: "a directory goes onto a directory, a file onto a file",
-                    bubblewrap: "Can't create file at \(name): not a file")
+                    bubblewrap: "Destination is not a file \(name)")
                 : error(
                     "\(name) is not a directory in the new root, but a directory is wanted",
                     remedy: "a directory goes onto a directory, a file onto a file",
-                    bubblewrap: "Can't mkdir \(name): not a directory")
+                    bubblewrap: "Destination is not a directory \(name)")
         case NSRUN_CALL_LINK:
             return error(
                 "\(name) is a symbolic link", remedy: "name the place that it points to",
-                bubblewrap: "Can't mount on symlink destination \(name)")
+                bubblewrap: wordsOnLink(step, name))
         case NSRUN_CALL_OTHER_LINK:
             let there = ByteString(bytes: record.text).text
             return error(
@@ -250,7 +255,8 @@ struct Diagnosis {
             return error(
                 cause,
                 remedy: plan.rootfs == nil
-                    ? nil : "\(words.memoryLayer), or create the directory in the rootfs")
+                    ? nil : "\(words.memoryLayer), or create the directory in the rootfs",
+                bubblewrap: wordsOnMaking(step, name, record.code))
         case NSRUN_CALL_DESTINATION:
             let cause: String =
                 switch record.code {
@@ -258,24 +264,46 @@ struct Diagnosis {
                 case ENOENT: "\(name) does not exist in the new root"
                 default: "\(name): \(reason(record.code))"
                 }
-            return error(cause)
+            return error(cause, bubblewrap: wordsOnChanging(step, name, record.code))
         case NSRUN_CALL_SOURCE: return source(step, record)
         default: return nil
         }
     }
 
+    private func wordsOnLink(_ step: Step, _ name: String) -> String {
+        switch step.action {
+        case .directory: "Destination is not a directory \(name)"
+        case .changeMode(_, let mode):
+            "Can't chmod 0\(String(mode, radix: 8)) \(name): \(systemReason(EOPNOTSUPP))"
+        default: "Can't mount on symlink destination \(name)"
+        }
+    }
+
+    private func wordsOnMaking(_ step: Step, _ name: String, _ code: Int32) -> String? {
+        switch step.action {
+        case .file, .directory: "Can't create file \(name): \(systemReason(code))"
+        default: nil
+        }
+    }
+
+    private func wordsOnChanging(_ step: Step, _ name: String, _ code: Int32) -> String? {
+        guard case .changeMode = step.action else { return nil }
+        return "Can't open \(name): \(systemReason(code))"
+    }
+
     private func source(_ step: Step, _ record: Record) -> LaunchError? {
         guard case .bind(let bind) = step.action else { return nil }
         let plain = "cannot \(step.plainDescription)"
+        let bubblewrap = "Can't find source path \(bind.sourceText)"
         if record.code != ENOENT {
             return error("\(plain): cannot open \(bind.sourceText)", record.code)
+                .sayingAsBubblewrap(bubblewrap)
         }
-        var error = LaunchError(
+        return LaunchError(
             .setup, "\(plain): \(bind.sourceText) does not exist on the host",
             remedy: "create it, or use \(words.optionalBind), which passes over what is missing",
-            code: ENOENT)
-        error.bubblewrapWords = "Can't find source path \(bind.sourceText)"
-        return error
+            code: ENOENT
+        ).sayingAsBubblewrap(bubblewrap)
     }
 
     private func overlay(_ overlay: Step.Overlay, _ code: Int32) -> LaunchError {
@@ -313,6 +341,8 @@ struct Diagnosis {
             "this id is not mapped in the run's user namespace"
         case .fileSystem(.mqueue, _) where code == EPERM:
             "an ipc namespace of its own is needed: \(words.unshare)ipc"
+        case .scopeAbstract:
+            "the kernel must have Landlock as Linux 6.12 does, and not 16 layers of it"
         case .limit: "a hard limit can be lowered, but raised only by root"
         case .hostname: code == EPERM ? "a uts namespace is needed: \(words.unshare)uts" : nil
         case .remountReadOnly(let target) where code == EINVAL:
@@ -338,7 +368,10 @@ struct Diagnosis {
             "cannot start in \(name.text)\(saying)", code,
             isOwn && code == ENOENT
                 ? "a mount of this run hides it: bind it after that one, or \(words.workingDirectory)"
-                : "\(words.workingDirectory) to a directory that exists inside")
+                : code == EACCES
+                    ? "every directory on the way must be searchable by you"
+                    : "\(words.workingDirectory) to a directory that exists inside"
+        ).sayingAsBubblewrap("Can't chdir to \(name.text)")
     }
 
     func program(_ candidates: [ByteString], _ record: Record) -> LaunchError {
@@ -346,7 +379,8 @@ struct Diagnosis {
             name: candidates.count == 1 ? candidates[0] : candidates[0].lastComponent,
             candidates: candidates, machine: facts.machine, root: rootName,
             lack: facts.emulation.lack
-        ).explain(record)
+        ).explain(record).sayingAsBubblewrap(
+            "execvp \((candidates.count == 1 ? candidates[0] : candidates[0].lastComponent).text)")
     }
 }
 

@@ -6,7 +6,7 @@ func systemReason(_ code: Int32) -> String { String(cString: strerror(code)) }
 extension LaunchError {
     /// The message with the C library's own words for the cause, which bubblewrap's callers look for.
     public var asBubblewrap: String {
-        if let bubblewrapWords { return bubblewrapWords + ": " + systemReason(code) }
+        if let bubblewrapWords { return bubblewrapWords }
         if code == 0 { return message }
         let own = Array(reason(code).utf8)
         let text = Array(message.utf8)
@@ -14,6 +14,20 @@ extension LaunchError {
             return message + " (" + systemReason(code) + ")"
         }
         return String(decoding: text.dropLast(own.count), as: UTF8.self) + systemReason(code)
+    }
+}
+
+extension LaunchError {
+    /// The remedy under bubblewrap's message, which says no more of a program than the C library does.
+    public var remedyAsBubblewrap: String? {
+        bubblewrapWords != nil && kind == .notExecutable ? message : remedy
+    }
+
+    /// The same error with bubblewrap's words, and the C library's for the cause behind them.
+    func sayingAsBubblewrap(_ words: String) -> LaunchError {
+        var error = self
+        error.bubblewrapWords = words + ": " + systemReason(code)
+        return error
     }
 }
 

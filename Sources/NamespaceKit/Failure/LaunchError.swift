@@ -25,7 +25,7 @@ public struct LaunchError: Error, Sendable, Equatable {
         self.code = code
     }
 
-    /// What bubblewrap says in this case, where its callers are known to look for it.
+    /// The whole of what bubblewrap says in this case, where its callers may look for it.
     public var bubblewrapWords: String?
 
     /// What the kernel refused, where another engine might do without it.
@@ -77,7 +77,9 @@ extension LaunchError {
         remedy: "name a program, or leave the command out for a shell")
 
     static func emptyPath(of what: String) -> LaunchError {
-        LaunchError(.usage, "\(what): the path is empty")
+        var error = LaunchError(.usage, "\(what): the path is empty")
+        error.bubblewrapWords = "\(what) does not take an empty path argument"
+        return error
     }
 
     static func needsNamespace(_ what: String, _ namespace: NamespaceSet) -> LaunchError {
@@ -88,11 +90,13 @@ extension LaunchError {
             remedy: "add \(Vocabulary.current.unshare)\(name)")
     }
 
-    static func badVariable(_ name: ByteString) -> LaunchError {
-        LaunchError(
-            .usage, "cannot set the environment variable \"\(name.text)\"",
+    static func badVariable(_ name: ByteString, unset: Bool = false) -> LaunchError {
+        var error = LaunchError(
+            .usage, "cannot \(unset ? "un" : "")set the environment variable \"\(name.text)\"",
             remedy: "a name is not empty and has no =, newline or NUL byte; a value has no NUL byte"
         )
+        error.bubblewrapWords = unset ? "unsetenv failed" : "setenv failed"
+        return error
     }
 
     static func badHostname(_ name: ByteString) -> LaunchError {
@@ -120,15 +124,19 @@ extension LaunchError {
                 + "--add-subgids 100000-165535 \(user); or use \(Vocabulary.current.fakeSingle)")
     }
 
-    static let noSELinux = LaunchError(
-        .usage, "cannot set a label: SELinux is not enabled on this machine",
-        remedy: "leave the label options out")
+    static var noSELinux: LaunchError {
+        var error = LaunchError(
+            .usage, "cannot set a label: SELinux is not enabled on this machine",
+            remedy: "leave the label options out")
+        error.bubblewrapWords = "labeling not supported on this system"
+        return error
+    }
 
     static let disableNeedsUser = LaunchError(
         .usage, "forbidding user namespaces inside needs one around the command")
 
     static let needsOneThread = LaunchError(
-        .usage, "a user namespace can be entered only by a program with one thread",
+        .usage, "a user or network namespace can be entered only by a program with one thread",
         remedy: "start nsrun for it")
 
     static let hostProgramWithoutRootfs = LaunchError(

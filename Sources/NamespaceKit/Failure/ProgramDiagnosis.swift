@@ -33,12 +33,15 @@ struct ProgramDiagnosis {
         case (ENOEXEC, .script(let interpreter)) where lack != nil:
             return foreign(
                 "\(what): \(interpreter.text), its interpreter, is not built for this machine")
+        case (ENOEXEC, .text):
+            return LaunchError(
+                .notExecutable,
+                "\(what): it has no #! line, and there is no /bin/sh \(place) to run it",
+                remedy: "begin it with #! and the path of its interpreter", code: code)
         case (ENOEXEC, _):
             return LaunchError(
                 .notExecutable,
-                "\(what): it is neither a program of this machine nor a script with a #! line",
-                remedy: "start a script without #! through its interpreter, as in: sh \(path.text)",
-                code: code)
+                "\(what): it is neither a program of this machine nor a script", code: code)
         case (EACCES, _):
             return LaunchError(
                 .notExecutable, "\(what): permission denied",
@@ -84,7 +87,7 @@ struct ProgramDiagnosis {
                 return "its #! line ends with a carriage return (\(interpreter.text))"
             }
             return "the interpreter \(interpreter.text) of its #! line is missing \(place)"
-        case .other: return "something that it needs is missing \(place)"
+        case .text, .other: return "something that it needs is missing \(place)"
         }
     }
 
@@ -97,7 +100,7 @@ struct ProgramDiagnosis {
         case .script(let interpreter):
             interpreter.bytes.last == UInt8(ascii: "\r")
                 ? "save the script with Unix line ends" : "install it, or change the #! line"
-        case .other: nil
+        case .text, .other: nil
         }
     }
 }
@@ -107,6 +110,8 @@ struct ProgramHead: Equatable {
     enum Kind: Equatable {
         case elf(ELFHead)
         case script(interpreter: ByteString)
+        /// For the shell.
+        case text
         case other
     }
 
@@ -116,9 +121,10 @@ struct ProgramHead: Equatable {
         if let elf = ELFHead(bytes: bytes) {
             kind = .elf(elf)
         } else if let line = ShebangLine(bytes: bytes) {
-            kind = .script(interpreter: line.interpreter)
+            kind =
+                ShebangLine.isShells(bytes) ? .text : .script(interpreter: line.interpreter)
         } else {
-            kind = .other
+            kind = ShebangLine.isText(bytes) ? .text : .other
         }
     }
 }

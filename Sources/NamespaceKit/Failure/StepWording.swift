@@ -15,6 +15,7 @@ extension Step {
         case .assertNoUserNamespaces: "see that no further user namespace can be made"
         case .scope(let paths):
             "reach no \(paths ? "" : "abstract ")sockets and signal no processes of others (Landlock)"
+        case .scopeAbstract: "reach no abstract sockets of others (Landlock)"
         case .limitNamespaces(let most): "allow \(most) namespaces of each kind below"
         case .nest(let set, let users, let groups):
             "enter new \(set.list) namespaces below, with users \(maps(users)) and groups \(maps(groups))"

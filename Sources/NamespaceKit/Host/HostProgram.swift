@@ -78,7 +78,9 @@ extension HostProgram.Finding {
     private static func examine(_ program: HostProgram, depth: Int) -> HostProgram.Finding {
         var program = program
         let head = HostFacts.readFile(program.path, limit: 8192) ?? []
-        if depth < 5, let line = ShebangLine(bytes: head) {
+        var line = ShebangLine(bytes: head)
+        if depth == 0, ShebangLine.isShells(head) { line = .standard }
+        if depth < 5, let line {
             let script = "/run/host" + program.path
             program.leading = (line.argument.map { [$0] } ?? []) + [script] + program.leading
             guard let interpreter = HostFile.canonicalPath(line.interpreter) else {
@@ -93,7 +95,7 @@ extension HostProgram.Finding {
                 LaunchError(
                     .notExecutable,
                     "cannot run \(program.path.text): it is neither a program nor a script",
-                    remedy: "start it through its interpreter, as in: sh \(program.path.text)",
+                    remedy: "name a program of this machine, or a script",
                     code: ENOEXEC))
         }
         guard let named = elf.interpreter else { return .found(program) }

@@ -14,4 +14,18 @@ struct ShebangLine: Equatable {
         while let last = rest.last, isBlank(last) { rest.removeLast() }
         if !rest.isEmpty { argument = ByteString(bytes: rest) }
     }
+
+    /// What starts text that has no such line, or names nothing in it: the shell, as execvp(3) has it.
+    static let standard = ShebangLine(bytes: Array("#!/bin/sh".utf8))!
+
+    /// Whether a file that begins with these bytes is the shell's.
+    static func isShells(_ bytes: [UInt8]) -> Bool {
+        guard let line = ShebangLine(bytes: bytes) else { return isText(bytes) }
+        return line.interpreter.isEmpty && isText(bytes)
+    }
+
+    /// Whether bytes that begin a file are text, by their first line.
+    static func isText(_ bytes: [UInt8]) -> Bool {
+        !bytes.prefix { $0 != UInt8(ascii: "\n") }.contains(0)
+    }
 }

@@ -46,9 +46,12 @@ public struct Launcher: Sendable {
         _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64? = nil, life: Int32
     ) throws(LaunchError) -> RunningProcess {
         var plan = plan
+        // The end of a program with threads only a pid 1 that is free to look can notice.
+        plan.initIsQuiet = plan.filtersBindInit && (life < 0 || plan.followsLauncher)
         let image = try ImageMount(&plan)
         let lock = try lockRootfs(of: plan)
         let channel = try Channel()
+        if plan.initIsQuiet { nsrun_identify_senders(channel.launcherEnd) }
         var mask: UInt64 = 0
         if let signalMask { mask = signalMask } else { _ = nsrun_blocked_signals(&mask) }
         let lowered = try LoweredPlan(plan, signalMask: mask)
@@ -119,6 +122,21 @@ private struct Channel {
                 remedy: "raise the limit on open files (ulimit -n)", code: -error)
         }
         (childEnd, launcherEnd) = ends
+    }
+}
+
+extension LaunchPlan {
+    /// Pid 1 gets the command's filters, and one of them keeps it from its work.
+    fileprivate var filtersBindInit: Bool {
+        guard showsInit, shape == .childWithInit else { return false }
+        for step in steps {
+            guard case .filter(let program) = step.action else { continue }
+            let allows = program.withUnsafeBytes {
+                nsrun_filter_allows_pid_one($0.baseAddress, $0.count)
+            }
+            if !allows { return true }
+        }
+        return false
     }
 }
 

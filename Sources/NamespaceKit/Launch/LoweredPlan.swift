@@ -66,6 +66,7 @@ struct LoweredPlan {
         add(NSRUN_LINGER, source.lifecycle.lingers)
         add(NSRUN_FOLLOW, source.followsLauncher)
         add(NSRUN_OWN_GROUP, source.processGroup != .callers)
+        add(NSRUN_QUIET_INIT, source.initIsQuiet)
         add(NSRUN_REFUSE_LINKS, source.refusesLinks)
         add(NSRUN_TOLERATE_SUBMOUNTS, source.toleratesSubmounts)
         add(NSRUN_ANSWERED, source.answersStart)
@@ -189,7 +190,11 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_AWAIT)
             step.fd = descriptor
         case .assertNoUserNamespaces: set(&step, NSRUN_OP_ASSERT_NO_USERNS)
-        case .scope(let paths): set(&step, NSRUN_OP_SCOPE, value: paths ? 1 : 0)
+        case .scope(let paths):
+            set(&step, NSRUN_OP_SCOPE, value: UInt64(paths ? NSRUN_SCOPE_PATHS : 0))
+        case .scopeAbstract(let isRequired):
+            let value = NSRUN_SCOPE_ABSTRACT | (isRequired ? NSRUN_SCOPE_REQUIRED : 0)
+            set(&step, NSRUN_OP_SCOPE, value: UInt64(value))
         case .limitNamespaces(let most):
             set(&step, NSRUN_OP_LIMIT_NAMESPACES)
             step.data = keep(ByteString("\(most)\n"))
@@ -355,6 +360,7 @@ struct LoweredPlan {
             overlay.liesOverRoot
             ? keep(list: overlay.lower) : keep(pointers: overlay.lower.map { keep(source: $0) })
         if overlay.liesOverRoot { step.flags |= UInt32(NSRUN_INSIDE) }
+        step.list2 = keep(list: overlay.options.flatMap(Self.nameAndValue))
         switch overlay.upper {
         case .none: step.flags |= UInt32(NSRUN_READ_ONLY)
         case .memory: step.flags |= UInt32(NSRUN_VOLATILE)
@@ -362,6 +368,12 @@ struct LoweredPlan {
             step.source = keep(source: upper)
             step.data = keep(source: work)
         }
+    }
+
+    /// An option of a mount, its value empty where it is a flag.
+    private static func nameAndValue(_ option: ByteString) -> [ByteString] {
+        guard let sign = option.firstIndex(of: UInt8(ascii: "=")) else { return [option, ""] }
+        return [option.slice(from: 0, to: sign), option.slice(from: sign + 1)]
     }
 
     private mutating func lower(

@@ -34,11 +34,13 @@ public final class RunningProcess {
     let lockDescriptor: Int32
     /// Where the server of an image complains, -1 for none.
     private let complaints: Int32
-    /// The command, where a program inside has told of it.
-    private var command: Int32?
+    /// The command as this process sees it, where somebody inside has told of it.
+    private(set) var command: Int32?
+    /// And a descriptor of it, -1 for none: its number may be another's by now (pidfd_open(2)).
+    private(set) var commandDescriptor: Int32 = -1
     var hasTold: Bool { command != nil }
-    /// A program inside is still to tell of the command.
-    var isBeforeCommand: Bool { plan.isTraced && command == nil }
+    /// Somebody inside is still to tell of the command.
+    var isBeforeCommand: Bool { (plan.isTraced || plan.initIsQuiet) && command == nil }
     private var network = NetworkConnection()
     /// Ends with the process that connects the run's network, -1 where there is none.
     var networkDescriptor: Int32 { network.descriptor }
@@ -66,6 +68,7 @@ public final class RunningProcess {
         if networkDescriptor >= 0 { closeDescriptor(networkDescriptor) }
         if lockDescriptor >= 0 { closeDescriptor(lockDescriptor) }
         if complaints >= 0 { closeDescriptor(complaints) }
+        if commandDescriptor >= 0 { closeDescriptor(commandDescriptor) }
     }
 
     /// What the run says of itself on its channel.
@@ -94,15 +97,25 @@ public final class RunningProcess {
         defer { report.deallocate() }
         report.initialize(to: nsrun_report())
         // What is no record ends the conversation, and the child's own status tells the rest.
-        while channel >= 0, nsrun_read_report(channel, report) == 1 {
-            if let event = try event(in: report) { return event }
+        var sender: pid_t = 0
+        while channel >= 0, read(report, &sender) {
+            if let event = try event(in: report, from: sender) { return event }
         }
         closeChannel()
         return .closed
     }
 
+    private func read(
+        _ report: UnsafeMutablePointer<nsrun_report>, _ sender: inout pid_t
+    ) -> Bool {
+        let asks = plan.initIsQuiet
+        return withUnsafeMutablePointer(to: &sender) {
+            nsrun_read_report(channel, report, asks ? $0 : nil) == 1
+        }
+    }
+
     private func event(
-        in report: UnsafeMutablePointer<nsrun_report>
+        in report: UnsafeMutablePointer<nsrun_report>, from sender: pid_t
     ) throws(LaunchError) -> Event? {
         let head = report.pointee.head
         switch nsrun_report_kind(rawValue: head.kind) {
@@ -119,6 +132,7 @@ public final class RunningProcess {
         case NSRUN_REPORT_STARTED:
             hasStarted = true
             if plan.isTraced { command = head.value }
+            if plan.initIsQuiet { meetCommand(sender) }
             return .started(pid: head.value)
         case NSRUN_REPORT_STEP:
             return .step(
@@ -140,6 +154,14 @@ public final class RunningProcess {
             return .answered
         default: return nil
         }
+    }
+
+    /// The first to say so is the command, which waits for us, so that it is still there.
+    private func meetCommand(_ sender: Int32) {
+        guard command == nil else { return }
+        command = sender
+        commandDescriptor = nsrun_process_descriptor(sender)
+        answer()
     }
 
     private func connectNetwork() throws(LaunchError) {
@@ -224,10 +246,12 @@ public final class RunningProcess {
     /// Sends it to the command's whole process group, which is not this process's.
     func signal(_ number: Int32, wholeGroup: Bool) throws(LaunchError) {
         let error: Int32
-        if plan.shape == .childWithInit, channel >= 0 {
+        if plan.shape == .childWithInit, !plan.initIsQuiet, channel >= 0 {
             error = nsrun_order_signal(channel, pid, number, wholeGroup)
         } else if wholeGroup, nsrun_kill(-pid, number) == 0 {
             error = 0
+        } else if commandDescriptor >= 0 {
+            error = nsrun_signal_process(commandDescriptor, number)
         } else {
             error = nsrun_kill(command ?? pid, number)
         }

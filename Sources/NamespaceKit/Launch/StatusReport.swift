@@ -33,15 +33,18 @@ struct StatusReport {
         }
     }
 
-    /// The command's pid as this process sees it: the only child of pid 1 so far.
     func tellCommand(of process: RunningProcess) {
-        guard let status, tellsCommand else { return }
-        let init1 = String(process.pid)
-        let path = ByteString("/proc/" + init1 + "/task/" + init1 + "/children")
-        guard let text = HostFacts.readFile(path, limit: 64),
-            let number = ByteString(bytes: text.filter { $0 != UInt8(ascii: " ") }).number()
+        guard let status, tellsCommand, let number = process.command ?? firstChild(of: process.pid)
         else { return }
         write("{ \"command-pid\": \(number) }\n", to: status)
+    }
+
+    /// The command's pid as this process sees it: the only child of pid 1 so far.
+    private func firstChild(of pid: Int32) -> Int32? {
+        let path = ByteString("/proc/\(pid)/task/\(pid)/children")
+        guard let text = HostFacts.readFile(path, limit: 64) else { return nil }
+        let number = ByteString(bytes: text.filter { $0 != UInt8(ascii: " ") }).number()
+        return number.flatMap { Int32(exactly: $0) }
     }
 
     /// Only for a command that did start: a failure is thrown before.

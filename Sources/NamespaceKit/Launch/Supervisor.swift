@@ -39,6 +39,8 @@ public struct Supervisor {
     private var early: UInt64 = 0
     /// Came from a terminal: a bit for each.
     private var fromTerminal: UInt64 = 0
+    /// What ends this program and the run, and leaves the command no say.
+    private var deadly: Int32?
 
     /// Runs a plan to its end.
     public static func run(_ plan: LaunchPlan, facts: HostFacts) throws(LaunchError) -> RunEnd {
@@ -119,7 +121,7 @@ public struct Supervisor {
         let keep =
             [
                 signals, parent, process.eventDescriptor, terminal.descriptor,
-                process.lockDescriptor, process.networkDescriptor,
+                process.lockDescriptor, process.networkDescriptor, process.commandDescriptor,
             ] + report.descriptors + process.plan.launcherDescriptors
         keep.withUnsafeBufferPointer { nsrun_close_others($0.baseAddress!, $0.count) }
         for number: Int32 in 0...1 where !keep.contains(number) { closeDescriptor(number) }
@@ -140,6 +142,7 @@ public struct Supervisor {
         case .ended: nsrun_kill_strays()
         }
         terminal.takeBack()
+        if let deadly { return .interrupted(signal: deadly) }
         if process.plan.isTraced, !process.hasTold, !timedOut {
             throw LaunchError(
                 .setup, "proot could not start the command",
@@ -162,6 +165,10 @@ public struct Supervisor {
             keepTime()
             if ready & 4 != 0 { kill() }
             if ready & 1 != 0 { handleSignals() }
+            if deadly != nil {
+                kill()
+                return try process.reap(block: true)
+            }
             if ready & 2 != 0 {
                 let event = try process.nextEvent()
                 switch event {
@@ -186,7 +193,7 @@ public struct Supervisor {
                 case .step(let index, let nanoseconds, let code): trace(index, nanoseconds, code)
                 case .started:
                     report.tellCommand(of: process)
-                    if process.plan.answersStart { process.answer() }
+                    if process.plan.answersStart, !process.plan.initIsQuiet { process.answer() }
                     handOnEarlySignals()
                 }
             }
@@ -255,6 +262,10 @@ public struct Supervisor {
             }
             if fromKernel { fromTerminal |= 1 << UInt64(number - 1) }
             if !fromKernel, sender == getpid() { continue }  // see passToJob
+            if process.plan.lifecycle.endsBySignals, nsrun_is_deadly(number) {
+                deadly = number
+                return
+            }
             if process.isBeforeCommand {
                 early |= 1 << UInt64(number - 1)
             } else {

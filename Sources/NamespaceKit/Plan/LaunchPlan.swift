@@ -109,6 +109,9 @@ public struct LaunchPlan: Sendable, Equatable {
     public var isAttempt = false
     /// Each step is reported with the time that it took.
     public var tracesSteps = false
+    /// Pid 1 takes the command's filters, for it can be looked into, and under them it can but wait for children: the
+    /// launcher itself signals the command, and what a terminal sends to the run's group alone it is not told of.
+    var initIsQuiet = false
 }
 
 extension LaunchPlan {

@@ -38,14 +38,18 @@ extension Planner {
             // The kernel stops nothing in a group without anybody outside of it in the session to make it go on again.
             add(.processGroup)
         }
-        try planWorkingDirectory()
         for limit in request.limits { add(.limit(limit), word(words.limit)) }
         if facts.emulation.names32Bit { add(.personality32) }
         if plan.shape != .childWithInit { planPrivileges() }
+        // Where the command may be, not where whoever sets up its root may.
+        try planWorkingDirectory()
         if request.namespaces.requiresNoNestedUser {
             add(.assertNoUserNamespaces, word(words.assertNoNestedUser))
         }
         // Whoever cannot make a user namespace cannot mount either, unless he has kept the capability.
+        if request.abstractSockets != .all {
+            add(.scopeAbstract(isRequired: request.abstractSockets == .scoped))
+        }
         if request.scopesSockets {
             add(.scope(paths: request.namespaces.forbidsNestedUser && keptCapabilities == 0))
         }
@@ -73,12 +77,13 @@ extension Planner {
     /// What the command keeps: a bit for each capability.
     var keptCapabilities: UInt64 {
         let all = hasUserNamespace ? Capabilities.all : facts.capabilities
-        // Root inside keeps what it has; bubblewrap grants it only to a caller who is root already.
-        let keeps =
-            request.view == .empty
-            ? facts.userID == 0 && !hasUserNamespace
-            : request.user == 0 && !request.identity.isOfImage
-        var wanted: UInt64 = keeps ? all : 0
+        var wanted: UInt64 = 0
+        if request.view == .empty {
+            // bubblewrap leaves a caller who is root what he has outside, and adds nothing to it.
+            if facts.userID == 0 { wanted = facts.capabilities }
+        } else if request.user == 0, !request.identity.isOfImage {
+            wanted = all  // root inside keeps what it has
+        }
         for change in request.capabilities {
             switch change {
             case .add(let number): wanted |= Capabilities.bit(number)
@@ -92,8 +97,10 @@ extension Planner {
 
     private mutating func planPrivileges() {
         let wanted = keptCapabilities
-        // Root gets its capabilities back from execve(2); anybody else keeps them as ambient ones.
-        let ambient = isRootInside ? 0 : wanted
+        // Root gets its capabilities back from execve(2); anybody else keeps them as ambient ones. bubblewrap's callers
+        // who name any find them in every set, and others keep what their ids do.
+        let isAmbient = request.view == .empty ? !request.capabilities.isEmpty : !isRootInside
+        let ambient = isAmbient ? wanted : 0
         add(.noNewPrivileges)
         add(.capabilities(.init(held: wanted, ambient: ambient, bounding: wanted)))
     }

@@ -36,6 +36,7 @@ extension Planner {
         let namespaces = request.namespaces
         let lifecycle = request.lifecycle
         if namespaces.enteredUser != nil || namespaces.enteredPID != nil
+            || namespaces.enteredNetwork != nil
             || namespaces.finalUser != nil || lifecycle.mapsDescriptor != nil
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
             || lifecycle.commandIsPidOne || request.connectsNetwork

@@ -256,7 +256,9 @@ extension Planner {
             add(.bind(.init(source: .path(source), target: below(node), options: options)), origin)
         }
         add(.fileSystem(.devpts, target: below("pts")), origin)
-        add(.directory(target: below("shm"), mode: 0o1777), origin)
+        // In bubblewrap's root there is but one user.
+        let mode: UInt32 = request.view == .empty ? 0o755 : 0o1777
+        add(.directory(target: below("shm"), mode: mode), origin)
         let links: [(StaticString, ByteString)] = [
             ("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),
             ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2"), ("core", "/proc/kcore"),

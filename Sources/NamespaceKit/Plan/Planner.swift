@@ -112,15 +112,16 @@ public struct Planner {
             throw .needsNamespace("the command as pid 1", .pid)
         }
         for change in request.environment.changes {
-            if case .set(let name, let value) = change {
-                if name.isEmpty || name.contains(UInt8(ascii: "=")) || name.contains(0)
-                    || name.contains(UInt8(ascii: "\n")) || value.contains(0)
-                {
-                    throw .badVariable(name)
-                }
+            switch change {
+            case .set(let name, let value):
+                if !Planner.isVariable(name) || value.contains(0) { throw .badVariable(name) }
+            case .unset(let name):
+                if !Planner.isVariable(name) { throw .badVariable(name, unset: true) }
+            case .clear: break
             }
         }
-        if let hostname = request.hostname {
+        // bubblewrap leaves it to the kernel, which minds the length alone.
+        if let hostname = request.hostname, request.view != .empty || hostname.contains(0) {
             let bad = hostname.bytes.contains { $0 < 0x21 || $0 == 0x7f || $0 == UInt8(ascii: "/") }
             if bad || hostname.isEmpty || hostname.count > 64 { throw .badHostname(hostname) }
         }
@@ -129,10 +130,16 @@ public struct Planner {
             throw .noSELinux
         }
         if request.namespaces.forbidsNestedUser, !hasUserNamespace { throw .disableNeedsUser }
-        if request.namespaces.enteredUser != nil, isParent { throw .needsOneThread }
+        let entered = request.namespaces.enteredUser ?? request.namespaces.enteredNetwork
+        if entered != nil, isParent { throw .needsOneThread }
         try checkEmulation()
         try checkJoin()
         try checkImage()
+    }
+
+    private static func isVariable(_ name: ByteString) -> Bool {
+        !name.isEmpty && !name.contains(UInt8(ascii: "=")) && !name.contains(0)
+            && !name.contains(UInt8(ascii: "\n"))
     }
 
     var hasUserNamespace: Bool {
@@ -166,6 +173,9 @@ public struct Planner {
         }
         if let descriptor = request.namespaces.enteredPID {
             plan.entered.append(.init(descriptor: descriptor, kind: .pid))
+        }
+        if let descriptor = request.namespaces.enteredNetwork {
+            plan.entered.append(.init(descriptor: descriptor, kind: .network))
         }
         plan.shape = isWatched ? hasInit ? .childWithInit : .child : .inPlace
         if locksMounts { later = laterNamespaces(of: namespaces) }
@@ -321,10 +331,12 @@ public struct Planner {
                 throw .needsNamespace("mqueue", .ipc)
             }
             add(.fileSystem(.mqueue, target: target), origin)
-        case .overlay(let target, let lower, let upper):
+        case .overlay(let target, let lower, let upper, let options):
             try checkPath(target, origin)
             for path in lower { try checkPath(path, origin) }
-            add(.overlay(.init(target: target, lower: lower, upper: upper)), origin)
+            var overlay = Step.Overlay(target: target, lower: lower, upper: upper)
+            overlay.options = options
+            add(.overlay(overlay), origin)
         case .directory(let target, let mode):
             try checkPath(target, origin)
             add(.directory(target: target, mode: mode), origin)

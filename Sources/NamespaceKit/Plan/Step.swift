@@ -25,6 +25,9 @@ public struct Step: Sendable, Equatable {
         /// that have a path; by Landlock, where the kernel has it. With `paths` nothing can be mounted any more.
         case scope(paths: Bool)
         /// At most so many namespaces of each kind can be made below the user namespace that this is done in.
+        /// Keeps the command from the abstract sockets of others by Landlock; where the kernel cannot, the launch fails or
+        /// goes on without.
+        case scopeAbstract(isRequired: Bool)
         case limitNamespaces(UInt32)
         /// New namespaces below, of another user namespace with the same ids in it as in the one around.
         case nest(NamespaceSet, users: [IDRange], groups: [IDRange])
@@ -133,6 +136,8 @@ public struct Step: Sendable, Equatable {
         public var upper: FileSystemOperation.OverlayUpper
         /// The lower layer, whatever it is called, is the root as it stands.
         public var liesOverRoot = false
+        /// Of the caller's for the kernel, `name=value` or `name`.
+        public var options: [ByteString] = []
     }
 
     /// What the final drop leaves: a bit for each capability.

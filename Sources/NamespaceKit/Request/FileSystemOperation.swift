@@ -23,7 +23,9 @@ public struct FileSystemOperation: Sendable, Equatable {
         /// POSIX message queues (mq_overview(7)); needs an ipc namespace of its own.
         case mqueue(target: ByteString)
         /// An overlay of host directories, uppermost first (the kernel's overlayfs).
-        case overlay(target: ByteString, lower: [ByteString], upper: OverlayUpper)
+        case overlay(
+            target: ByteString, lower: [ByteString], upper: OverlayUpper, options: [ByteString] = []
+        )
         case directory(target: ByteString, mode: UInt32)
         /// An ordinary file made in the new root, with the content of a descriptor.
         case file(content: Content, target: ByteString, mode: UInt32)
@@ -40,7 +42,7 @@ public struct FileSystemOperation: Sendable, Equatable {
         var mountPoint: ByteString? {
             switch self {
             case .bind(_, let target, _), .tmpfs(let target, _, _), .proc(let target),
-                .dev(let target), .mqueue(let target), .overlay(let target, _, _),
+                .dev(let target), .mqueue(let target), .overlay(let target, _, _, _),
                 .directory(let target, _), .file(_, let target, _), .bindData(_, let target, _, _),
                 .symlink(_, let target):
                 target

@@ -52,6 +52,15 @@ public struct LaunchRequest: Sendable, Equatable {
     public var hidesSockets = false
     /// A wall behind the namespaces, where the kernel has Landlock: see ``Step/Action/scope(paths:)``.
     public var scopesSockets = false
+    /// Which abstract sockets of the network namespace (unix(7)) the command reaches.
+    public enum AbstractSockets: Sendable, Equatable {
+        case all
+        /// Its own; no others where Landlock can do that (Linux 6.12).
+        case scopedIfPossible
+        /// Its own, or the launch fails.
+        case scoped
+    }
+    public var abstractSockets = AbstractSockets.all
     /// What else of the host is within reach in a rootfs.
     public var hostParts: HostParts = []
     /// The home and the current directory, where asked for, are left out where they cannot be bound.
@@ -201,6 +210,8 @@ public struct NamespaceRequest: Sendable, Equatable {
     public var enteredUser: Int32?
     /// A pid namespace to enter, by descriptor.
     public var enteredPID: Int32?
+    /// A network namespace to enter, by descriptor.
+    public var enteredNetwork: Int32?
     /// A user namespace to enter last, when the root stands; a descendant of `enteredUser`.
     public var finalUser: Int32?
     /// The command cannot make user namespaces of its own.
@@ -289,6 +300,8 @@ public struct Lifecycle: Sendable, Equatable {
     /// The run ends with the program that embeds this library, and with nsrun when what started that ends. A process is
     /// meant, not one of its threads.
     public var diesWithParent = false
+    /// A signal that would end nsrun ends it, and the run with it, instead of going to the command: for nsrun alone.
+    public var endsBySignals = false
     /// The run stays in the launcher's process group. Otherwise, where it has a pid namespace, it has a group of its own,
     /// or without a terminal a session: what is inside cannot signal the launcher's group.
     public var sharesProcessGroup = false

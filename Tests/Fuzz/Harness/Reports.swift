@@ -14,7 +14,7 @@ extension FuzzTarget {
         let report = UnsafeMutablePointer<nsrun_report>.allocate(capacity: 1)
         defer { report.deallocate() }
         report.initialize(to: nsrun_report())
-        while nsrun_read_report(ends[0], report) == 1 {
+        while nsrun_read_report(ends[0], report, nil) == 1 {
             _ = ResourceUsage(report)
             let error = Diagnosis(plan: Run.plan, facts: HostFacts()).explain(.init(report))
             demand(isLine(error.message), "a message of several lines")
