@@ -45,7 +45,7 @@ check_account_is_idle() {
 # What the tests use beyond what the build needs.
 test_needs=(
     "${rootfs_packages[@]}" automake cargo cmake dbus-daemon dpkg flatpak fuse-device gcc git
-    iproute2 libc6-dev libfakechroot make meson passt patchelf perl python3-pytest python3-pytest-xdist
+    iproute2 libc6-dev libfakechroot lz4 make meson passt patchelf perl python3-pytest python3-pytest-xdist
     qemu-user-static squashfs-tools squashfuse subordinate-ids tun-device uidmap umoci
 )
 if $all; then test_needs+=(bazel-bootstrap bazel-rules-java libopenmpi-dev openmpi-bin); fi
@@ -64,6 +64,7 @@ evidence+=(
     [git]=git
     [iproute2]=ip
     [libc6-dev]=/usr/include/stdio.h
+    [lz4]=lz4
     [make]=make
     [meson]=/usr/bin/meson
     [passt]=pasta

@@ -3,6 +3,7 @@
 # shellcheck shell=bash
 
 ((EUID == 0)) || { echo "as-root.sh: only root can run this" >&2 && exit 1; }
+umask 022
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0

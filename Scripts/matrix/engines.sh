@@ -66,7 +66,7 @@ END
 
 # What nsrun says, by the words of the table.
 declare -A said=(
-    [limit]="cannot create a user namespace: the limit of this machine or of an outer namespace is reached"
+    [limit]="cannot create user, mount, pid namespaces: the sysctl user.max_user_namespaces is 0"
     [filter]="cannot create a user namespace: a seccomp filter around nsrun, as container engines set up, forbids it"
     [lacking]="cannot create user, mount, pid namespaces: this kernel lacks one of them"
     [mounts]="mounting is refused (a seccomp filter around nsrun, as container engines set up, forbids it)"

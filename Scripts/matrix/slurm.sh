@@ -111,11 +111,9 @@ eventually() {
     return 1
 }
 
-# nothing_left: no process of the account's, and no name of a group's. What has ended and is not yet
-# buried is not left.
+# nothing_left: no process of the account's. What has ended and is not yet buried is not left.
 nothing_left() {
     eventually no_process || { pgrep -u "$account" -r D,R,S,T -a && false; }
-    ! grep -a nsrun-join/1/"$(id -u "$account")" /proc/net/unix
 }
 no_process() { ! pgrep -u "$account" -r D,R,S,T >/dev/null; }
 

@@ -34,8 +34,22 @@ void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, s
         .no_openat2 = plan->flags & NSRUN_NO_OPENAT2,
     };
     w->attached = !(plan->flags & NSRUN_DETACHED_ROOT) || (plan->flags & NSRUN_CLASSIC_MOUNTS);
-    // Modes are given exactly; the command gets its umask back before it starts.
+    // Modes are given exactly; the command gets its umask back before it starts. So it does its limit on the size of
+    // files, which what is made in memory for it would count against.
     w->old_umask = umask(0);
+    if (getrlimit(RLIMIT_FSIZE, &w->file_size) == 0)
+        nsrun_lift_file_size(w);
+}
+
+void nsrun_lift_file_size(const struct nsrun_world *w) {
+    const struct rlimit lifted = {.rlim_cur = w->file_size.rlim_max, .rlim_max = w->file_size.rlim_max};
+    if (w->file_size.rlim_cur != w->file_size.rlim_max)
+        setrlimit(RLIMIT_FSIZE, &lifted);
+}
+
+int nsrun_restore_file_size(const struct nsrun_world *w) {
+    const bool is_limited = w->file_size.rlim_cur != RLIM_INFINITY || w->file_size.rlim_max != RLIM_INFINITY;
+    return is_limited && setrlimit(RLIMIT_FSIZE, &w->file_size) != 0 ? -errno : 0;
 }
 
 void nsrun_send(const struct nsrun_world *w) {
@@ -55,7 +69,7 @@ int nsrun_await_answer(struct nsrun_world *w) {
             return size < 0 ? -errno : -EPIPE;
         if (size == 1 && order[0] == NSRUN_ORDER_GO_ON)
             return 0;
-        if (size == 2 && order[0] == NSRUN_ORDER_SIGNAL && order[1] >= 1 && order[1] <= 64)
+        if (size == 2 && order[1] >= 1 && order[1] <= 64)
             w->early |= 1ull << (order[1] - 1);
     }
 }
@@ -139,17 +153,28 @@ static int lock_file(struct nsrun_world *w, const struct nsrun_step *step) {
     return 0;
 }
 
-static int set_limit(const struct nsrun_step *step) {
+static int set_limit(struct nsrun_world *w, const struct nsrun_step *step) {
     struct rlimit limit = {.rlim_cur = step->value, .rlim_max = step->value2}, present;
     if (step->flags & NSRUN_ONLY_LOWER) {
-        if (getrlimit(step->fd, &present) != 0)
+        if (step->fd == RLIMIT_FSIZE)
+            present = w->file_size;
+        else if (getrlimit(step->fd, &present) != 0)
             return -errno;
         if (present.rlim_max < limit.rlim_max)
             limit.rlim_max = present.rlim_max;
         if (present.rlim_cur < limit.rlim_cur)
             limit.rlim_cur = present.rlim_cur;
     }
-    return setrlimit(step->fd, &limit) == 0 ? 0 : -errno;
+    if (step->fd != RLIMIT_FSIZE)
+        return setrlimit(step->fd, &limit) == 0 ? 0 : -errno;
+    // Not before the last file of this run is made.
+    const struct rlimit lifted = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+    if (limit.rlim_cur > limit.rlim_max)
+        return -EINVAL;
+    if (limit.rlim_max > w->file_size.rlim_max && setrlimit(RLIMIT_FSIZE, &lifted) != 0)
+        return -errno;
+    w->file_size = limit;
+    return 0;
 }
 
 /// One descriptor becomes another, and stays open when the command starts.
@@ -260,7 +285,7 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
     case NSRUN_OP_CHDIR:
         return nsrun_chdir(w, step);
     case NSRUN_OP_RLIMIT:
-        return set_limit(step);
+        return set_limit(w, step);
     case NSRUN_OP_IDS:
         return set_ids(step);
     case NSRUN_OP_REDIRECT:

@@ -6,8 +6,8 @@
 
 #include "world.h"
 
-/// The most that is read of a passwd or group file of the root.
-enum { LARGEST_ACCOUNT_FILE = 4 << 20 };
+/// A passwd or group file of the root that is larger is no such file: it would be copied into memory.
+enum { LARGEST_ACCOUNT_FILE = 256 << 20 };
 
 /// Copies until the end of `from`, or `limit` bytes where it is not negative.
 static int copy_all(int from, int to, off_t limit) {
@@ -119,7 +119,7 @@ int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {
             own = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         close(place.fd);
         if (own >= 0) {
-            error = copy_all(own, file, LARGEST_ACCOUNT_FILE);
+            error = status.st_size > LARGEST_ACCOUNT_FILE ? -EFBIG : copy_all(own, file, status.st_size);
             close(own);
         }
     }

@@ -39,9 +39,9 @@ int nsrun_block_all_signals(uint64_t *previous) {
 void nsrun_restore_signals(uint64_t mask) { nsrun_sigprocmask(SIG_SETMASK, &mask, NULL); }
 
 int nsrun_signal_descriptor(void) {
-    sigset_t all;
-    sigfillset(&all);
-    return nsrun_result(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK));
+    // A C library's set leaves out those that it keeps for itself, 32 to 34, which are signals like others to the command.
+    const uint64_t all = ~0ull;
+    return nsrun_result((int)syscall(SYS_signalfd4, -1, &all, sizeof all, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
 int nsrun_read_signal(int fd, bool *from_kernel, pid_t *sender) {
@@ -156,19 +156,14 @@ void nsrun_end_by_signal(int signal) {
     nsrun_sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static bool ignored_children;
+uint64_t nsrun_stack_limit(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_STACK, &limit) == 0 ? limit.rlim_cur : UINT64_MAX;
+}
 
 void nsrun_heed_children(void) {
     const struct nsrun_sigaction by_default = {.handler = SIG_DFL};
-    struct nsrun_sigaction previous = {.handler = SIG_DFL};
-    syscall(SYS_rt_sigaction, SIGCHLD, &by_default, &previous, sizeof previous.mask);
-    ignored_children = ignored_children || previous.handler == SIG_IGN;
-}
-
-void nsrun_disregard_children(void) {
-    const struct nsrun_sigaction ignored = {.handler = SIG_IGN};
-    if (ignored_children)
-        nsrun_set_signal(SIGCHLD, &ignored);
+    nsrun_set_signal(SIGCHLD, &by_default);
 }
 
 unsigned nsrun_features(void) {
@@ -234,8 +229,9 @@ int nsrun_read_report(int fd, struct nsrun_report *report, pid_t *sender) {
     return size >= head && (size_t)(size - head) == report->head.length;
 }
 
-int nsrun_order_signal(int channel, pid_t child, int signal) {
-    const unsigned char order[] = {NSRUN_ORDER_SIGNAL, (unsigned char)signal};
+int nsrun_order_signal(int channel, pid_t child, int signal, bool whole_group) {
+    const unsigned char order[] = {whole_group ? NSRUN_ORDER_GROUP_SIGNAL : NSRUN_ORDER_SIGNAL,
+                                   (unsigned char)signal};
     // Pid 1 itself may have been stopped, and only a real SIGCONT makes it go on: a queued one, which it can tell from
     // one to the whole group.
     if (signal == SIGCONT)

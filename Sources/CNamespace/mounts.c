@@ -221,20 +221,17 @@ int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
     if (error == 0 && (step->flags & NSRUN_DIRECTORY_ONLY) && !is_directory)
         error = -ENOTDIR;
     struct nsrun_place place = {.fd = -1, .is_root = true};
+    bool is_absent = false;
     if (error == 0 && w->root >= 0) {
         error = nsrun_find(w, step->target, is_directory ? NSRUN_KIND_DIRECTORY : NSRUN_KIND_FILE,
                            step->flags, step->mode ? step->mode : is_directory ? 0755 : nsrun_place_mode(w),
                            &place);
-        if (error == -ENOENT && (step->flags & NSRUN_MUST_EXIST)) {
-            close(source);
-            return 0;
-        }
+        // What this process cannot reach, the command cannot.
+        is_absent = error == -ENOENT || error == -ENOTDIR || error == -EACCES;
     }
     if (error < 0) {
         close(source);
-        return error;
-    }
-    if (classic(w)) {
+    } else if (classic(w)) {
         w->call = NSRUN_CALL_STEP;
         error = nsrun_classic_bind(w, source, "", step->flags, &place);
         close(source);
@@ -252,7 +249,9 @@ int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
     }
     if (place.fd >= 0)
         close(place.fd);
-    return error;
+    // Or it was there, and is not any more.
+    is_absent |= error == -ENOENT;
+    return is_absent && (step->flags & NSRUN_MUST_EXIST) ? 0 : error;
 }
 
 int nsrun_filesystem(struct nsrun_world *w, const struct nsrun_step *step, const char *type,

@@ -2,14 +2,18 @@
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <ifaddrs.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "world.h"
+
+enum { NSRUN_ROUTE_SIZE = INET6_ADDRSTRLEN + 4 };
 
 int nsrun_loopback(void) {
     // Raising IFF_UP is enough: the kernel gives lo its addresses by itself.
@@ -23,31 +27,71 @@ int nsrun_loopback(void) {
     return error;
 }
 
-int nsrun_each_address(void (*visit)(void *context, const char *address), void *context) {
-    struct ifaddrs *all;
-    if (getifaddrs(&all) != 0)
-        return -errno;
-    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
-        char text[INET6_ADDRSTRLEN];
-        if (one->ifa_addr == NULL || (one->ifa_flags & IFF_LOOPBACK))
-            continue;
-        const int family = one->ifa_addr->sa_family;
-        const void *address = NULL;
-        if (family == AF_INET) {
-            address = &((const struct sockaddr_in *)(const void *)one->ifa_addr)->sin_addr;
-        } else if (family == AF_INET6) {
-            const struct in6_addr *own = &((const struct sockaddr_in6 *)(const void *)one->ifa_addr)->sin6_addr;
-            // Of one link alone, and the run's network has links of its own.
-            address = IN6_IS_ADDR_LINKLOCAL(own) ? NULL : own;
-        }
-        if (address != NULL && inet_ntop(family, address, text, sizeof text) != NULL)
-            visit(context, text);
-    }
-    freeifaddrs(all);
-    return 0;
+/// A local route's destination in words, as 10.0.0.1/32; not one that every network namespace has of its own.
+static bool word_route(const struct nlmsghdr *head, char text[NSRUN_ROUTE_SIZE]) {
+    const struct rtmsg *route = NLMSG_DATA(head);
+    if (route->rtm_table != RT_TABLE_LOCAL
+        || (route->rtm_type != RTN_LOCAL && route->rtm_type != RTN_ANYCAST))
+        return false;
+    int rest = (int)RTM_PAYLOAD(head);
+    const struct rtattr *attribute = RTM_RTA(route);
+    while (RTA_OK(attribute, rest) && attribute->rta_type != RTA_DST)
+        attribute = RTA_NEXT(attribute, rest);
+    const bool is_ipv4 = route->rtm_family == AF_INET;
+    if (!RTA_OK(attribute, rest) || RTA_PAYLOAD(attribute) != (is_ipv4 ? 4 : 16))
+        return false;
+    const unsigned char *address = RTA_DATA(attribute);
+    struct in6_addr ipv6;
+    if (!is_ipv4)
+        memcpy(&ipv6, address, sizeof ipv6);
+    if (is_ipv4 ? address[0] == 127 : IN6_IS_ADDR_LOOPBACK(&ipv6) || IN6_IS_ADDR_LINKLOCAL(&ipv6))
+        return false;
+    if (inet_ntop(route->rtm_family, address, text, NSRUN_ROUTE_SIZE) == NULL)
+        return false;
+    const size_t length = strlen(text);
+    snprintf(text + length, NSRUN_ROUTE_SIZE - length, "/%u", route->rtm_dst_len);
+    return true;
 }
 
-/// Asks the kernel for a route to one address, by which it answers that nobody is there (rtnetlink(7)).
+/// Reads what the kernel answers to one request: 1 where more is to come.
+static int visit_routes(const char *answer, ssize_t size, void (*visit)(void *, const char *), void *context) {
+    unsigned rest = (unsigned)size;
+    for (const struct nlmsghdr *head = (const void *)answer; NLMSG_OK(head, rest); head = NLMSG_NEXT(head, rest)) {
+        if (head->nlmsg_type == NLMSG_DONE)
+            return 0;
+        if (head->nlmsg_type == NLMSG_ERROR)
+            return ((const struct nlmsgerr *)NLMSG_DATA(head))->error;
+        char text[NSRUN_ROUTE_SIZE];
+        if (head->nlmsg_type == RTM_NEWROUTE && word_route(head, text))
+            visit(context, text);
+    }
+    return 1;
+}
+
+int nsrun_each_own_address(void (*visit)(void *context, const char *route), void *context) {
+    const struct {
+        struct nlmsghdr head;
+        struct rtmsg route;
+    } request = {
+        .head = {.nlmsg_len = sizeof request, .nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .route = {.rtm_family = AF_UNSPEC},
+    };
+    const int fd = nsrun_result(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+    if (fd < 0)
+        return fd;
+    int error = send(fd, &request, sizeof request, 0) < 0 ? -errno : 1;
+    while (error == 1) {
+        _Alignas(struct nlmsghdr) char answer[32768];
+        const ssize_t size = recv(fd, answer, sizeof answer, 0);
+        if (size < 0 && errno == EINTR)
+            continue;
+        error = size < 0 ? -errno : size == 0 ? -EPROTO : visit_routes(answer, size, visit, context);
+    }
+    close(fd);
+    return error;
+}
+
+/// Asks the kernel for a route to one destination, by which it answers that nobody is there (rtnetlink(7)).
 static int forbid(int fd, const char *text) {
     struct {
         struct nlmsghdr head;
@@ -67,10 +111,16 @@ static int forbid(int fd, const char *text) {
     } answer;
     const int family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
     const size_t length = family == AF_INET6 ? 16 : 4;
-    if (inet_pton(family, text, request.address) != 1)
+    char address[NSRUN_ROUTE_SIZE];
+    const char *slash = strchr(text, '/');
+    if (slash == NULL || (size_t)(slash - text) >= sizeof address)
+        return -EINVAL;
+    memcpy(address, text, (size_t)(slash - text));
+    address[slash - text] = '\0';
+    if (inet_pton(family, address, request.address) != 1)
         return -EINVAL;
     request.route.rtm_family = (unsigned char)family;
-    request.route.rtm_dst_len = (unsigned char)(length * 8);
+    request.route.rtm_dst_len = (unsigned char)strtoul(slash + 1, NULL, 10);
     request.attribute.rta_len = (unsigned short)RTA_LENGTH(length);
     request.head.nlmsg_len = (uint32_t)(NLMSG_LENGTH(sizeof request.route) + RTA_LENGTH(length));
     ssize_t count = send(fd, &request, request.head.nlmsg_len, 0);

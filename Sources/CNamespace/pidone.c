@@ -168,7 +168,7 @@ NSRUN_STUB static bool has_come(struct nsrun_pid_one *one, uint32_t number) {
     return one->direct[number] != 0;
 }
 
-NSRUN_STUB static void hand_on(struct nsrun_pid_one *one, uint32_t number) {
+NSRUN_STUB static void hand_on(struct nsrun_pid_one *one, uint32_t number, bool whole_group) {
     if (number < 1 || number > 64 || one->ended)
         return;
     if (one->own_group) {
@@ -176,6 +176,12 @@ NSRUN_STUB static void hand_on(struct nsrun_pid_one *one, uint32_t number) {
         if (number == SIGCONT) {
             nsrun_stub_call(SYS_kill, 0, SIGCONT, 0, 0, 0);
             nsrun_stub_call(SYS_kill, -one->command, SIGCONT, 0, 0, 0);
+        }
+        // The command's group, where it leads one; else it is of this one's, which has its signals blocked.
+        if (whole_group) {
+            if (nsrun_stub_call(SYS_kill, -one->command, number, 0, 0, 0) < 0)
+                nsrun_stub_call(SYS_kill, 0, number, 0, 0, 0);
+            return;
         }
     } else if (has_come(one, number)) {
         return;
@@ -188,8 +194,8 @@ NSRUN_STUB static void take_orders(struct nsrun_pid_one *one) {
     unsigned char order[2];
     long size;
     while ((size = nsrun_stub_call(SYS_recvfrom, one->channel, (long)order, sizeof order, MSG_DONTWAIT, 0)) > 0)
-        if (size == 2 && order[0] == NSRUN_ORDER_SIGNAL)
-            hand_on(one, order[1]);
+        if (size == 2)
+            hand_on(one, order[1], order[0] == NSRUN_ORDER_GROUP_SIGNAL);
     if (size == -EAGAIN || size == -EINTR)
         return;
     if (one->follows)
@@ -230,7 +236,7 @@ NSRUN_STUB void nsrun_be_pid_one(struct nsrun_pid_one *one) {
         announce(one);
     for (uint32_t number = 1; number <= 64; number++)
         if (one->early >> (number - 1) & 1)
-            hand_on(one, number);
+            hand_on(one, number, false);
     for (;;) {
         reap(one, WNOHANG);
         struct pollfd states[3];

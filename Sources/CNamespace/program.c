@@ -194,13 +194,14 @@ int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step) {
         forget_handlers(plan->flags & NSRUN_CLEAN_START);
     if (plan->flags & NSRUN_CLEAN_START)
         nsrun_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-    if (plan->flags & NSRUN_RESTORE_CHILDREN)
-        nsrun_disregard_children();
     umask(w->old_umask);
     nsrun_sigprocmask(SIG_SETMASK, &plan->signal_mask, NULL);
     w->call = NSRUN_CALL_RUN;
     if (w->stub >= 0)
         return nsrun_start_by_stub(w, path, arguments);
+    error = nsrun_restore_file_size(w);
+    if (error < 0)
+        return error;
     execve(path, arguments, plan->environment);
     return -errno;
 }

@@ -54,4 +54,5 @@ void nsrun_run_in_place(const struct nsrun_plan *plan, struct nsrun_report *repo
     nsrun_walk(&world, 0, plan->count);
     nsrun_leave_group(&world);
     umask(world.old_umask);
+    nsrun_restore_file_size(&world);
 }

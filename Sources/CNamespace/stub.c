@@ -349,6 +349,8 @@ static int start_image(struct nsrun_world *w, struct head *head, struct pieces *
         error = seal(w);
     if (error == 0 && fcntl(w->stub, F_SETFD, 0) != 0)
         error = -errno;
+    if (error == 0)
+        error = nsrun_restore_file_size(w);
     if (error == 0) {
         syscall(SYS_execveat, w->stub, "", arguments, environment, AT_EMPTY_PATH);
         error = -errno;

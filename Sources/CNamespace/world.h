@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 
 #include "include/nsrun.h"
 #include "syscalls.h"
@@ -40,6 +41,7 @@ struct nsrun_world {
     bool mounts_here;     ///< the step mounts something on its target
     mode_t parent_mode;   ///< of directories made on the way to the step's target
     mode_t old_umask;
+    struct rlimit file_size; ///< the limit that the command starts with
     size_t next;          ///< the step to go on with, where steps are to be left out
     int group;            ///< to the holder of the group that this process sets up, -1 for none
     int first_user;       ///< the group's first user namespace, where there is another below it, else -1
@@ -208,6 +210,9 @@ int nsrun_open_proc(struct nsrun_world *w);
 void nsrun_let_go(struct nsrun_world *w);
 int nsrun_walk(struct nsrun_world *w, size_t from, size_t to);
 void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, struct nsrun_report *report);
+/// Gives this process as large files as the hard limit allows, or what the command is to have of them.
+void nsrun_lift_file_size(const struct nsrun_world *w);
+int nsrun_restore_file_size(const struct nsrun_world *w);
 /// Sends the record, or what there is of it, to the launcher.
 void nsrun_send(const struct nsrun_world *w);
 /// Waits for the launcher to answer. 0, or a negative errno, where it is gone.

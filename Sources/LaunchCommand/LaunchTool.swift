@@ -7,11 +7,21 @@ public struct LaunchTool {
     /// The bubblewrap whose manners the name `bwrap` calls for.
     static let bubblewrapVersion = "0.13.1"
 
+    /// Bytes. The kernel would end this program without a word where it wants more of its stack than there is.
+    private static let leastStack: UInt64 = 128 << 10
+
     let personality: Personality
     private var hasLevelPrefix = false
 
     /// Runs the tool with the arguments of this process. Returns the exit status.
     public static func run() -> Int32 {
+        guard HostProcess.stackLimit >= leastStack else {
+            HostProcess.printError(
+                "nsrun: cannot start: a stack of \(HostProcess.stackLimit / 1024) KiB is too small\n"
+                    + "  raise its limit (ulimit -s) to \(leastStack / 1024) KiB or more; a command's own is "
+                    + "set by --rlimit stack=BYTES\n")
+            return 125
+        }
         if let status = EngineTools.standIn() { return status }
         if let status = EngineTools.runAsHelper(HostProcess.arguments) { return status }
         HostProcess.heedChildren()
@@ -35,9 +45,7 @@ public struct LaunchTool {
                 return tool.personality.status(125)
             }
             var invocation = try RequestBuilder.build(line, as: tool.personality)
-            if !invocation.startsShell, let warning = invocation.request.applyImageSettings() {
-                invocation.warnings.append(warning)
-            }
+            try tool.applyImageSettings(to: &invocation)
             // Whoever packed the program did not know where it would be started.
             if packed != nil {
                 invocation.request.leavesOutMissing = true
@@ -47,6 +55,22 @@ public struct LaunchTool {
         } catch {
             let words = tool.personality.isBubblewrap ? error.bubblewrap : nil
             return tool.fail(words ?? error.message, error.remedy, 125)
+        }
+    }
+
+    /// Where the command is no shell, and something is run or explained.
+    private func applyImageSettings(to invocation: inout Invocation) throws(UsageError) {
+        switch invocation.action {
+        case .launch, .explain: break
+        case .help, .version, .doctor, .kernel, .generate: return
+        }
+        if invocation.startsShell, invocation.request.command.isEmpty { return }
+        do throws(LaunchError) {
+            let warning = try invocation.request.useImageSettings(
+                isForEntryPoint: invocation.usesEntryPoint)
+            if let warning { invocation.warnings.append(warning) }
+        } catch {
+            throw UsageError(error.message, remedy: error.remedy)
         }
     }
 

@@ -59,7 +59,8 @@ enum Section: CaseIterable {
 /// What an option means to the request builder.
 enum OptionID {
     case help, version, arguments, preset, explain, doctor, verbose, quiet, generate, debug
-    case rootfs, writable, ephemeral, overlayDirectory, home, currentDirectory, hostRoot, hostExec
+    case rootfs, entryPoint, writable, ephemeral, overlayDirectory, home, currentDirectory,
+        hostRoot, hostExec
     case architecture, emulator, engine, require, device, deviceDirectory, nvidia
     case bind, bindTry, devBind, devBindTry, roBind, roBindTry
     case tmpfs, proc, dev, mqueue, directory, file, bindData, roBindData, symlink, chmod
@@ -114,6 +115,9 @@ enum OptionTable {
             "--rootfs", "R", .rootfs, .root,
             "The root is R: the path of a directory or a squashfs file, with a slash in it, or a name in the rootfs store. It is read-only."
         ),
+        Option(
+            "--entrypoint", "", .entryPoint, .root,
+            "The words after -- are arguments of the image's entry point."),
         Option("--writable", "", .writable, .root, "The rootfs itself is writable: changes stay."),
         Option(
             "--ephemeral", "", .ephemeral, .root,

@@ -21,6 +21,8 @@ struct Invocation {
     /// What the user should know although the run goes on.
     var warnings: [String] = []
     var hasLevelPrefix = false
+    /// The command is arguments for the entry point of the rootfs's image.
+    var usesEntryPoint = false
     /// Without a command a shell is started, whatever the rootfs's image would run.
     var startsShell = false
 }
@@ -156,6 +158,11 @@ struct RequestBuilder {
                     "--preset \(rootfsPreset.name.text) needs --rootfs",
                     remedy: "--rootfs R says which root is meant")
             }
+            if result.usesEntryPoint {
+                throw UsageError(
+                    "--entrypoint needs --rootfs",
+                    remedy: "--rootfs R says whose entry point is meant")
+            }
             if result.request.showsNVIDIADriver {
                 throw UsageError(
                     "--nvidia needs --rootfs",
@@ -166,6 +173,11 @@ struct RequestBuilder {
                     "--host-exec needs --rootfs",
                     remedy: "without a rootfs every program is the host's")
             }
+        }
+        if result.usesEntryPoint, result.request.runsHostProgram {
+            throw UsageError(
+                "--entrypoint cannot be combined with --host-exec",
+                remedy: "an entry point is a program of the image")
         }
         if result.request.runsHostProgram, result.request.command.isEmpty {
             throw UsageError("--host-exec needs a command", remedy: "name a program of the host")
@@ -264,6 +276,9 @@ struct RequestBuilder {
         case .rootfs:
             if parsed.values[0].isEmpty { throw UsageError("--rootfs: the path is empty") }
             result.request.view = .rootfs(try Self.locateRootfs(parsed.values[0]))
+        case .entryPoint:
+            result.usesEntryPoint = true
+            result.startsShell = false
         case .writable: try setLayer(.writable, parsed)
         case .ephemeral: try setLayer(.memory, parsed)
         case .overlayDirectory:

@@ -8,6 +8,7 @@ extension Vocabulary {
         words.shareProcesses = "--share-pid"
         words.memoryLayer = "add --ephemeral"
         words.workingDirectory = "set --chdir"
+        words.user = "set --uid"
         words.optionalBind = "--bind-try"
         words.enterRootfs = "nsrun --rootfs"
         words.architecture = "--arch"

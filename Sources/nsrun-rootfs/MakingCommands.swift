@@ -48,8 +48,9 @@ struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make a rootfs from a tar, a container image, a squashfs or a directory.",
         discussion: """
-            SOURCE is a tar (not compressed, or by gzip, bzip2, xz or zstd), a docker archive, an OCI \
-            archive or layout directory, a squashfs file, or a directory.
+            SOURCE is a tar (not compressed, or by gzip, bzip2, xz, lzip, lz4 or zstd); a container image as docker, \
+            podman, skopeo, crane and others save it, in an archive or a directory; a squashfs file; a directory; or \
+            - for standard input. What is none of these is refused.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -60,6 +61,12 @@ struct Import: ParsableCommand {
     var maxSize: ByteCount?
     @Option(help: "The architecture to take from an image for several, such as arm64.")
     var arch: String?
+    @Option(
+        help: ArgumentHelp(
+            "The image to take from a source with several.",
+            discussion: "As they are called there, or the beginning of a digest.",
+            valueName: "name[:tag]"))
+    var image: String?
     @Argument(help: "What to import.") var source: String
     @Argument(help: "The rootfs to make.") var dest: String
 
@@ -67,6 +74,7 @@ struct Import: ParsableCommand {
         var importer = Importer(progress: common.progress)
         if let maxSize { importer.maximumSize = maxSize.bytes }
         if let arch { importer.architecture = arch }
+        importer.image = image
         try importer.importRoot(source, to: common.destination(dest))
     }
 }

@@ -244,6 +244,17 @@ import Testing
         #expect(!neither.isQuiet)
     }
 
+    @Test func wordsForTheEntryPoint() throws {
+        let options = ["--preset", "toolbox", "--rootfs", "/r", "--entrypoint", "--", "a"]
+        let invocation = try build(options)
+        #expect(invocation.usesEntryPoint && !invocation.startsShell)
+        #expect(invocation.request.command == ["a"])
+        #expect(!(try build(["--rootfs", "/r", "a"]).usesEntryPoint))
+        for options in [["--entrypoint"], ["--rootfs", "/r", "--host-exec", "--entrypoint", "a"]] {
+            #expect(throws: UsageError.self) { try build(options) }
+        }
+    }
+
     @Test func engines() throws {
         #expect(try build([]).engine == nil)
         #expect(!(try build([]).requiresIsolation))
@@ -272,7 +283,7 @@ import Testing
         var tried: Set<String> = [
             "--help", "--version", "--doctor", "--explain", "--verbose", "--quiet", "--generate",
             "--debug-opt", "--args", "--size", "--overlay-src", "--overlay", "--tmp-overlay",
-            "--ro-overlay", "--overlay-opt", "--seccomp", "--add-seccomp-fd",
+            "--ro-overlay", "--overlay-opt", "--seccomp", "--add-seccomp-fd", "--entrypoint",
         ]
         for example in RequestBuilderTests.simple + RequestBuilderTests.mounts
             + RequestBuilderTests.more

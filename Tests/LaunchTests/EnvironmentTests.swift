@@ -3,6 +3,112 @@ import Testing
 
 /// Environment, working directory and names of the command.
 @Suite struct EnvironmentTests {
+    // MARK: Where programs are looked for
+
+    private func path(_ callers: String, _ options: [String] = []) throws -> String {
+        try inRoot("echo $PATH", options, environment: ["PATH": callers]).output
+    }
+
+    /// The caller's places that the root has, and what every root has.
+    @Test func programsAreFoundInARootfs() throws {
+        let every = "/usr/local/bin:/usr/bin:/bin"
+        #expect(try path("/nix/store/x/bin:/run/current-system/sw/bin") == every)
+        #expect(
+            try path("/usr/share:/nonexistent:/usr/bin")
+                == "/usr/share:/usr/bin:/usr/local/bin:/bin")
+        #expect(try path(every) == every)
+        #expect(try path(every, ["--setenv", "PATH", "/x:/bin"]) == "/x:/bin")
+        let tools = try TemporaryDirectory(in: NSHomeDirectory())
+        #expect(
+            try path(tools.path + ":/usr/bin", ["--bind", tools.path, tools.path]).hasPrefix(
+                tools.path + ":"))
+        #expect(
+            try path("\(NSHomeDirectory())/bin", ["--home"]).hasPrefix("\(NSHomeDirectory())/bin:"))
+    }
+
+    /// dpkg, adduser and locale-gen call what lies there.
+    @Test(arguments: [["--uid", "0"], ["--fake-root"], ["--map-auto"]])
+    func rootHasTheSystemsOwn(options: [String]) throws {
+        let seen = try path("/usr/bin", options).split(separator: ":")
+        for place in ["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/local/bin", "/bin"] {
+            #expect(seen.contains { $0 == place }, "\(seen)")
+        }
+        try expect(
+            inRoot(
+                "command -v dpkg-preconfigure ldconfig >/dev/null", options,
+                environment: ["PATH": "/bin"]), exits: 0)
+    }
+
+    // MARK: Homes and places for temporary files
+
+    /// A home that is no home hides nothing.
+    @Test(arguments: ["/", "/usr", "/usr/bin", "/etc", "/dev", "/proc", "/lib", "/var", "/tmp"])
+    func aHomeHidesNoSystem(home: String) throws {
+        let environment = ["HOME": home]
+        let script =
+            "ls -d /usr/bin/env /etc/passwd /dev/null /proc/self/exe /var/lib >/dev/null && pwd"
+        for options in [[], ["--preset", "test"]] {
+            try expect(onHost(script, options, environment: environment), prints: "/")
+            try expect(inRoot(script, options, environment: environment), prints: "/")
+        }
+        try expect(inRoot(script, ["--preset", "toolbox"], environment: environment), prints: "/")
+        let asked = try inRoot("true", ["--home"], environment: environment)
+        #expect(
+            asked.status == 125 && asked.error.hasPrefix("nsrun: cannot bind the home directory: "),
+            "\(asked)")
+    }
+
+    /// Through a link, as `/home` is on some systems, the command starts where the user stood.
+    @Test func aHomeMayBeALink() throws {
+        let parent = try TemporaryDirectory(in: NSHomeDirectory())
+        try parent.makeDirectory("real/work")
+        try parent.link("link", to: parent / "real")
+        for options in [["--preset", "toolbox"], ["--home", "--cwd"], ["--preset", "hpc"]] {
+            let seen = try inRoot(
+                "pwd; echo x >made; ls ~", options, environment: ["HOME": parent / "link"],
+                directory: parent / "real/work")
+            expect(seen, prints: parent / "real/work" + "\nwork")
+            #expect(parent.content("real/work/made") == "x\n")
+        }
+    }
+
+    /// In an empty `/tmp` there is nothing yet that a variable could name.
+    @Test(arguments: ["TMPDIR", "TMP", "TEMP"])
+    func hiddenPlacesAreNotNamed(name: String) throws {
+        let script = "echo ${\(name)-none}; [ -w $(dirname $(mktemp)) ]"
+        try expect(onHost(script, environment: [name: "/tmp/of-mine"]), prints: "none")
+        try expect(onHost(script, environment: [name: "/tmp"]), prints: "/tmp")
+        try expect(inRoot("mktemp >/dev/null", environment: [name: "/tmp/of-mine"]), exits: 0)
+    }
+
+    // MARK: Limits of the caller's
+
+    @Test func limitsThatLeaveNoRoomAreNamed() throws {
+        let bench = try Bench.current()
+        for shape in [[], ["--share-pid"], ["--rootfs", bench.rootfs]] {
+            let command = [bench.nsrun] + shape + ["--", "true"]
+            let stack = try run(["sh", "-c", "ulimit -s 64; exec \"$@\"", "sh"] + command)
+            expect(
+                stack, refuses: "cannot start: a stack of 64 KiB is too small", remedy: "ulimit -s")
+            let files = try run(["sh", "-c", "ulimit -f 0; exec \"$@\"", "sh"] + command)
+            #expect(files.status != 0 && files.error.contains("ulimit -f"), "\(files)")
+        }
+    }
+
+    /// A limit of file sizes is for the command, not for what is made in memory for it.
+    @Test(arguments: [[], ["--share-pid"], ["--as-pid-1"], ["--preset", "test"]])
+    func filesOfTheCommandAreLimited(shape: [String]) throws {
+        let bench = try Bench.current()
+        let script =
+            "ulimit -f; ulimit -Hf; (echo x >/tmp/x) 2>/dev/null; [ -s /tmp/x ] || echo empty"
+        let options = shape + ["--rlimit", "fsize=0"]
+        try expect(inRoot(script, options), prints: "0\n0\nempty")
+        let soft = try run(
+            ["sh", "-c", "ulimit -Sf 0; exec \"$@\"", "sh", bench.nsrun, "--rootfs", bench.rootfs]
+                + shape + ["--", "sh", "-c", "ulimit -f; ulimit -Hf"])
+        expect(soft, prints: "0\nunlimited")
+    }
+
     @Test func variablesAreSetAndUnsetInOrder() throws {
         let options = [
             "--setenv", "A", "1", "--setenv", "B", "x=y z", "--unsetenv", "A", "--setenv", "C", "",

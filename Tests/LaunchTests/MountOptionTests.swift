@@ -3,6 +3,38 @@ import Testing
 
 /// The options that mount, in every way nsrun has to mount.
 @Suite struct MountOptionTests {
+    /// What the caller has open is named by a path, too; it is of his mounts, not of the run's.
+    @Test(
+        arguments: MountPath.allCases,
+        [
+            "/proc/self/fd/9", "/dev/fd/9", "/proc/thread-self/fd/9", "/proc/self/fd/9/../data",
+            "/dev/stdin",
+        ])
+    func whatIsOpenMayBeNamed(path: MountPath, source: String) throws {
+        let folder = try TemporaryDirectory()
+        try folder.write("text\n", to: "data/file")
+        let bench = try Bench.current()
+        let shapes = [[], ["--share-pid"], ["--rootfs", bench.rootfs]]
+        for options in shapes {
+            for words in [
+                ["--ro-bind", source, "/mnt"], ["--overlay-src", source, "--tmp-overlay", "/mnt"],
+            ] {
+                let seen = try run(
+                    ["sh", "-c", "exec \"$@\" 9<data <data", "sh", bench.nsrun] + options
+                        + path.options
+                        + words + ["--", "cat", "/mnt/file"], directory: folder.path)
+                expect(seen, prints: "text")
+            }
+        }
+        let root = try run(
+            [
+                "sh", "-c", "exec \"$@\" 9<\(bench.rootfs) <\(bench.rootfs)", "sh", bench.nsrun,
+                "--rootfs",
+            ]
+                + [source.replacingOccurrences(of: "/../data", with: "/."), "--", "echo", "on"])
+        expect(root, prints: "on")
+    }
+
     @Test(arguments: MountPath.allCases)
     func bindIsWritableAndReadOnlyBindIsNot(path: MountPath) throws {
         let host = try TemporaryDirectory()

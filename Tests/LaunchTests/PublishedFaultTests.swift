@@ -80,6 +80,29 @@ import Testing
         }
     }
 
+    /// The files of a directory service's are large, and each of their lines counts.
+    @Test func largeAccountFilesAreWhole() throws {
+        let root = try BareRoot(with: ["tail"])
+        let lines = (0..<200_000).map {
+            "user\($0):x:\(100_000 + $0):100:of the directory:/:/bin/sh\n"
+        }
+        try root.directory.write(lines.joined(), to: "etc/passwd")
+        try root.directory.write(lines.joined(), to: "etc/group")
+        try expect(
+            inRoot("tail -n 1 /etc/passwd; tail -n 1 /etc/group", root: root.path),
+            prints: (lines.last! + lines.last!).trimmingCharacters(in: .newlines))
+    }
+
+    /// What is no such file is not copied without end, nor cut off.
+    @Test(arguments: ["etc/passwd", "etc/group"])
+    func accountFilesWithoutEndAreRefused(file: String) throws {
+        let root = try BareRoot()
+        try root.directory.write("x\n", to: file)
+        #expect(truncate(root.path + "/" + file, 1 << 40) == 0)
+        let seen = try inRoot("true", root: root.path)
+        #expect(seen.status == 125 && seen.error.lowercased().contains("file too large"), "\(seen)")
+    }
+
     /// A file that is read for the run is one that nothing comes out of.
     @Test(arguments: [
         "etc/passwd", "etc/group", "etc/resolv.conf", "etc/hosts", "etc/nsswitch.conf",

@@ -49,6 +49,15 @@ import Testing
         #expect(run.child.wait() == 0)
     }
 
+    /// A C library keeps some of them for itself, which are signals like others to a command.
+    @Test(arguments: [32, 33, 34, 35, 40, 63, 64], shapes.filter { $0 != ["--as-pid-1"] })
+    func realTimeSignalsToo(number: Int32, shape: [String]) throws {
+        let run = try Conversation(inRoot: "echo ready; exec sleep 1000", shape)
+        #expect(run.line() == "ready")
+        run.child.send(number)
+        #expect(run.child.wait() == 128 + number)
+    }
+
     @Test(arguments: [[], ["--share-pid"]])
     func signalsToTheWholeGroupArriveOnce(shape: [String]) throws {
         let run = try Conversation(inRoot: SignalTests.listener, shape)

@@ -33,7 +33,10 @@ import Testing
         """
 
     /// TIOCSTI types on the terminal; the shell outside would find it there.
-    @Test(arguments: [[], ["--share-pid"], ["--as-pid-1"], ["--uid", "0", "--cap-add", "ALL"]])
+    @Test(arguments: [
+        [], ["--share-pid"], ["--as-pid-1"], ["--uid", "0", "--cap-add", "ALL"],
+        ["--preset", "test"],
+    ])
     func nothingIsTypedInTheCallersPlace(shape: [String]) throws {
         let script = """
             use POSIX; my $call = (POSIX::uname())[4] eq "x86_64" ? 16 : 29; my $key = "x";
@@ -84,6 +87,112 @@ import Testing
         terminal.type("echo status $?; exit\n")
         terminal.expect("status 0")
         terminal.child.wait()
+    }
+
+    // MARK: A run beside others of its job
+
+    /// An interactive shell with `run`, which starts a script in the rootfs.
+    private func shell(_ options: [String] = []) throws -> Terminal {
+        let bench = try Bench.current()
+        let terminal = try Terminal(["bash", "--norc", "--noprofile", "-i"])
+        let words = ([bench.nsrun, "--rootfs", bench.rootfs] + options).joined(separator: " ")
+        terminal.type("PS1='prompt''> '; stty -echo; run() { \(words) sh -c \"$@\"; }\n")
+        terminal.expect("prompt> ")
+        return terminal
+    }
+
+    static let shapes = [[], ["--share-pid"], ["--as-pid-1"], ["--new-session"]]
+
+    /// `nsrun a | less`: what the keys say is for the pager.
+    @Test(arguments: shapes)
+    func theOtherEndOfAPipeReadsTheTerminal(shape: [String]) throws {
+        let terminal = try shell(shape)
+        terminal.type(
+            "run 'echo one; sleep 0.3; echo two' | bash -c 'read -r a; stty -echo </dev/tty; echo ask; read -r key </dev/tty; read -r b; echo $a $b $key'\n"
+        )
+        terminal.expect("ask")
+        terminal.type("key\n")
+        terminal.expect("one two key")
+        terminal.expect("prompt> ")
+    }
+
+    /// A script that goes on while the run does may ask the user.
+    @Test(arguments: shapes)
+    func theScriptThatStartedItReadsTheTerminal(shape: [String]) throws {
+        let bench = try Bench.current()
+        let words = ([bench.nsrun, "--rootfs", bench.rootfs] + shape).joined(separator: "', '")
+        let script = """
+            import subprocess
+            run = subprocess.Popen(['\(words)', 'sh', '-c', 'echo started; sleep 0.5; echo ended'])
+            print('read', input()); print('status', run.wait())
+            """
+        let terminal = try Terminal(["python3", "-c", script])
+        terminal.expect("started")
+        terminal.type("a line\n")
+        terminal.expect("read a line")
+        terminal.expect("status 0")
+        #expect(terminal.child.wait() == 0)
+    }
+
+    /// A command that needs the terminal has it, wherever in the job it stands.
+    @Test(
+        arguments: [[], ["--share-pid"]],
+        ["bash -c 'run \"$s\"'", "true | run \"$s\"", "run \"$s\" | cat", "(run \"$s\"; true)"])
+    func aCommandThatReadsTheTerminalHasIt(shape: [String], job: String) throws {
+        let terminal = try shell(shape)
+        let script = "stty -echo </dev/tty; echo a\"\"sk; read -r x </dev/tty; echo got $x"
+        terminal.type("export -f run; export s='\(script)'\n")
+        terminal.expect("prompt> ")
+        terminal.type(job + "\n")
+        terminal.expect("ask")
+        terminal.type("this\n")
+        terminal.expect("got this")
+        terminal.expect("prompt> ")
+        terminal.type("read -r y; echo shell $y\n")
+        terminal.type("that\n")
+        terminal.expect("shell that")
+    }
+
+    /// The keyboard's interrupt is for all of a job: also for what a shell inside waits for, which would else go on.
+    @Test(
+        // The kernel gives pid 1 no signal that it has not asked for.
+        arguments: shapes.filter { $0 != ["--as-pid-1"] },
+        ["run \"$s\"", "true | run \"$s\"", "run \"$s\" | cat", "bash -c 'run \"$s\"'"])
+    func interruptEndsTheWholeJob(shape: [String], job: String) throws {
+        let marker = "interrupted-\(UUID().uuidString)"
+        let terminal = try shell(shape)
+        // A shell would lose a signal that comes between its fork and its exec.
+        let script = "perl -e \"syswrite STDOUT, qq(rea) . qq(dy); sleep 1000\" \(marker); true"
+        terminal.type("export -f run; export s='\(script)'\n")
+        terminal.expect("prompt> ")
+        terminal.type(job + "\n")
+        terminal.expect("ready")
+        terminal.type("\u{3}")
+        terminal.expect("prompt> ")
+        #expect(try HostState.processesGo(marker))
+    }
+
+    /// And its stop: the shell has the prompt, and fg goes on with all of it.
+    @Test(
+        arguments: [[], ["--share-pid"]],
+        ["run \"$s\"", "true | run \"$s\"", "run \"$s\" | cat"])
+    func stopAndForegroundAreOfTheWholeJob(shape: [String], job: String) throws {
+        let terminal = try shell(shape)
+        let script =
+            "perl -e \"syswrite STDOUT, qq(rea) . qq(dy); sleep 1; syswrite STDOUT, qq(en) . qq(d)\"; true"
+        terminal.type("s='\(script)'\n")
+        terminal.expect("prompt> ")
+        terminal.type(job + "\n")
+        terminal.expect("ready")
+        terminal.type("\u{1a}")
+        terminal.expect("Stopped")
+        terminal.expect("prompt> ")
+        terminal.type("fg\n")
+        terminal.expect("end")
+        terminal.expect("prompt> ")
+        terminal.type("bg; echo still; jobs\n")
+        terminal.expect("still")
+        terminal.expect("prompt> ")
     }
 
     @Test(arguments: [[], ["--share-pid"]])

@@ -682,7 +682,7 @@ private func inToolbox(
 }
 
 /// A desktop session of the test's own making.
-private enum Session {
+enum Session {
     static let displays = "/tmp/.X11-unix"
 
     /// Nothing of the session that the tests themselves may run in.

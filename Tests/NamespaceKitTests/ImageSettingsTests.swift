@@ -74,11 +74,132 @@ import Testing
         #expect(!(try plan(request).environment.contains { $0.hasPrefix("B=") }))
     }
 
-    @Test func aCommandIsLeftAsItIs() throws {
-        let request = try applied(image) { $0.command = ["sh"] }
+    /// Its own command stays, in the surroundings that the image was made for; its user is who started it.
+    @Test func aCommandGetsEnvironmentAndDirectory() throws {
+        let request = try applied(image + "user 5\n") { $0.command = ["sh"] }
         #expect(request.command == ["sh"])
-        #expect(request.workingDirectory == nil)
-        #expect(request.environment == EnvironmentRequest())
+        #expect(request.workingDirectory == "/srv")
+        #expect(
+            request.environment.changes == [
+                .set(name: "A", value: "image"), .set(name: "B", value: "image"),
+            ])
+        #expect(request.identity == Identity())
+    }
+
+    @Test func aProgramOfTheHostsIsLeftAsItIs() throws {
+        let request = try applied(image) {
+            $0.command = ["sh"]
+            $0.runsHostProgram = true
+        }
+        #expect(request.workingDirectory == nil && request.environment == EnvironmentRequest())
+    }
+
+    /// Where somebody asks for another start, that holds.
+    @Test func aCommandIsWhereItWasAskedToBe() throws {
+        let empty = try applied(image) {
+            $0.command = ["sh"]
+            $0.environment.start = .empty
+        }
+        #expect(empty.environment.changes == [])
+        for here in [\LaunchRequest.bindsCurrentDirectory, \LaunchRequest.bindsSourceTree] {
+            let request = try applied(image) {
+                $0.command = ["sh"]
+                $0[keyPath: here] = true
+            }
+            #expect(request.workingDirectory == nil)
+        }
+    }
+
+    // MARK: Its entry point
+
+    private func entering(
+        _ text: String, _ command: [ByteString]
+    ) throws -> Result<[ByteString], LaunchError> {
+        let folder = try Folder()
+        try record(text, in: folder, "box")
+        var request = LaunchRequest(command: command)
+        request.view = .rootfs(folder["box"])
+        do throws(LaunchError) {
+            _ = try request.useImageSettings(isForEntryPoint: true)
+            return .success(request.command)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    @Test func wordsAreArgumentsOfTheEntryPoint() throws {
+        let image = "entrypoint /init\nentrypoint -s\ncmd serve\n"
+        #expect(try entering(image, ["a", "b"]).get() == ["/init", "-s", "a", "b"])
+        #expect(try entering(image, []).get() == ["/init", "-s", "serve"])
+    }
+
+    @Test(arguments: ["", "cmd serve\n"]) func withoutAnEntryPointThatIsSaid(image: String) throws {
+        guard case .failure(let error) = try entering(image, ["a"]) else {
+            Issue.record("it ran")
+            return
+        }
+        #expect(error.message.contains("cannot run the entry point of "), "\(error)")
+        #expect(error.message.hasSuffix(": none is known of it"), "\(error)")
+        #expect(error.remedy?.contains("nsrun-rootfs show") == true)
+    }
+
+    // MARK: Its user and directory
+
+    /// The ids that a USER leads to, or what is wrong with it.
+    private func user(_ user: String) throws -> Result<Identity, LaunchError> {
+        let folder = try Folder()
+        try record("cmd serve\nuser \(user)\n", in: folder, "box")
+        let passwd = "root:x:0:0::/:\nworker:x:1000:77::/:\n12:x:34:56::/:\nodd:x:many:1::/:\n"
+        try folder.write(Array(passwd.utf8), to: "box/etc/passwd")
+        try folder.write(Array("staff:x:50:\n".utf8), to: "box/etc/group")
+        var request = LaunchRequest()
+        request.view = .rootfs(folder["box"])
+        do throws(LaunchError) {
+            _ = try request.useImageSettings()
+            return .success(request.identity)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    @Test(
+        arguments: [
+            ("worker", 1000, 77), ("1000", 1000, 77), ("1000:5", 1000, 5),
+            ("worker:staff", 1000, 50),
+            ("4321", 4321, nil), ("4321:staff", 4321, 50), ("12", 34, 56), ("root", 0, 0),
+            ("worker:", 1000, 77),
+        ] as [(String, UInt32, UInt32?)])
+    func aUserIsOneOfTheRoots(_ text: String, _ id: UInt32, _ group: UInt32?) throws {
+        let identity = try user(text).get()
+        #expect(identity.user == id && identity.group == group, "\(identity)")
+        #expect(identity.isOfImage)
+    }
+
+    @Test(arguments: [
+        ("nobody", "/etc/passwd of the rootfs has no user nobody"),
+        ("odd", "/etc/passwd of the rootfs has no user odd"),
+        ("4294967295", "/etc/passwd of the rootfs has no user 4294967295"),
+        ("worker:none", "/etc/group of the rootfs has no group none"),
+    ])
+    func anUnknownUserIsSaid(_ text: String, _ cause: String) throws {
+        guard case .failure(let error) = try user(text) else {
+            Issue.record("it ran")
+            return
+        }
+        #expect(error.message == "cannot run as \(text), the image's USER: \(cause)")
+        #expect(error.remedy != nil)
+    }
+
+    @Test func aRelativeDirectoryIsSaid() throws {
+        let folder = try Folder()
+        try record("workdir srv/app\ncmd serve\n", in: folder, "box")
+        for command in [[], ["sh"]] as [[ByteString]] {
+            var request = LaunchRequest(command: command)
+            request.view = .rootfs(folder["box"])
+            #expect(
+                request.applyImageSettings()
+                    == "cannot start in srv/app, the image's WORKDIR: it is not an absolute path")
+        }
     }
 
     @Test func anImageWithoutCommandSaysNothing() throws {

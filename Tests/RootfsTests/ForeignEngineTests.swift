@@ -4,7 +4,7 @@ import Testing
 extension ForeignTests {
     /// Where the kernel has neither a table of the run's own nor a record of the host's: proot with a QEMU.
     @Suite struct EngineTests {
-        private static let older = ["--debug-opt=force-no-own-binfmt"]
+        private static let older = ["--engine", "auto", "--debug-opt=force-no-own-binfmt"]
 
         private func seen(
             _ root: ForeignRoot, _ command: [String], _ options: [String] = older,
@@ -77,7 +77,8 @@ extension ForeignTests {
             let engines = try EngineBench.current()
             let seen = try run(
                 [
-                    engines.bench.nsrun, "--quiet", "--rootfs", ForeignRoot.armhf.path, "uname",
+                    engines.bench.nsrun, "--engine", "auto", "--quiet", "--rootfs",
+                    ForeignRoot.armhf.path, "uname",
                     "-m",
                 ],
                 refusing: refusal, environment: engines.tools)
@@ -96,11 +97,20 @@ extension ForeignTests {
             let named = try seen(.riscv64, ["uname", "-m"], ["--engine", "proot"])
             expect(named, prints: "riscv64")
             let own = try seen(
-                .riscv64, ["uname", "-m"], ["--engine", "userns"] + Self.older)
+                .riscv64, ["uname", "-m"], Self.older + ["--engine", "userns"])
             #expect(own.status == 126 && own.output == "", "\(own)")
             let isolated = try seen(
                 .riscv64, ["uname", "-m"], ["--require", "isolation"] + Self.older)
             #expect(isolated.status != 0 && isolated.output == "", "\(isolated)")
+        }
+
+        /// What a root holds does not choose what isolates it.
+        @Test func nobodyElseChoosesTheEngine() throws {
+            for options in [[], ["--arch", "armhf"], ["--share-pid"]] {
+                let seen = try seen(
+                    .armhf, ["uname", "-m"], ["--debug-opt=force-no-own-binfmt"] + options)
+                #expect([125, 126].contains(seen.status) && seen.output == "", "\(seen)")
+            }
         }
 
         /// The error names all three ways, and why the last was not taken.

@@ -156,7 +156,6 @@ enum {
     NSRUN_CLEAN_START = 1 << 12,      ///< the command gets no descriptor above 2 and no ignored signal
     NSRUN_NO_PIDFD = 1 << 13,         ///< do without pidfd_open(2)
     NSRUN_READABLE_INIT = 1 << 14,    ///< pid 1 may be looked at in /proc
-    NSRUN_RESTORE_CHILDREN = 1 << 15, ///< the command ignores SIGCHLD if it was ignored before
     NSRUN_PLACES_BY_UMASK = 1 << 16,  ///< what is made for a mount is as accessible as the umask allows
     NSRUN_HAS_HANDLERS = 1 << 17,     ///< the launching program may handle signals
     NSRUN_OWN_GROUP = 1 << 18,        ///< the run is no part of the launcher's process group
@@ -203,6 +202,7 @@ enum nsrun_report_kind {
 enum {
     NSRUN_ORDER_GO_ON = '+',   ///< one byte: what was asked for is done
     NSRUN_ORDER_SIGNAL = 's',  ///< and a byte with its number: for the command
+    NSRUN_ORDER_GROUP_SIGNAL = 'S', ///< likewise, for its whole process group
 };
 
 /// Which part of a step failed, where the step alone does not tell.
@@ -264,8 +264,8 @@ void nsrun_run_in_place(const struct nsrun_plan *plan, struct nsrun_report *repo
 /// Enters a namespace in this very process (setns(2)); children made afterwards are in it.
 int nsrun_enter_namespace(int fd, uint64_t type);
 
-/// Has pid 1 hand a signal on to the command. No queue of the user's can be too full for that.
-int nsrun_order_signal(int channel, pid_t child, int signal);
+/// Has pid 1 hand a signal on to the command, or to its `whole_group`. No queue of the user's can be too full for that.
+int nsrun_order_signal(int channel, pid_t child, int signal, bool whole_group);
 /// Sends a signal to the process that a descriptor is of (pidfd_send_signal(2)).
 int nsrun_signal_process(int process, int signal);
 /// Lets a child go on that waits for the launcher.
@@ -307,10 +307,10 @@ bool nsrun_is_deadly(int signal);
 void nsrun_end_by_signal(int signal);
 /// The SIGKILL that comes when the thread ends that has started this process (PR_SET_PDEATHSIG).
 int nsrun_die_with_parent(void);
-/// Gives SIGCHLD, which this program may have been started with ignored, its default action: nobody could be waited
-/// for. nsrun_disregard_children() undoes that.
+/// Gives SIGCHLD, which this program may have been started with ignored, its default action: nobody could be waited for.
 void nsrun_heed_children(void);
-void nsrun_disregard_children(void);
+/// Bytes that this process's stack may have (RLIMIT_STACK).
+uint64_t nsrun_stack_limit(void);
 /// Closes every descriptor above 2 except the ones given.
 void nsrun_close_others(const int *keep, size_t count);
 
@@ -402,9 +402,10 @@ int nsrun_mount_squashfs(int image);
 int nsrun_memory_file(const char *data, size_t length);
 /// The id of the owner of what a path leads to, or a negative errno.
 int64_t nsrun_owner(const char *path);
-/// Calls with each internet address of this host's interfaces but those of the loopback one, in words. 0 or a negative
-/// errno.
-int nsrun_each_address(void (*visit)(void *context, const char *address), void *context);
+/// Calls with all internet addresses by which this host reaches itself, as of its local routes (rtnetlink(7)), in words:
+/// an address or a range of them, as 10.0.0.1/32. Not those of loopback interfaces, 127.0.0.0/8 and ::1, nor a link's
+/// own. 0 or a negative errno.
+int nsrun_each_own_address(void (*visit)(void *context, const char *route), void *context);
 /// The size of a file in bytes, or a negative errno.
 int64_t nsrun_file_size(const char *path);
 

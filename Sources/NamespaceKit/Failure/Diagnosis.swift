@@ -28,6 +28,9 @@ struct Diagnosis {
         if call == NSRUN_CALL_FORK {
             return error("cannot start the command", record.code, limitRemedy)
         }
+        if record.code == EFBIG {
+            return error("cannot \(step.plainDescription)", EFBIG, remedy(forSizeIn: step))
+        }
         if let damage = damage(step, record) { return damage }
         if isRefusedMount(step, record) { return mountsRefused(step, record.code) }
         switch step.action {
@@ -49,7 +52,8 @@ struct Diagnosis {
         case .binfmt: return binfmt(step, record.code, call)
         case .join(let name, let folder, _): return join(name, folder, record)
         case .share: return share(record.code)
-        case .changeDirectory(let candidates): return directory(candidates, record.code)
+        case .changeDirectory(let candidates):
+            return directory(candidates, record.code, step.origin)
         case .overlay(let overlay) where call == NSRUN_CALL_STEP:
             return self.overlay(overlay, record.code)
         case .bind(let bind) where bind.target == "/" && bind.directoryOnly:
@@ -77,6 +81,15 @@ struct Diagnosis {
     // MARK: Namespaces
 
     private let limitRemedy = "raise the limit on processes (ulimit -u)"
+
+    private func remedy(forSizeIn step: Step) -> String {
+        let limit =
+            "raise the limit of file sizes (ulimit -f), which counts what is made in memory, too"
+        if case .prepend = step.action {
+            return limit + "; and of the root's file 256 MiB are taken"
+        }
+        return limit
+    }
 
     /// A want of processes or memory is no refusal, and neither is a limit that has been used up, perhaps by a command
     /// that means the next run to isolate less.
@@ -345,11 +358,14 @@ struct Diagnosis {
         }
     }
 
-    func directory(_ candidates: [ByteString], _ code: Int32) -> LaunchError {
+    func directory(
+        _ candidates: [ByteString], _ code: Int32, _ origin: ByteString? = nil
+    ) -> LaunchError {
         let name = candidates.last ?? "/"
+        let saying = origin == Planner.imageDirectory ? ", \(Planner.imageDirectory.text)" : ""
         let isOwn = plan.isHostView && name == facts.currentDirectory
         return error(
-            "cannot start in \(name.text)", code,
+            "cannot start in \(name.text)\(saying)", code,
             isOwn && code == ENOENT
                 ? "a mount of this run hides it: bind it after that one, or \(words.workingDirectory)"
                 : code == EACCES

@@ -111,12 +111,9 @@ extension LaunchError {
             remedy: "\(Vocabulary.current.workingDirectory), or change to one that exists")
     }
 
-    static func noHome(_ home: ByteString?) -> LaunchError {
+    static func noHome(_ cause: String) -> LaunchError {
         LaunchError(
-            .usage,
-            home == nil
-                ? "cannot bind the home directory: it is not known"
-                : "cannot bind the home directory: it is /",
+            .usage, "cannot bind the home directory: \(cause)",
             remedy: "set HOME to the directory that you mean")
     }
 

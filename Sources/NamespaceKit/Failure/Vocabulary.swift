@@ -7,6 +7,7 @@ public struct Vocabulary: Sendable {
     public var shareProcesses = "remove .pid from namespaces.new"
     public var memoryLayer = "set layer to .memory"
     public var workingDirectory = "set workingDirectory"
+    public var user = "set identity.user"
     public var optionalBind = "BindOptions.optional"
     public var enterRootfs = "a request with the view .rootfs"
     public var fakeSingle = "fakesRoot"

@@ -42,6 +42,7 @@ extension HostFacts {
             if request.rootDescriptor == nil {
                 let finder = RootImageFinder(path: path, request: request, facts: facts)
                 facts.rootImage = finder.find()
+                if facts.rootImage == .none { facts.readForeignPrograms(below: path) }
             }
             facts.terminal = readTerminal()
         }
@@ -54,12 +55,25 @@ extension HostFacts {
         }
         if request.asksForDevices { facts.devices = DeviceFinder.find(for: request, on: facts) }
         if request.runsHostProgram { facts.hostProgram = .find(request.command.first, in: facts) }
-        if request.hidesSockets || request.showsHostsSockets { facts.sockets = HostSockets.read() }
+        if request.hidesHostsSockets || request.showsHostsSockets {
+            facts.sockets = HostSockets.read()
+        }
         if request.connectsNetwork { facts.addresses = HostNetwork.addresses() }
         if request.view == .host, request.layer != .readOnly {
             facts.hostTree = HostTree.read()
         }
         return facts
+    }
+
+    /// Those of PATH's directories that a root need not have and that this one has not.
+    private mutating func readForeignPrograms(below root: ByteString) {
+        let usual: [ByteString] = [
+            "/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin",
+        ]
+        foreignPrograms = (variable("PATH") ?? "").split(on: UInt8(ascii: ":")).filter { place in
+            place.isAbsolute && !usual.contains(place)
+                && HostFile.locate(place, below: root) == nil
+        }
     }
 
     /// All directories of proc but those of processes, and all files that somebody may write to. Links, such as `self`,

@@ -64,8 +64,10 @@ public struct HostFacts: Sendable, Equatable {
     var sockets = HostSockets.Places()
     /// Where a group's processes meet, where one is to be joined.
     public var groupFolder = GroupFolder.Finding.notLookedFor
+    /// Directories of PATH that the rootfs lacks.
+    public var foreignPrograms: [ByteString] = []
     /// The host's own, where a run's network is to be connected without reaching them.
-    public var addresses: [ByteString] = []
+    var addresses = HostNetwork.Addresses.found([])
     /// Who connects a network of the run's own to the host's, where it is to be connected.
     public var pasta = Pasta.Finding.notLookedFor
     /// SELinux is there and enabled.

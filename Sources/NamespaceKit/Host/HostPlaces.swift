@@ -53,6 +53,11 @@ enum HostPlaces {
         return parts.count == 1 && ["home", "media", "mnt", "root", "run", "tmp"].contains(top)
     }
 
+    /// A home may be put there, the caller's or an empty one: it hides no programs and no settings of the system's.
+    static func canBeHome(_ path: ByteString) -> Bool {
+        path == "/root" || path == "/home" || !isOfTheSystem(path)
+    }
+
     /// Directories and sockets of the desktop session and of the host's services, the session's
     /// directory before what may lie in it.
     static func desktop(of facts: HostFacts) -> [ByteString] {

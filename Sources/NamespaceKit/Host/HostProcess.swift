@@ -26,8 +26,11 @@ public enum HostProcess {
         return ByteString(cString: value)
     }
 
-    /// Has SIGCHLD do what it does by default, as long as this program runs: whoever started it may have ignored
-    /// that, and nothing could be waited for. The command finds it as it was.
+    /// Bytes that this process's stack may have.
+    public static var stackLimit: UInt64 { nsrun_stack_limit() }
+
+    /// Has SIGCHLD do what it does by default, for this program and the command: whoever started it may have ignored
+    /// that, and nothing could be waited for.
     public static func heedChildren() { nsrun_heed_children() }
 
     public static func print(_ text: String) throws(LaunchError) {

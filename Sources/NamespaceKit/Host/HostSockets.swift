@@ -5,8 +5,9 @@ import CNamespace
 enum HostSockets {
     /// Directories that hold nothing else, or not to speak of. Others may appear in them while a run lasts.
     private static let folders: [ByteString] = [
-        "/run/user", "/run/dbus", "/run/systemd", "/run/containerd", "/run/docker", "/run/podman",
-        "/run/libvirt", "/run/cups", "/run/avahi-daemon", "/run/pcscd", "/run/nscd", "/run/munge",
+        "/run/user", "/run/dbus", "/run/systemd/journal", "/run/systemd/userdb",
+        "/run/containerd", "/run/docker", "/run/podman", "/run/libvirt", "/run/cups",
+        "/run/avahi-daemon", "/run/pcscd", "/run/nscd", "/run/munge",
         "/tmp/.X11-unix", "/tmp/.ICE-unix", "/tmp/.XIM-unix",
     ]
 

@@ -4,12 +4,13 @@
 struct ImageSettings: Equatable {
     var environment: [ByteString] = []
     var workingDirectory: ByteString?
+    var entryPoint: [ByteString] = []
+    /// The entry point, with what the image itself has for arguments.
     var command: [ByteString] = []
     /// A name or a number, perhaps with a colon and a group.
     var user: ByteString?
 
     init(parsing text: [UInt8]) {
-        var entryPoint: [ByteString] = []
         for line in ByteString(bytes: text).split(on: UInt8(ascii: "\n")) {
             guard let blank = line.firstIndex(of: UInt8(ascii: " ")) else { continue }
             let value = ImageSettings.unescape(line.slice(from: blank + 1))
@@ -43,43 +44,59 @@ struct ImageSettings: Equatable {
 }
 
 extension LaunchRequest {
-    /// The ids inside become those of the image's user, unless others were asked for.
-    private mutating func applyUser(_ user: ByteString?, of root: ByteString) {
-        guard identity.user == nil, let user, !user.isEmpty else { return }
-        let parts = user.split(on: UInt8(ascii: ":"))
-        let accounts = AccountFile(text: HostFile.read("/etc/passwd", below: root, limit: 1 << 20))
-        let fields = accounts.fields(name: parts[0])
-        guard let number = parts[0].number() ?? fields?[2].number(), number < 1 << 31 else {
-            return
-        }
-        identity.user = UInt32(number)
-        identity.isOfImage = true
-        guard identity.group == nil else { return }
-        var group = fields.flatMap { $0.count > 3 ? $0[3].number() : nil }
-        if parts.count > 1 {
-            let groups = AccountFile(text: HostFile.read("/etc/group", below: root, limit: 1 << 20))
-            group = parts[1].number() ?? groups.fields(name: parts[1])?[2].number()
-        }
-        if let group, group < 1 << 31 { identity.group = UInt32(group) }
-    }
-
-    /// Without a command, does what the image of the rootfs says, as far as it says something. Where what it
-    /// says is not believed, says so in one line.
+    /// Does what the image of the rootfs says, as far as it says something: without a command its own, with one its
+    /// environment and directory. Where what it says is not believed, or cannot be done, says so in one line.
     public mutating func applyImageSettings() -> String? {
-        guard command.isEmpty, case .rootfs(let path) = view else { return nil }
-        switch ImageSettings.find(in: path) {
-        case .none: return nil
-        case .refused(let why): return "the image's settings are ignored: \(why)"
-        case .content(let text): apply(ImageSettings(parsing: text), of: path)
+        do throws(LaunchError) {
+            return try useImageSettings()
+        } catch {
+            return error.message
         }
-        return nil
     }
 
-    private mutating func apply(_ settings: ImageSettings, of path: ByteString) {
-        guard !settings.command.isEmpty else { return }
-        command = settings.command
-        applyUser(settings.user, of: path)
-        if workingDirectory == nil { workingDirectory = settings.workingDirectory }
+    /// The same; what cannot be done is an error. The command `isForEntryPoint` if it is arguments for the image's
+    /// entry point, which then there must be.
+    public mutating func useImageSettings(
+        isForEntryPoint: Bool = false
+    ) throws(LaunchError) -> String? {
+        // A program of the host's was not made for the image's surroundings.
+        guard case .rootfs(let path) = view, !runsHostProgram else { return nil }
+        var warning: String?
+        var settings: ImageSettings?
+        switch ImageSettings.find(in: path) {
+        case .none: break
+        case .refused(let why): warning = "the image's settings are ignored: \(why)"
+        case .content(let text): settings = ImageSettings(parsing: text)
+        }
+        if isForEntryPoint {
+            guard let entryPoint = settings?.entryPoint, !entryPoint.isEmpty else {
+                throw .noEntryPoint(path, warning)
+            }
+            if !command.isEmpty { settings?.command = entryPoint + command }
+            command = []
+        }
+        if let settings { try apply(settings, of: path) }
+        return warning
+    }
+
+    private mutating func apply(
+        _ settings: ImageSettings, of path: ByteString
+    ) throws(LaunchError) {
+        let isImages = command.isEmpty
+        if isImages {
+            guard !settings.command.isEmpty else { return }
+            try applyUser(settings.user, of: path)
+            command = settings.command
+        }
+        if workingDirectory == nil, !bindsCurrentDirectory, !bindsSourceTree,
+            let directory = settings.workingDirectory, !directory.isEmpty
+        {
+            guard directory.isAbsolute else { throw .relativeImageDirectory(directory) }
+            workingDirectory = directory
+            startsWhereImageSays = true
+        }
+        // Whoever asks for an empty environment for his command means that.
+        if !isImages, environment.start == .empty { return }
         var changes: [EnvironmentRequest.Change] = []
         for entry in settings.environment {
             guard let sign = entry.firstIndex(of: UInt8(ascii: "=")), sign > 0 else { continue }
@@ -87,6 +104,65 @@ extension LaunchRequest {
                 .set(name: entry.slice(from: 0, to: sign), value: entry.slice(from: sign + 1)))
         }
         environment.changes = changes + environment.changes
+    }
+
+    /// The ids inside become those of the image's user, unless others were asked for.
+    private mutating func applyUser(
+        _ user: ByteString?, of root: ByteString
+    ) throws(LaunchError) {
+        guard identity.user == nil, let user, !user.isEmpty else { return }
+        let parts = user.split(on: UInt8(ascii: ":"))
+        let accounts = AccountFile(text: HostFile.read("/etc/passwd", below: root, limit: 1 << 20))
+        let named = accounts.fields(name: parts[0])
+        let number = named.flatMap { ImageSettings.id($0[2]) } ?? ImageSettings.id(parts[0])
+        // Every system has root, also one without a list of its users.
+        guard let id = number ?? (parts[0] == "root" ? 0 : nil) else {
+            throw .unknownImageUser(user, "user", parts[0], "/etc/passwd")
+        }
+        let fields = named ?? accounts.fields(number: id)
+        var group = fields.flatMap { $0.count > 3 ? ImageSettings.id($0[3]) : nil }
+        if parts.count > 1, !parts[1].isEmpty {
+            let groups = AccountFile(text: HostFile.read("/etc/group", below: root, limit: 1 << 20))
+            group =
+                ImageSettings.id(parts[1])
+                ?? groups.fields(name: parts[1]).flatMap { ImageSettings.id($0[2]) }
+            if group == nil { throw .unknownImageUser(user, "group", parts[1], "/etc/group") }
+        }
+        identity.user = id
+        identity.isOfImage = true
+        if identity.group == nil { identity.group = group }
+    }
+}
+
+extension LaunchError {
+    fileprivate static func noEntryPoint(_ root: ByteString, _ why: String?) -> LaunchError {
+        LaunchError(
+            .usage, "cannot run the entry point of \(root.text): \(why ?? "none is known of it")",
+            remedy: "name the command itself; nsrun-rootfs show prints what is known of a rootfs")
+    }
+
+    fileprivate static func relativeImageDirectory(_ directory: ByteString) -> LaunchError {
+        LaunchError(
+            .setup,
+            "cannot start in \(directory.text), the image's WORKDIR: it is not an absolute path",
+            remedy: "\(Vocabulary.current.workingDirectory) to a directory that exists inside")
+    }
+
+    fileprivate static func unknownImageUser(
+        _ user: ByteString, _ what: String, _ name: ByteString, _ file: String
+    ) -> LaunchError {
+        LaunchError(
+            .setup,
+            "cannot run as \(user.text), the image's USER: \(file) of the rootfs has no \(what) \(name.text)",
+            remedy: "\(Vocabulary.current.user), or name the command, which then is yours")
+    }
+}
+
+extension ImageSettings {
+    /// A number as an id that can be had.
+    static func id(_ text: ByteString) -> UInt32? {
+        guard let number = text.number(), number < 1 << 31 else { return nil }
+        return UInt32(number)
     }
 }
 

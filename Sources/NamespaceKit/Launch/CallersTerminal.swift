@@ -3,8 +3,9 @@ import CNamespace
 /// The caller's terminal. A run with a process group of its own is the terminal's foreground group as long as the
 /// caller's job, which nsrun is of, is in the foreground: the keys reach the run, and it may read.
 ///
-/// It is lent at the start to a run whose standard input it is, and to any other when that is about to stop for want of
-/// it: a command beside others of the job, which read the terminal themselves, leaves it to them.
+/// It is lent at the start to a run that is the whole job, and to any other when that is about to stop for want of it:
+/// a command beside others of the job (`nsrun a | less`, a script that reads on meanwhile) leaves it to them, and until
+/// it takes part, this process hands on what the keys send to the job.
 struct CallersTerminal {
     /// An open descriptor of it, -1 where there is none.
     private(set) var descriptor: Int32 = -1
@@ -15,6 +16,8 @@ struct CallersTerminal {
     /// The run is of the job, and has what that has.
     private let isOfJob: Bool
     private(set) var isLent = false
+    /// The run has been seen to need it, or nobody else is there that could.
+    private var isWanted = false
 
     /// What a terminal sends to its foreground group.
     static let signals: [Int32] = [SIGINT, SIGQUIT, SIGTSTP, SIGHUP, SIGCONT, SIGWINCH]
@@ -25,6 +28,8 @@ struct CallersTerminal {
         // Neither a terminal of somebody else's nor one whose foreground is another job's.
         guard nsrun_terminal_group(0) == job else { return }
         descriptor = 0
+        // A shell with job control starts each job in a group that its first process leads.
+        isWanted = getpid() == job && nsrun_terminal_group(1) == job
         lend()
     }
 
@@ -49,7 +54,7 @@ struct CallersTerminal {
     /// Lends it where the job has it. Whether the run has it now.
     @discardableResult
     private mutating func lend() -> Bool {
-        guard let run, descriptor >= 0, nsrun_terminal_group(descriptor) == job else {
+        guard let run, isWanted, descriptor >= 0, nsrun_terminal_group(descriptor) == job else {
             return false
         }
         isLent = nsrun_set_terminal_group(descriptor, run) == 0
@@ -61,6 +66,7 @@ struct CallersTerminal {
         guard let run else { return false }
         if descriptor < 0 { descriptor = nsrun_open_terminal() }
         guard descriptor >= 0, isInForeground else { return false }
+        isWanted = true
         isLent = nsrun_set_terminal_group(descriptor, run) == 0
         return isLent
     }

@@ -31,7 +31,8 @@ struct LoweredPlan {
         plan.shape =
             (source.shape == .childWithInit ? NSRUN_SHAPE_INIT : NSRUN_SHAPE_COMMAND).rawValue
         plan.flags = flags(source)
-        plan.signal_mask = source.startsClean ? 0 : signalMask
+        // Whoever finds SIGCHLD blocked or ignored cannot wait for children; hardly anybody looks.
+        plan.signal_mask = source.startsClean ? 0 : signalMask & ~(1 << UInt64(SIGCHLD - 1))
         plan.failure_words = keep(source.messagePrefix + source.failureWords)
         plan.filter_words = keep(source.messagePrefix + "cannot install a seccomp filter")
         plan.failure_status = source.failureStatus
@@ -74,7 +75,6 @@ struct LoweredPlan {
         add(NSRUN_CLEAN_START, source.startsClean)
         add(NSRUN_NO_PIDFD, !source.usesProcessDescriptors)
         add(NSRUN_READABLE_INIT, source.showsInit)
-        add(NSRUN_RESTORE_CHILDREN, !source.startsClean && source.privateTree == nil)
         add(NSRUN_PLACES_BY_UMASK, source.makesPlacesByUmask)
         add(NSRUN_HAS_HANDLERS, source.hasHandlers)
         return flags
@@ -122,10 +122,27 @@ struct LoweredPlan {
         return UnsafePointer(strings.pointers.last!!)
     }
 
+    /// A file of the host's. What is behind a descriptor of this process's is of its own mounts, of which the child has
+    /// copies: it is named by where it lies.
+    private mutating func keep(source path: ByteString) -> UnsafePointer<CChar> {
+        let places: [ByteString] = ["/proc", "/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"]
+        guard places.contains(where: { path.isAtOrBelow($0) }),
+            let canonical = HostFile.canonicalPath(path)
+        else { return keep(path) }
+        return keep(canonical)
+    }
+
     private mutating func keep(list: [ByteString]) -> UnsafePointer<UnsafePointer<CChar>?> {
-        let made = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: list.count + 1)
-        for index in 0..<list.count { made[index] = keep(list[index]) }
-        made[list.count] = nil
+        keep(pointers: list.map { keep($0) })
+    }
+
+    private mutating func keep(
+        pointers: [UnsafePointer<CChar>]
+    ) -> UnsafePointer<UnsafePointer<CChar>?> {
+        let made = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(
+            capacity: pointers.count + 1)
+        for index in 0..<pointers.count { made[index] = pointers[index] }
+        made[pointers.count] = nil
         lists.append(made)
         return UnsafePointer(made)
     }
@@ -321,7 +338,8 @@ struct LoweredPlan {
     private mutating func lower(_ bind: Step.Bind, into step: inout nsrun_step) {
         set(&step, NSRUN_OP_BIND, target: bind.target)
         switch bind.source {
-        case .path(let path): step.source = keep(path)
+        case .path(let path):
+            step.source = bind.options.contains(.inside) ? keep(path) : keep(source: path)
         case .descriptor(let number): step.fd = number
         }
         var flags = UInt32(NSRUN_RECURSIVE)
@@ -338,15 +356,17 @@ struct LoweredPlan {
 
     private mutating func lower(_ overlay: Step.Overlay, into step: inout nsrun_step) {
         set(&step, NSRUN_OP_OVERLAY, target: overlay.target)
-        step.list = keep(list: overlay.lower)
+        step.list =
+            overlay.liesOverRoot
+            ? keep(list: overlay.lower) : keep(pointers: overlay.lower.map { keep(source: $0) })
         if overlay.liesOverRoot { step.flags |= UInt32(NSRUN_INSIDE) }
         step.list2 = keep(list: overlay.options.flatMap(Self.nameAndValue))
         switch overlay.upper {
         case .none: step.flags |= UInt32(NSRUN_READ_ONLY)
         case .memory: step.flags |= UInt32(NSRUN_VOLATILE)
         case .directories(let upper, let work):
-            step.source = keep(upper)
-            step.data = keep(work)
+            step.source = keep(source: upper)
+            step.data = keep(source: work)
         }
     }
 

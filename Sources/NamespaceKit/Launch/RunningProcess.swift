@@ -240,11 +240,18 @@ public final class RunningProcess {
 
     /// Sends a signal to the command: through pid 1, where there is one, else by kill(2).
     public func signal(_ number: Int32) throws(LaunchError) {
+        try signal(number, wholeGroup: false)
+    }
+
+    /// Sends it to the command's whole process group, which is not this process's.
+    func signal(_ number: Int32, wholeGroup: Bool) throws(LaunchError) {
         let error: Int32
-        if commandDescriptor >= 0 {
+        if plan.shape == .childWithInit, !plan.initIsQuiet, channel >= 0 {
+            error = nsrun_order_signal(channel, pid, number, wholeGroup)
+        } else if wholeGroup, nsrun_kill(-pid, number) == 0 {
+            error = 0
+        } else if commandDescriptor >= 0 {
             error = nsrun_signal_process(commandDescriptor, number)
-        } else if plan.shape == .childWithInit, !plan.initIsQuiet, channel >= 0 {
-            error = nsrun_order_signal(channel, pid, number)
         } else {
             error = nsrun_kill(command ?? pid, number)
         }

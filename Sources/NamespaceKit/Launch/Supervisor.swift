@@ -275,8 +275,12 @@ public struct Supervisor {
     }
 
     private mutating func handOn(_ number: Int32, _ fromKernel: Bool) {
-        // The terminal sends to the whole group, and the command is of it.
-        if !reachedGroup(number, fromKernel) { try? process.signal(number) }
+        // The terminal sends to the whole group, and the command is of it, or of one that would be part of it without
+        // nsrun.
+        if !reachedGroup(number, fromKernel) {
+            let isForGroup = fromKernel && process.plan.processGroup != .callers
+            try? process.signal(number, wholeGroup: isForGroup)
+        }
         guard number == SIGTSTP || number == SIGTTIN || number == SIGTTOU else { return }
         // Where we are told that the command has stopped, we stop then: before that the command may
         // still read from the terminal, and it may choose not to stop at all.

@@ -126,8 +126,49 @@ extension Planner {
             }
         case .empty: break
         }
+        if case .rootfs = request.view { useSearchPath(in: &entries) }
+        if request.view == .host { dropHiddenPlaces(from: &entries) }
         entries = request.environment.changes.applied(to: entries)
         plan.environment = deviceVariables.applied(to: entries)
+    }
+
+    /// Programs are looked for in the caller's places, as far as the root has them, and in those that every root has; the
+    /// system's own are for who is root, as package managers want them.
+    private func useSearchPath(in entries: inout [ByteString]) {
+        guard let index = entries.firstIndex(where: { isNamed($0, "PATH") }) else { return }
+        var places = entries[index].slice(from: 5).split(on: UInt8(ascii: ":"))
+        places.removeAll { facts.foreignPrograms.contains($0) && !mayBeShown($0) }
+        var standard = Planner.standardPath.split(on: UInt8(ascii: ":"))
+        if isRootInside || request.identity.mapsSubordinates {
+            standard += ["/usr/local/sbin", "/usr/sbin", "/sbin"]
+        }
+        for place in standard where !places.contains(place) { places.append(place) }
+        entries[index] = "PATH=" + places.joined(by: ":")
+    }
+
+    /// Something of the run's is mounted on the way to it.
+    private func mayBeShown(_ place: ByteString) -> Bool {
+        var shown = request.operations.compactMap { $0.action.mountPoint }
+        if request.home == .bound, let home = facts.home { shown.append(home) }
+        if request.bindsCurrentDirectory || request.bindsSourceTree,
+            let here = facts.sourceTree ?? facts.currentDirectory
+        {
+            shown.append(here)
+        }
+        if request.showsHostRoot || request.runsHostProgram { shown.append("/run/host") }
+        return shown.contains { place.isAtOrBelow($0) }
+    }
+
+    /// Directories for temporary files that the run's own hide: programs take what every system has instead.
+    private func dropHiddenPlaces(from entries: inout [ByteString]) {
+        let names: [StaticString] = ["TMPDIR", "TMP", "TEMP"]
+        entries.removeAll { entry in
+            names.contains { name in
+                guard isNamed(entry, name) else { return false }
+                let place = entry.slice(from: name.utf8CodeUnitCount + 1)
+                return isHidden(place)
+            }
+        }
     }
 
     private func isNamed(_ entry: ByteString, _ name: StaticString) -> Bool {
@@ -155,9 +196,14 @@ extension Planner {
 
     // MARK: Working directory
 
+    /// What asked for a directory that an image names.
+    static let imageDirectory: ByteString = "the image's WORKDIR"
+
     private mutating func planWorkingDirectory() throws(LaunchError) {
         if let directory = request.workingDirectory {
-            add(.changeDirectory([directory]), word(words.directory))
+            add(
+                .changeDirectory([directory]),
+                request.startsWhereImageSays ? Planner.imageDirectory : word(words.directory))
             return
         }
         if request.view == .host || startsHere {

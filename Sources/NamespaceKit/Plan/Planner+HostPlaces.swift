@@ -15,10 +15,15 @@ extension Planner {
     }
 
     private mutating func planHome() throws(LaunchError) {
-        guard let home = facts.home, home != "/" else {
-            if !request.leavesOutMissing { throw .noHome(facts.home) }
-            omit(facts.home ?? "$HOME", facts.home == nil ? "it is not known" : "it is /")
-            return
+        guard let home = facts.home, HostPlaces.canBeHome(home) else {
+            let cause =
+                switch facts.home {
+                case nil: "it is not known"
+                case "/": "it is /"
+                case .some(let home): "\(home.text) is of the system"
+                }
+            if !request.leavesOutMissing { throw .noHome(cause) }
+            return omit(facts.home ?? "$HOME", cause)
         }
         if facts.lacks(home) { return omit(home, Planner.notThere) }
         mount(home, home, [], word(words.home))

@@ -78,12 +78,11 @@ extension Planner {
         add(.write(text: idMap(user, outerUser), file: "/proc/self/uid_map"), origin)
     }
 
-    /// The command has capabilities, and shall not have them over the mounts that this run has made for it. Not from an
-    /// empty root, where all is as the caller puts it together, as with bubblewrap; and it has none over them anyway
-    /// where one more user namespace lies between.
+    /// The command has capabilities, and shall not have them over the mounts that this run has made for it. It has none
+    /// over them anyway where one more user namespace lies between.
     var locksMounts: Bool {
         let namespaces = request.namespaces
-        return request.view != .empty && keptCapabilities != 0 && namespaces.new.contains(.user)
+        return keptCapabilities != 0 && namespaces.new.contains(.user)
             && namespaces.enteredUser == nil && !namespaces.forbidsNestedUser
             && request.lifecycle.mapsDescriptor == nil
     }

@@ -40,14 +40,20 @@ extension Planner {
             add(.tmpfs(target: directory, mode: 0o1777, size: nil, replacesLink: false))
         }
         if let directoryToShow { showAlone(directoryToShow) }
-        if request.home == .empty, let home = facts.home, home != "/", !facts.lacks(home) {
+        if request.home == .empty, let home = ownHome, !facts.lacks(home) {
             add(.tmpfs(target: home, mode: 0o700, size: nil, replacesLink: false))
         }
-        if request.hidesSockets { hideSockets() }
+        if request.hidesHostsSockets { hideSockets() }
         if let resolverFile { mount(resolverFile, "/etc/resolv.conf", .readOnly) }
     }
 
     private static let privatePlaces: [ByteString] = ["/tmp", "/var/tmp", "/dev/shm"]
+
+    /// The host view has an empty directory of the run's own above it, and does not show it there.
+    func isHidden(_ place: ByteString) -> Bool {
+        Planner.privatePlaces.contains { place != $0 && place.isAtOrBelow($0) }
+            && !(directoryToShow.map { place.isAtOrBelow($0) } ?? false)
+    }
 
     /// The caller's directory where a private one hides it. It alone is shown there: a command that started elsewhere
     /// would work on other files than its caller means.
@@ -67,13 +73,19 @@ extension Planner {
         }
     }
 
+    /// The caller's home, where a directory of the run's own may stand in its place: not where programs are.
+    private var ownHome: ByteString? {
+        facts.home.flatMap { HostPlaces.canBeHome($0) ? $0 : nil }
+    }
+
     /// Servers of the host's are out of reach below a place that shows its root.
     mutating func hideSockets(below place: ByteString = "") {
         for folder in facts.sockets.folders where !isPrivate(folder, place) {
             add(.tmpfs(target: place + folder, mode: 0o755, size: nil, replacesLink: false))
         }
         for socket in facts.sockets.sockets where !isPrivate(socket, place) {
-            add(.bindData(.bytes([]), target: place + socket, mode: 0o444, readOnly: true))
+            // What has gone since it was seen needs no cover.
+            mount("/dev/null", place + socket, [.readOnly, .onlyIfPresent])
         }
     }
 
@@ -81,7 +93,7 @@ extension Planner {
     private func isPrivate(_ path: ByteString, _ place: ByteString) -> Bool {
         guard place.isEmpty else { return false }
         var own = Planner.privatePlaces
-        if request.home == .empty, let home = facts.home, home != "/" { own.append(home) }
+        if request.home == .empty, let home = ownHome { own.append(home) }
         return own.contains { path.isAtOrBelow($0) }
     }
 
@@ -168,7 +180,7 @@ extension Planner {
         }
         privateDirectory("/run", mode: 0o755)
         // Who starts from nothing has no $HOME either.
-        if let home = facts.home, home != "/", request.home != .bound,
+        if let home = ownHome, request.home != .bound,
             request.home == .empty || request.environment.start != .empty
         {
             privateDirectory(home, mode: 0o700)

@@ -209,6 +209,15 @@ public struct Planner {
         planFirstUse(of: namespaces.subtracting(later))
         if later.isEmpty, lifecycle.mapsDescriptor == nil { planTelling() }
         if request.connectsNetwork, namespaces.contains(.network) {
+            switch facts.addresses {
+            case .found(let addresses):
+                if !addresses.isEmpty { add(.forbidAddresses(addresses), word(words.network)) }
+            case .unknown(let code):
+                throw LaunchError(
+                    .setup, "cannot read this host's own addresses: \(reason(code))",
+                    remedy: "a run's network would reach them; --network none does without",
+                    code: code)
+            }
             switch facts.pasta {
             case .found(let pasta): add(.connectNetwork(pasta), word(words.network))
             case .refused(let error): throw error
@@ -232,9 +241,6 @@ public struct Planner {
     mutating func planFirstUse(of namespaces: NamespaceSet) {
         if let hostname = request.hostname, namespaces.contains(.uts) { add(.hostname(hostname)) }
         if namespaces.contains(.network) { add(.raiseLoopback) }
-        if namespaces.contains(.network), request.connectsNetwork, !facts.addresses.isEmpty {
-            add(.forbidAddresses(facts.addresses), word(words.network))
-        }
     }
 
     /// The child waits until its namespaces have been told.
@@ -417,6 +423,11 @@ extension LaunchRequest {
             }
         }
         return false
+    }
+
+    /// Whoever has a network of his own is not to reach the host's servers by their paths either.
+    var hidesHostsSockets: Bool {
+        view == .host && (hidesSockets || namespaces.new.contains(.network))
     }
 
     /// The host's root is shown, and with it what was not asked for: the desktop's own are shown by themselves.

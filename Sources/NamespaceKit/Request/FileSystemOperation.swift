@@ -37,6 +37,18 @@ public struct FileSystemOperation: Sendable, Equatable {
         case remountReadOnly(target: ByteString)
         /// A shared lock (fcntl(2), `F_RDLCK`) on a file of the new root, held while the run lasts.
         case lockFile(target: ByteString)
+
+        /// Where something else is seen afterwards than before.
+        var mountPoint: ByteString? {
+            switch self {
+            case .bind(_, let target, _), .tmpfs(let target, _, _), .proc(let target),
+                .dev(let target), .mqueue(let target), .overlay(let target, _, _, _),
+                .directory(let target, _), .file(_, let target, _), .bindData(_, let target, _, _),
+                .symlink(_, let target):
+                target
+            case .changeMode, .remountReadOnly, .lockFile: nil
+            }
+        }
     }
 
     /// Where a bind comes from.

@@ -84,6 +84,8 @@ public struct LaunchRequest: Sendable, Equatable {
     /// What the program sees as its own name instead of `command[0]`.
     public var argument0: ByteString?
     public var workingDirectory: ByteString?
+    /// That is what an image says; for the words where it cannot be had.
+    public var startsWhereImageSays = false
 
     public var lifecycle = Lifecycle()
     public var limits: [ResourceLimit] = []

@@ -8,7 +8,7 @@ final class ArchiveReader: EntrySource {
         case tar
         /// The outer part of a .deb.
         case ar
-        /// No archive at all: one entry, the bytes after undoing bzip2, xz, lzma or zstd.
+        /// No archive at all: one entry, the bytes after undoing compress, bzip2, xz, lzma, lzip, lz4 or zstd.
         case compressed
     }
 
@@ -59,9 +59,12 @@ final class ArchiveReader: EntrySource {
             archive_read_support_format_ar(archive)
         case .compressed:
             // Each by name: "all" includes filters that run other programs.
+            archive_read_support_filter_compress(archive)
             archive_read_support_filter_bzip2(archive)
             archive_read_support_filter_xz(archive)
             archive_read_support_filter_lzma(archive)
+            archive_read_support_filter_lzip(archive)
+            archive_read_support_filter_lz4(archive)
             archive_read_support_filter_zstd(archive)
             archive_read_support_format_raw(archive)
             archive_read_support_format_empty(archive)
@@ -110,6 +113,9 @@ final class ArchiveReader: EntrySource {
         try check(result)
         return true
     }
+
+    /// Where in the stream the last header was looked for. `archive_read_header_position(3)`
+    var headerPosition: Int64 { archive_read_header_position(archive) }
 
     /// The current entry's path as it is in the archive.
     var rawPath: ByteString { bytes(archive_entry_pathname(entry)) ?? ByteString("") }

@@ -7,17 +7,23 @@ protocol ByteStream: AnyObject {
     func read() throws -> UnsafeRawBufferPointer?
 }
 
-/// A file, read from its start. `read(2)`
+/// A file, or what comes through a pipe, read from where it stands. `read(2)`
 final class FileStream: ByteStream {
     private let file: Descriptor
     private let path: String
     private let buffer = BlockBuffer(size: 256 << 10)
+    /// One may wait for it for as long as somebody else likes.
+    private let mayStall: Bool
+    /// Asked while waiting; where it says so, the stream is at its end.
+    var isUnwanted: () -> Bool = { false }
     /// Bytes read so far.
     private(set) var position: Int64 = 0
 
     init(_ file: Descriptor, path: String) {
         self.file = file
         self.path = path
+        var status = stat()
+        mayStall = fstat(file.number, &status) != 0 || !status.isRegularFile
     }
 
     convenience init(opening path: String) throws {
@@ -36,14 +42,28 @@ final class FileStream: ByteStream {
     }
 
     func read() throws -> UnsafeRawBufferPointer? {
-        try Interruption.check()
-        let count = Glibc.read(file.number, buffer.bytes.baseAddress, buffer.bytes.count)
-        if count < 0 {
-            if errno == EINTR { return try read() }
-            throw RootFilesystemError(cannot: "read", path, errno: errno)
+        while true {
+            try Interruption.check()
+            if mayStall, try !hasInput() { return nil }
+            let count = Glibc.read(file.number, buffer.bytes.baseAddress, buffer.bytes.count)
+            if count < 0 {
+                if errno == EINTR || errno == EAGAIN { continue }
+                throw RootFilesystemError(cannot: "read", path, errno: errno)
+            }
+            position += Int64(count)
+            return count == 0 ? nil : UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count])
         }
-        position += Int64(count)
-        return count == 0 ? nil : UnsafeRawBufferPointer(rebasing: buffer.bytes[..<count])
+    }
+
+    /// Waits, and looks up now and then: a signal goes to some thread, perhaps not to this one. False where nobody
+    /// waits any more. `poll(2)`
+    private func hasInput() throws -> Bool {
+        var wanted = pollfd(fd: file.number, events: Int16(POLLIN), revents: 0)
+        while poll(&wanted, 1, 100) == 0 {
+            try Interruption.check()
+            if isUnwanted() { return false }
+        }
+        return true
     }
 }
 

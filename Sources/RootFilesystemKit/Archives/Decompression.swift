@@ -1,11 +1,11 @@
 import Glibc
 
-/// A SHA-256 digest a file is known to have, and of which of its two forms.
+/// A digest a file is known to have, and of which of its two forms.
 enum ExpectedDigest {
     /// Of the bytes in the file.
-    case stored(String)
+    case stored(ContentDigest)
     /// Of the bytes after decompression.
-    case contents(String)
+    case contents(ContentDigest)
 }
 
 extension ThreadedStream {
@@ -19,6 +19,7 @@ extension ThreadedStream {
     ) -> ThreadedStream {
         ThreadedStream(progress: progress) { sink in
             let source = FileStream(file, path: name)
+            source.isUnwanted = { sink.isCancelled }
             var stored: any ByteStream = source
             if case .stored(let digest) = expected {
                 stored = VerifyingStream(source, digest: digest, name: name)
@@ -42,11 +43,12 @@ extension ThreadedStream {
     }
 }
 
-/// Undoes gzip, bzip2, xz, lzma or zstd, whichever the first bytes show; or nothing.
+/// Undoes gzip, compress, bzip2, xz, lzma, lzip, lz4 or zstd, whichever the first bytes show; or nothing.
 func decompressed(_ stream: any ByteStream, name: String) throws -> any ByteStream {
-    guard let start = try stream.read() else { return stream }
-    let rest = PrefixedStream(start, stream)
-    if start.starts(with: [0x1f, 0x8b]) { return try GzipStream(rest, name: name) }
+    let rest = try PeekedStream(stream, count: 64)
+    if rest.head.isEmpty { return rest }
+    if rest.head.starts(with: [0x1f, 0x8b]) { return try GzipStream(rest, name: name) }
+    if ZstdStream.begins(rest.head), let zstd = ZstdStream(rest, name: name) { return zstd }
     let reader = try ArchiveReader(.compressed, rest, name: name)
     return try reader.nextHeader() ? MemberStream(reader) : rest
 }
@@ -67,36 +69,45 @@ final class MemberStream: ByteStream {
     }
 }
 
-/// A stream whose first block has been looked at already. The block is still valid, as nothing has
-/// been read since.
-private final class PrefixedStream: ByteStream {
-    private var first: UnsafeRawBufferPointer?
+/// A stream whose beginning can be looked at before it is read: a pipe may give less at first than that takes.
+final class PeekedStream: ByteStream {
+    /// `count` bytes or more; fewer where there are no more.
+    let head: UnsafeRawBufferPointer
+    private let memory: BlockBuffer
+    private var isRead = false
     private let rest: any ByteStream
 
-    init(_ first: UnsafeRawBufferPointer, _ rest: any ByteStream) {
-        self.first = first
-        self.rest = rest
+    init(_ stream: any ByteStream, count: Int) throws {
+        rest = stream
+        var bytes: [UInt8] = []
+        while bytes.count < count, let block = try stream.read() { bytes += block }
+        memory = BlockBuffer(size: max(1, bytes.count))
+        memory.bytes.copyBytes(from: bytes)
+        head = UnsafeRawBufferPointer(rebasing: memory.bytes[..<bytes.count])
     }
 
     func read() throws -> UnsafeRawBufferPointer? {
-        guard let first else { return try rest.read() }
-        self.first = nil
-        return first
+        guard isRead || head.isEmpty else {
+            isRead = true
+            return head
+        }
+        return try rest.read()
     }
 }
 
 /// Passes a stream on, and at its end compares its digest.
 private final class VerifyingStream: ByteStream {
     private let stream: any ByteStream
-    private let digest: String
+    private let digest: ContentDigest
     private let name: String
-    private var hash = SHA256()
+    private var hash: ContentDigest.Computation
     private var isAtEnd = false
 
-    init(_ stream: any ByteStream, digest: String, name: String) {
+    init(_ stream: any ByteStream, digest: ContentDigest, name: String) {
         self.stream = stream
         self.digest = digest
         self.name = name
+        hash = ContentDigest.Computation(digest.algorithm)
     }
 
     func read() throws -> UnsafeRawBufferPointer? {
@@ -106,17 +117,7 @@ private final class VerifyingStream: ByteStream {
             return block
         }
         isAtEnd = true
-        try compare(hash.finish(), digest, name)
+        try digest.compare(hash.finish(), name)
         return nil
-    }
-}
-
-/// Refuses contents that are not what they were said to be.
-func compare(_ found: String, _ expected: String, _ name: String) throws {
-    guard found == expected else {
-        throw RootFilesystemError(
-            cannot: "read", name,
-            because: "its digest is sha256:\(found), and should be sha256:\(expected)",
-            remedy: "the image is damaged or has been tampered with: fetch it again")
     }
 }

@@ -37,10 +37,18 @@ final class TarTree: EntrySource {
             return entry
         }
         spending.allowance = nil
+        let end = reader.headerPosition
         while try stream.read() != nil {}
-        guard stream.trailingZeros >= 1024 || !requiresEnd else {
+        guard requiresEnd else { return nil }
+        guard stream.trailingZeros >= 1024 else {
             throw RootFilesystemError(
                 cannot: "read", name, because: "the archive is cut short: its end mark is missing")
+        }
+        // Another archive, say: that would be left out in silence.
+        guard stream.length - stream.trailingZeros <= end else {
+            throw RootFilesystemError(
+                cannot: "read", name, because: "something follows the end of the archive",
+                remedy: "unpack both into a directory (tar --ignore-zeros), and import that")
         }
         return nil
     }
@@ -87,7 +95,7 @@ private final class TailStream: ByteStream {
     /// Zeros to add to a stream that may lack them: the rest of a block, and an end mark.
     private let addition: BlockBuffer?
     private var isAtEnd = false
-    private var length = 0
+    private(set) var length = 0
     private(set) var trailingZeros = 0
 
     init(_ stream: any ByteStream, completing: Bool) {
@@ -105,8 +113,17 @@ private final class TailStream: ByteStream {
             return UnsafeRawBufferPointer(rebasing: addition.bytes[..<count])
         }
         length += block.count
-        let zeros = block.suffix(1024).reversed().prefix { $0 == 0 }.count
+        let zeros = Self.trailingZeros(of: block)
         trailingZeros = zeros == block.count ? trailingZeros + zeros : zeros
         return block
+    }
+
+    private static func trailingZeros(of block: UnsafeRawBufferPointer) -> Int {
+        var end = block.count
+        while end >= 8, block.loadUnaligned(fromByteOffset: end - 8, as: UInt64.self) == 0 {
+            end -= 8
+        }
+        while end > 0, block[end - 1] == 0 { end -= 1 }
+        return block.count - end
     }
 }

@@ -82,6 +82,13 @@ final class ThreadedStream: ByteStream {
             return cancelled ? nil : spare.popLast() ?? BlockBuffer(size: Self.chunkSize)
         }
 
+        /// Whether the reader has gone.
+        var isCancelled: Bool {
+            condition.lock()
+            defer { condition.unlock() }
+            return cancelled
+        }
+
         fileprivate func finish(_ result: Result<Void, any Error>) {
             condition.lock()
             end = result

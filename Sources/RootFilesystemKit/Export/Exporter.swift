@@ -101,9 +101,19 @@ public struct Exporter {
         let record = RecordFile.directory.text
         var status = stat()
         if lstat("\(source.path)/\(record)", &status) == 0 { arguments += ["-e", record] }
-        let printed = try tool.run(arguments, cannot: "export", source.label)
+        let root = try open(source)
+        var text = ""
+        if try OwnersReader.isNeeded(for: root, source.path) {
+            var own = NamespaceTool(power: .ownRoot)
+            own.environment = tool.environment.map { ($0.key, $0.value) }
+            try own.run([tool.name] + arguments, cannot: "export", source.label) {
+                text += $0 + "\n"
+            }
+        } else {
+            text = String(
+                decoding: try tool.run(arguments, cannot: "export", source.label), as: UTF8.self)
+        }
         // It makes an empty file of what it cannot read, and calls that success.
-        let text = String(decoding: printed, as: UTF8.self)
         let complaint = text.split(separator: "\n").first { line in
             ["Failed to", "Could not", "Cannot", "creating empty", "ignoring"].contains {
                 line.contains($0)

@@ -25,12 +25,20 @@ final class DirectoryDescent {
 
     private let path: String
     private let flags: Int32
+    /// Opens one of that name in a directory. `openat(2)`
+    private let open: (ByteString, Int32, Int32) -> Int32
     private var levels: [Level]
     /// Where one is.
     private(set) var current: Descriptor
 
-    /// `path` is for messages, `flags` are how directories are opened.
-    init(_ top: Descriptor, path: String, flags: Int32 = O_RDONLY) throws {
+    /// `path` is for messages, `flags` are how directories are opened, and `open` is by whom.
+    init(
+        _ top: Descriptor, path: String, flags: Int32 = O_RDONLY,
+        open: @escaping (ByteString, Int32, Int32) -> Int32 = { name, directory, flags in
+            name.withCString { openat(directory, $0, flags) }
+        }
+    ) throws {
+        self.open = open
         self.path = path
         self.flags = flags | O_DIRECTORY | O_CLOEXEC
         current = top
@@ -62,7 +70,7 @@ final class DirectoryDescent {
             return
         }
         let outer = try Descriptor(
-            openat(inner.number, "..", flags), cannot: "go back in", path)
+            open(ByteString(".."), inner.number, flags), cannot: "go back in", path)
         guard FileIdentity(try outer.status(cannot: "examine", path)) == levels[last].identity
         else {
             throw RootFilesystemError(

@@ -112,6 +112,11 @@ extension TreeWriter {
 func listNames(_ directory: Descriptor, _ path: @autoclosure () -> String) throws -> [ByteString] {
     // A descriptor of its own: closedir closes it, and the position of the caller's stays.
     let own = openat(directory.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    return try listNames(owning: own, path())
+}
+
+/// The same of a directory that was opened for this, and is closed.
+func listNames(owning own: Int32, _ path: @autoclosure () -> String) throws -> [ByteString] {
     guard own >= 0, let stream = fdopendir(own) else {
         throw RootFilesystemError(cannot: "list the directory", path(), errno: errno)
     }

@@ -3,7 +3,8 @@ import Glibc
 
 /// Reads a directory as a tree: names sorted by their bytes, symbolic links never followed, other
 /// file systems mounted in it not entered (their mount points come as empty directories). What nsrun-rootfs
-/// keeps in a root about it, see ``RecordFile``, is no part of it.
+/// keeps in a root about it, see ``RecordFile``, is no part of it. What is the caller's own is read whatever its mode,
+/// see ``OwnersReader``.
 final class TreeReader: SparseSource {
     private let path: String
     private let root: Descriptor
@@ -16,6 +17,7 @@ final class TreeReader: SparseSource {
     private var contents: FileContents?
     private let buffer = BlockBuffer(size: 256 << 10)
     private let extendedAttributes = ExtendedAttributeReader()
+    private let opener = TreeOpener()
 
     convenience init(path: String) throws {
         let flags = O_RDONLY | O_DIRECTORY
@@ -27,7 +29,7 @@ final class TreeReader: SparseSource {
     init(_ root: Descriptor, path: String) throws {
         self.path = path
         self.root = root
-        descent = try DirectoryDescent(root, path: path)
+        descent = try DirectoryDescent(root, path: path, open: opener.open)
         device = descent.identity.device
     }
 
@@ -37,7 +39,7 @@ final class TreeReader: SparseSource {
         if isAtStart {
             isAtStart = false
             let status = try root.status(cannot: "examine", path)
-            let names = try listNames(root, path).filter { $0 != RecordFile.directory }
+            let names = try list(root, path).filter { $0 != RecordFile.directory }
             pending.append((.root, names.reversed()))
             return TreeEntry(
                 path: .root, kind: .directory, attributes: attributes(status, root.number))
@@ -65,9 +67,7 @@ final class TreeReader: SparseSource {
         _ name: ByteString, in parent: Descriptor, _ path: EntryPath
     ) throws -> TreeEntry? {
         let full = "\(self.path)/\(path.printable)"
-        var status = stat()
-        guard name.withCString({ fstatat(parent.number, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0
-        else { throw RootFilesystemError(cannot: "examine", full, errno: errno) }
+        let status = try opener.status(of: name, in: parent, full)
         var entry = TreeEntry(path: path, kind: .device, attributes: attributes(status, nil))
         if !status.isDirectory && status.st_nlink > 1 {
             let inode = FileIdentity(status)
@@ -83,7 +83,7 @@ final class TreeReader: SparseSource {
             guard status.st_dev == device else { break }
             let directory = try openFile(name, in: parent, O_RDONLY | O_DIRECTORY, full)
             entry.attributes = attributes(status, directory.number)
-            pending.append((path, try listNames(directory, full).reversed()))
+            pending.append((path, try list(directory, full).reversed()))
             try descent.enter(directory)
         case S_IFREG:
             let file = try openFile(name, in: parent, O_RDONLY, full)
@@ -94,10 +94,7 @@ final class TreeReader: SparseSource {
             entry.attributes = attributes(status, file.number)
             self.contents = contents
         case S_IFLNK:
-            guard let target = readLink(parent.number, name) else {
-                throw RootFilesystemError(cannot: "read the symbolic link", full, errno: errno)
-            }
-            entry.kind = .symbolicLink(target: target)
+            entry.kind = .symbolicLink(target: try opener.target(of: name, in: parent, full))
         case S_IFIFO: entry.kind = .fifo
         case S_IFSOCK: return nil
         default: break
@@ -111,11 +108,20 @@ final class TreeReader: SparseSource {
         try contents?.extents() ?? []
     }
 
+    private func list(_ directory: Descriptor, _ full: String) throws -> [ByteString] {
+        let flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC
+        return try listNames(owning: opener.open(ByteString("."), directory.number, flags), full)
+    }
+
     private func openFile(
         _ name: ByteString, in parent: Descriptor, _ flags: Int32, _ full: String
     ) throws -> Descriptor {
-        let opened = name.withCString {
-            openat(parent.number, $0, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        let opened = opener.open(
+            name, parent.number, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        if opened < 0 && errno == EACCES {
+            var error = RootFilesystemError(cannot: "read", full, errno: EACCES)
+            error.remedy = "only who may read all of it can copy it"
+            throw error
         }
         return try Descriptor(opened, cannot: "read", full)
     }

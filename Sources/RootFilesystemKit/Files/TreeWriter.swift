@@ -17,11 +17,15 @@ final class TreeWriter {
     var attributes = AttributeWriter()
     /// What the layer being applied has made so far; nil when the tree is not made of layers.
     var layer: Set<Slot.Key>?
+    /// Nothing has been said of the tree so far, not even of its root.
+    private(set) var isUntouched = true
     /// How many entries were left out that pose as records of nsrun-rootfs.
     private(set) var falseRecords = 0
 
     private let rootIdentity: FileIdentity?
     private var directories: [EntryPath: FileAttributes] = [:]
+    /// The mode of what nothing is said about.
+    private static let impliedMode: mode_t = 0o755
     private var lastParent: (path: EntryPath, descriptor: Descriptor, identity: FileIdentity)?
 
     init(root: RootDirectory, budget: ExtractionBudget) {
@@ -59,6 +63,7 @@ final class TreeWriter {
             guard entry.kind == .directory else {
                 throw refusal(entry.path, "it is the root itself")
             }
+            isUntouched = false
             try remember(entry)
             return
         }
@@ -67,6 +72,7 @@ final class TreeWriter {
             leaveOut()
             return
         }
+        isUntouched = false
         switch entry.kind {
         case .directory:
             try makeDirectory(entry, slot)
@@ -118,8 +124,7 @@ final class TreeWriter {
             if slot.isReserved { return slot }
             try Interruption.check()
             try budget.spendEntry(path)
-            let made = slot.name.withCString { mkdirat(slot.parent.number, $0, 0o755) }
-            guard made == 0 else {
+            guard make(slot, Self.impliedMode) else {
                 throw errno == EEXIST
                     ? refusal(paths[0], "it lies beyond a symbolic link that leads nowhere")
                     : RootFilesystemError(
@@ -130,8 +135,8 @@ final class TreeWriter {
                 throw RootFilesystemError(
                     cannot: "open the directory", path.printable, errno: errno)
             }
-            // Whatever the umask says.
-            fchmod(directory.number, 0o755)
+            // An earlier one of that name is gone.
+            directories[path] = nil
             slot = try self.slot(paths[index - 1].name, in: directory, path)
         }
         return slot
@@ -195,6 +200,7 @@ final class TreeWriter {
     /// Gives directories their modes, owners and times, the innermost first. Call it once, at the end.
     func finish() throws {
         lastParent = nil
+        if directories[.root] == nil { fchmod(root.descriptor.number, Self.impliedMode) }
         for (path, wanted) in directories.sorted(by: { $0.key > $1.key }) {
             try Interruption.check()
             guard !path.isRoot else {
@@ -219,8 +225,7 @@ final class TreeWriter {
     // MARK: - One kind each
 
     private func makeDirectory(_ entry: TreeEntry, _ slot: Slot) throws {
-        let made = slot.name.withCString { mkdirat(slot.parent.number, $0, 0o700) }
-        if made != 0 {
+        if !make(slot, 0o700) {
             guard errno == EEXIST, let existing = status(of: slot) else {
                 throw RootFilesystemError(
                     cannot: "create the directory", entry.path.printable, errno: errno)
@@ -234,6 +239,14 @@ final class TreeWriter {
             }
         }
         try remember(entry)
+    }
+
+    /// Makes a directory with that mode, whatever the umask says; false, with `errno` set, where that fails.
+    private func make(_ slot: Slot, _ mode: mode_t) -> Bool {
+        slot.name.withCString {
+            mkdirat(slot.parent.number, $0, mode) == 0
+                && fchmodat(slot.parent.number, $0, mode, 0) == 0
+        }
     }
 
     private func leadsToDirectory(_ path: EntryPath) -> Bool {

@@ -1,10 +1,20 @@
 import Foundation
 
-/// A container image in parts: an OCI layout, or what `docker save` writes, in a directory.
-///
-/// OCI Image Format Specification 1.1; the older docker form has a `manifest.json` instead of an
-/// index, and names its layers by path.
+/// A container image in parts, in a directory.
 struct ContainerImage {
+    /// How the parts lie there.
+    enum Form: Equatable {
+        /// OCI Image Format Specification 1.1, "Image Layout"; with or without its `oci-layout`.
+        case layout
+        /// What `docker save` writes, and crane, ko, kaniko, podman and buildah after it: a `manifest.json` that
+        /// names the layers by path, whatever they are called.
+        case docker
+        /// What docker wrote before 1.10: `repositories`, and a directory a layer.
+        case legacyDocker
+        /// What `skopeo copy` writes to `dir:`: a manifest of OCI's or docker's, and blobs beside it.
+        case flat
+    }
+
     /// A layer: where it is, and the digest that vouches for it.
     struct Layer {
         var path: String
@@ -17,14 +27,26 @@ struct ContainerImage {
     let record: ImageRecord
     private let parts: ImageParts
 
-    /// Chooses the image for `platform` and reads its manifest and configuration.
-    init(_ directory: RootDirectory, platform: Platform) throws {
-        parts = ImageParts(directory)
-        if parts.has("index.json") {
-            (layers, record) = try Self.readLayout(parts, platform)
-        } else {
-            (layers, record) = try Self.readDockerArchive(parts)
+    /// Chooses the image of that `name`, if that is given, for `platform`, and reads its manifest and configuration.
+    init(_ directory: RootDirectory, _ form: Form, platform: Platform, name: String?) throws {
+        parts = ImageParts(directory, form == .flat ? .flat : .layout)
+        let catalog: ImageCatalog
+        switch form {
+        case .layout: catalog = try .layout(parts)
+        case .docker: catalog = try .docker(parts)
+        case .legacyDocker: catalog = try .legacy(parts)
+        case .flat: catalog = try .flat(parts)
         }
+        let choice = ImageChoice(parts: parts, platform: platform, name: name)
+        switch try choice.choose(from: catalog).content {
+        case .manifest(let path, let digest):
+            (layers, record) = try Self.read(path, digest, parts)
+        case .docker(let image):
+            (layers, record) = try Self.read(image, parts)
+        case .legacy(let layer):
+            (layers, record) = try Self.read(legacy: layer, parts)
+        }
+        guard !layers.isEmpty else { throw parts.failure("its image has no layers") }
         guard layers.count <= Self.mostLayers else {
             throw parts.failure(
                 "it has \(layers.count) layers, and an image has at most \(Self.mostLayers)")
@@ -57,71 +79,78 @@ struct ContainerImage {
         }
     }
 
-    // MARK: - The two forms
+    // MARK: - The forms
 
-    private static func readLayout(
-        _ parts: ImageParts, _ platform: Platform
+    private static func read(
+        _ path: String, _ digest: ContentDigest?, _ parts: ImageParts
     ) throws -> ([Layer], ImageRecord) {
-        var index = try parts.decode(Index.self, "index.json")
-        for _ in 0..<4 {
-            let chosen = try choose(index, platform, parts)
-            let path = try parts.path(of: chosen.digest)
-            if chosen.mediaType?.contains("index") == true
-                || chosen.mediaType?.contains("manifest.list") == true
-            {
-                index = try parts.decode(Index.self, path, digest: chosen.digest)
-                continue
-            }
-            let manifest = try parts.decode(Manifest.self, path, digest: chosen.digest)
-            let configuration = try parts.decode(
-                ImageConfiguration.self, try parts.path(of: manifest.config.digest),
-                digest: manifest.config.digest)
-            let layers = try manifest.layers.map { layer in
-                Layer(
-                    path: try parts.path(of: layer.digest),
-                    digest: .stored(String(layer.digest.dropFirst("sha256:".count))))
-            }
-            return (layers, configuration.record)
+        let manifest = try parts.decode(Manifest.self, path, digest: digest)
+        if manifest.fsLayers != nil {
+            throw parts.failure(
+                "its manifest is of docker's schema 1",
+                remedy: "bring it into another form: skopeo copy --format oci SOURCE oci:DIRECTORY")
         }
-        throw parts.failure("its indexes refer to each other without end")
+        guard let config = manifest.config, let layers = manifest.layers else {
+            throw parts.failure("\(path.harmlessLine) is not the JSON document it should be")
+        }
+        if layers.contains(where: { $0.mediaType?.contains("encrypted") == true }) {
+            throw parts.failure(
+                "its layers are encrypted",
+                remedy:
+                    "take out what is encrypted: skopeo copy --decryption-key KEY SOURCE oci:DIRECTORY"
+            )
+        }
+        let configDigest = try parts.digest(config.digest)
+        let configuration = try parts.decode(
+            ImageConfiguration.self, parts.path(of: configDigest), digest: configDigest)
+        return (
+            try layers.map { layer in
+                let digest = try parts.digest(layer.digest)
+                return Layer(path: parts.path(of: digest), digest: .stored(digest))
+            }, configuration.record
+        )
     }
 
-    private static func choose(
-        _ index: Index, _ platform: Platform, _ parts: ImageParts
-    ) throws -> ContentDescriptor {
-        let fitting = index.manifests.filter { manifest in
-            guard let offered = manifest.platform else { return true }
-            return offered.os == "linux" && offered.architecture == platform.architecture
-                && (platform.variant == nil || offered.variant == nil
-                    || offered.variant == platform.variant)
-        }
-        // The first with a platform that fits, else one that does not say.
-        if let chosen = fitting.first(where: { $0.platform != nil }) ?? fitting.first {
-            return chosen
-        }
-        let offered = index.manifests.compactMap {
-            $0.platform.map { "\($0.os)/\($0.architecture)" }
-        }
-        throw RootFilesystemError(
-            cannot: "import", parts.name,
-            because: "it has no image for linux/\(platform.architecture)",
-            remedy: "it is for \(offered.joined(separator: ", ")): choose one with --arch")
-    }
-
-    private static func readDockerArchive(_ parts: ImageParts) throws -> ([Layer], ImageRecord) {
-        let images = try parts.decode([DockerImage].self, "manifest.json")
-        guard let image = images.first else { throw parts.failure("its manifest lists no image") }
-        // The configuration is named by its digest.
-        let hex = image.config.split(separator: "/").last?.prefix { $0 != "." } ?? ""
-        let digest = hex.wholeMatch(of: /[0-9a-f]{64}/) == nil ? nil : "sha256:" + hex
-        let configuration = try parts.decode(ImageConfiguration.self, image.config, digest: digest)
+    private static func read(
+        _ image: DockerImage, _ parts: ImageParts
+    ) throws -> ([Layer], ImageRecord) {
+        let configuration = try parts.decode(
+            ImageConfiguration.self, image.config, digest: digest(inNameOf: image.config))
         let contents = configuration.rootfs?.diffIDs ?? []
-        guard contents.count == image.layers.count else {
+        let paths = image.layers ?? []
+        guard contents.count == paths.count else {
             throw parts.failure("its manifest and its configuration disagree on the layers")
         }
-        let layers = try zip(image.layers, contents).map { path, digest in
-            Layer(path: path, digest: .contents(try parts.hex(of: digest)))
+        let layers = try zip(paths, contents).map { path, digest in
+            Layer(path: path, digest: .contents(try parts.digest(digest)))
         }
+        return (layers, configuration.record)
+    }
+
+    /// A configuration is named by its digest: `HEX.json`, `sha256:HEX`, `blobs/sha256/HEX`.
+    private static func digest(inNameOf path: String) -> ContentDigest? {
+        let name = path.split(separator: "/").last.map(String.init) ?? ""
+        let plain = name.hasSuffix(".json") ? String(name.dropLast(5)) : name
+        return ContentDigest(plain) ?? ContentDigest("sha256:" + plain)
+    }
+
+    private static func read(
+        legacy last: String, _ parts: ImageParts
+    ) throws -> ([Layer], ImageRecord) {
+        var layers: [Layer] = []
+        var next: String? = last
+        var top: LegacyLayer?
+        while let layer = next, !layer.isEmpty {
+            let description = try parts.decode(LegacyLayer.self, "\(layer)/json")
+            top = top ?? description
+            layers.insert(Layer(path: "\(layer)/layer.tar", digest: nil), at: 0)
+            guard layers.count <= mostLayers else {
+                throw parts.failure("its layers refer to each other without end")
+            }
+            next = description.parent
+        }
+        let configuration = ImageConfiguration(
+            architecture: top?.architecture, os: top?.os, config: top?.config)
         return (layers, configuration.record)
     }
 }

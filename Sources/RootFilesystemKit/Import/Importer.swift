@@ -6,56 +6,213 @@ public struct Importer {
     public var maximumSize = ExtractionBudget.defaultBytes
     /// Which image to take from one made for several machines, by Debian's name.
     public var architecture: String = Platform.host
+    /// Which image to take of several, `NAME[:TAG]`.
+    public var image: String?
     let progress: ProgressReport
 
     public init(progress: ProgressReport) {
         self.progress = progress
     }
 
-    /// Imports `source`: a tar, a docker or OCI archive, an OCI layout, a squashfs, or a directory. What `check`
-    /// throws when all is unpacked keeps it from appearing.
+    /// Imports `source`: a tar, a container image in any of its forms, a squashfs, a directory, or `-` for standard
+    /// input. What `check` throws when all is unpacked keeps it from appearing.
     public func importRoot(
         _ source: String, to destination: Destination, check: () throws -> Void = {}
     ) throws {
-        let form = try SourceForm(of: source, maximum: maximumSize)
-        progress.begin("importing \(source)")
+        let source = try ImportSource(source)
+        progress.begin("importing \(source.name)")
         let tree = try PartialTree(for: destination) { [progress] in progress.note($0) }
         let budget = ExtractionBudget(maximum: maximumSize, directory: tree.lock)
-        let writer = TreeWriter(root: tree.root, budget: budget)
-        var image = ImageRecord()
-        switch form {
-        case .directory:
-            try refuseOverlap(source, destination)
-            let flags = O_RDONLY | O_DIRECTORY
-            let directory = try Descriptor.open(source, flags, cannot: "open the directory")
-            image = recorded(of: directory)
-            try writer.writeAll(from: TreeReader(directory, path: source))
-        case .tar:
-            let stream = try ThreadedStream.decompressing(opening: source, progress: report(source))
-            try writer.writeAll(from: TarTree(stream, name: source, budget: budget))
-        case .imageLayout:
-            image = try apply(try RootDirectory(opening: source), to: writer)
-        case .imageArchive:
-            // Its parts come in any order, so all of them are unpacked first, beside the destination.
-            let parts = try PartialTree(for: destination)
-            let partsBudget = ExtractionBudget(maximum: maximumSize, directory: parts.lock)
-            let unpacker = TreeWriter(root: parts.root, budget: partsBudget)
-            let stream = try ThreadedStream.decompressing(opening: source, progress: report(source))
-            try unpacker.writeAll(from: TarTree(stream, name: source, budget: partsBudget))
-            try unpacker.finish()
-            image = try apply(RootDirectory(path: source, descriptor: parts.lock), to: writer)
-        case .squashfs:
-            try SquashfsImage(path: source).extract(to: tree, budget: budget)
+        var unpacking = Unpacking(
+            source: source, destination: destination, tree: tree, budget: budget)
+        if source.isDirectory {
+            try refuseOverlap(source.name, destination)
+            try importDirectory(source, &unpacking)
+        } else {
+            try importFile(source, &unpacking)
         }
-        try writer.finish()
-        noteLosses(writer)
-        let facts = TreeFacts(of: tree.root)
-        image.origin = absolute(source)
+        let made = unpacking.tree
+        let facts = TreeFacts(of: made.root)
+        var image = unpacking.record
+        image.origin = source.origin
         image.suite = image.suite ?? facts.suite
         image.architecture = facts.architecture ?? image.architecture
         try check()
-        try tree.commit(image)
+        try made.commit(image)
         progress.end()
+    }
+
+    /// The work on one source.
+    private struct Unpacking {
+        let source: ImportSource
+        let destination: Destination
+        /// What becomes the root.
+        var tree: PartialTree
+        var budget: ExtractionBudget
+        var record = ImageRecord()
+    }
+
+    // MARK: - The forms of sources
+
+    private func importDirectory(_ source: ImportSource, _ unpacking: inout Unpacking) throws {
+        let parts = RootDirectory(path: source.name, descriptor: source.file)
+        let form = try TreeForm(of: parts)
+        if case .root = form {
+            try refuseChoice(source)
+            try refuseNothing(isEmpty(source.file, source), source)
+            unpacking.record = recorded(of: source.file)
+        }
+        try take(form, of: parts, &unpacking)
+    }
+
+    /// A tar is unpacked first, and then looked at: so it is read once, as a pipe can be, and judged by all of it.
+    private func importFile(_ source: ImportSource, _ unpacking: inout Unpacking) throws {
+        var magic: [UInt8] = [0, 0, 0, 0]
+        if let path = source.path, pread(source.file.number, &magic, 4, 0) == 4,
+            magic == Array("hsqs".utf8)
+        {
+            try refuseChoice(source)
+            let image = SquashfsImage(path: path, name: source.name, file: source.file)
+            return try extract(image, unpacking)
+        }
+        let stream = ThreadedStream.decompressing(
+            source.file, name: source.name, progress: report(source.size))
+        let contents = try PeekedStream(stream, count: FileSignature.length)
+        if FileSignature.isSquashfs(contents.head) {
+            try refuseChoice(source)
+            return try importSquashfs(contents, unpacking)
+        }
+        try refuseUnknown(contents.head, source)
+        let writer = TreeWriter(root: unpacking.tree.root, budget: unpacking.budget)
+        try writer.writeAll(
+            from: TarTree(contents, name: source.name, budget: unpacking.budget))
+        try refuseNothing(writer.isUntouched, source)
+        let unpacked = RootDirectory(path: source.name, descriptor: unpacking.tree.lock)
+        let form = try TreeForm(of: unpacked)
+        if case .root = form {
+            try refuseChoice(source)
+            try writer.finish()
+            noteLosses(writer)
+            return
+        }
+        // What was unpacked goes when the root has been made of it.
+        let parts = unpacking.tree
+        unpacking.tree = try PartialTree(for: unpacking.destination) { [progress] in
+            progress.note($0)
+        }
+        unpacking.budget = ExtractionBudget(
+            maximum: maximumSize, directory: unpacking.tree.lock)
+        try take(form, of: unpacked, &unpacking)
+        withExtendedLifetime(parts) {}
+    }
+
+    /// Fills the tree from a directory of that form.
+    private func take(
+        _ form: TreeForm, of parts: RootDirectory, _ unpacking: inout Unpacking
+    ) throws {
+        let writer = TreeWriter(root: unpacking.tree.root, budget: unpacking.budget)
+        switch form {
+        case .root:
+            try writer.writeAll(from: TreeReader(parts.descriptor, path: parts.path))
+        case .holdsRoot(let place, let record):
+            try refuseChoice(unpacking.source)
+            let root = try parts.openDirectory(place, cannot: "read")
+            try writer.writeAll(
+                from: TreeReader(root, path: "\(parts.path)/\(place.printable)"))
+            unpacking.record = record
+        case .image(let form):
+            unpacking.record = try apply(parts, form, to: writer)
+        case .holdsImage(let place, let form):
+            let folder = RootDirectory(
+                path: "\(parts.path)/\(place.printable)",
+                descriptor: try parts.openDirectory(place, cannot: "read"))
+            unpacking.record = try apply(folder, form, to: writer)
+        }
+        try refuseNothing(writer.isUntouched, unpacking.source)
+        try writer.finish()
+        noteLosses(writer)
+    }
+
+    private func apply(
+        _ parts: RootDirectory, _ form: ContainerImage.Form, to writer: TreeWriter
+    ) throws -> ImageRecord {
+        let image = try ContainerImage(
+            parts, form, platform: Platform(debian: architecture), name: self.image)
+        for (index, layer) in image.layers.enumerated() {
+            progress.begin("applying layer \(index + 1) of \(image.layers.count)")
+            try image.apply(layer, to: writer) { [progress] in
+                progress.advance(to: $0, of: $1)
+            }
+        }
+        return image.record
+    }
+
+    /// One that was compressed as a whole, or comes through a pipe: unsquashfs(1) goes back and forth in it, and so
+    /// it is written to a file beside the destination first.
+    private func importSquashfs(_ contents: PeekedStream, _ unpacking: Unpacking) throws {
+        let copy = try PartialFile(for: unpacking.destination.path)
+        while let block = try contents.read() {
+            try unpacking.budget.spendStream(block.count, of: unpacking.source.name)
+            try unpacking.budget.spend(block.count, on: .root)
+            var rest = block[...]
+            while !rest.isEmpty {
+                let piece = UnsafeRawBufferPointer(rebasing: rest)
+                let written = write(copy.file.number, piece.baseAddress, piece.count)
+                if written < 0 && errno == EINTR { continue }
+                guard written > 0 else {
+                    throw RootFilesystemError(
+                        cannot: "write", copy.partialPath, errno: errno)
+                }
+                rest = rest.dropFirst(written)
+            }
+        }
+        let image = SquashfsImage(
+            path: copy.partialPath, name: unpacking.source.name, file: copy.file)
+        try extract(image, unpacking)
+    }
+
+    private func extract(_ image: SquashfsImage, _ unpacking: Unpacking) throws {
+        try image.extract(to: unpacking.tree, budget: unpacking.budget)
+        // One that shuts its owner out has said so.
+        let isEmpty = try? isEmpty(unpacking.tree.lock, unpacking.source)
+        try refuseNothing(isEmpty ?? false, unpacking.source)
+    }
+
+    // MARK: - Refusals and notes
+
+    /// Zeros, for one, are an archive without entries.
+    private func refuseNothing(_ isNothing: Bool, _ source: ImportSource) throws {
+        guard isNothing else { return }
+        throw RootFilesystemError(
+            cannot: "import", source.name, because: "there is nothing in it",
+            remedy: "a root file system has at least one file or directory")
+    }
+
+    private func isEmpty(_ directory: Descriptor, _ source: ImportSource) throws -> Bool {
+        try listNames(directory, source.name).allSatisfy { $0 == RecordFile.directory }
+    }
+
+    /// A file that is no tar, by what it is.
+    private func refuseUnknown(_ head: UnsafeRawBufferPointer, _ source: ImportSource) throws {
+        if FileSignature.isTar(head) { return }
+        if let signature = FileSignature(of: head) {
+            throw RootFilesystemError(
+                cannot: "import", source.name, because: "it is \(signature.name)",
+                remedy: signature.remedy)
+        }
+        // Of zeros alone, an archive without entries looks like that.
+        if head.count >= 1024, head.allSatisfy({ $0 == 0 }) { return }
+        throw RootFilesystemError(
+            cannot: "import", source.name,
+            because: head.isEmpty ? "it is empty" : "it is nothing that is known",
+            remedy: "what can be imported: a tar, a container image, a squashfs, a directory")
+    }
+
+    private func refuseChoice(_ source: ImportSource) throws {
+        guard let image else { return }
+        throw RootFilesystemError(
+            cannot: "take the image \(image.harmlessLine) from", source.name,
+            because: "it is no container image", remedy: "leave out --image")
     }
 
     /// What is known of a directory that was imported itself.
@@ -66,21 +223,8 @@ public struct Importer {
         return root.image { [progress] in progress.note($0) }
     }
 
-    private func apply(_ parts: RootDirectory, to writer: TreeWriter) throws -> ImageRecord {
-        let image = try ContainerImage(parts, platform: Platform(debian: architecture))
-        for (index, layer) in image.layers.enumerated() {
-            progress.begin("applying layer \(index + 1) of \(image.layers.count)")
-            try image.apply(layer, to: writer) { [progress] in
-                progress.advance(to: $0, of: $1)
-            }
-        }
-        return image.record
-    }
-
-    private func report(_ source: String) -> (Int64) -> Void {
-        var status = stat()
-        let total = stat(source, &status) == 0 ? Int64(status.st_size) : 0
-        return { [progress] in progress.advance(to: $0, of: total) }
+    private func report(_ total: Int64) -> (Int64) -> Void {
+        { [progress] in progress.advance(to: $0, of: total) }
     }
 
     private func noteLosses(_ writer: TreeWriter) {
@@ -98,9 +242,5 @@ public struct Importer {
                 cannot: "import", source,
                 because: "the destination \(destination.label) lies inside it")
         }
-    }
-
-    private func absolute(_ path: String) -> String {
-        path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
     }
 }

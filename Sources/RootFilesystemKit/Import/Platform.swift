@@ -24,6 +24,13 @@ struct Platform: Equatable {
         self = Self.names.first { $0.debian == name }?.platform ?? Platform(architecture: name)
     }
 
+    /// Whether what is for `target` runs here.
+    func accepts(_ target: ContentDescriptor.Target) -> Bool {
+        guard target.os == "linux", target.architecture == architecture else { return false }
+        guard let variant, let offered = target.variant, !offered.isEmpty else { return true }
+        return offered == variant
+    }
+
     var debianName: String {
         Self.names.first { $0.platform.architecture == architecture }?.debian ?? architecture
     }
@@ -45,4 +52,14 @@ struct Platform: Equatable {
         default: return machine
         }
     }()
+}
+
+extension ContentDescriptor.Target {
+    /// It asks for more than the first machines of the architecture had, as `amd64/v3` does.
+    var isForNewer: Bool {
+        switch (architecture, variant ?? "") {
+        case (_, ""), ("amd64", "v1"), ("arm64", "v8"), ("arm", _): false
+        default: true
+        }
+    }
 }

@@ -2,21 +2,28 @@ import Foundation
 
 /// A squashfs file, unpacked by unsquashfs(1).
 struct SquashfsImage {
+    /// Where it is.
     let path: String
+    /// As the user knows it.
+    let name: String
+    /// The file, for programs that know it by its number.
+    let file: Descriptor
 
     /// Unpacks into `tree`, after adding up what the image says it contains, and puts placeholders
     /// where devices were.
     func extract(to tree: PartialTree, budget: ExtractionBudget) throws {
         let sticky = try listContents(budget)
         var tool = ExternalTool(
-            name: "unsquashfs", package: "squashfs-tools", inherited: [tree.lock])
+            name: "unsquashfs", package: "squashfs-tools", inherited: [tree.lock, file])
+        // It would shut itself out of what it makes.
+        tool.mask = 0o022
         var arguments = ["-no-progress", "-quiet", "-force", "-dest", tree.path, path]
         if geteuid() != 0 {
             // Status 2: some devices or attributes could not be made, as only root can.
             tool.acceptedStatuses = [0, 2]
             arguments.insert("-user-xattrs", at: 0)
         }
-        try tool.run(arguments, cannot: "import", path)
+        try tool.run(arguments, cannot: "import", name)
         try replaceDevices(tree)
         if geteuid() != 0 { try restoreStickyBits(tree, sticky) }
         try SetIDBits().remove(from: tree.root, tree.path)
@@ -28,11 +35,12 @@ struct SquashfsImage {
     /// A line an entry: mode, owner, size, date, time, name. A file name may hold a newline and look like another
     /// line, but that only adds to the sum.
     private func listContents(_ budget: ExtractionBudget) throws -> [ByteString] {
-        let tool = ExternalTool(name: "unsquashfs", package: "squashfs-tools")
+        let tool = ExternalTool(
+            name: "unsquashfs", package: "squashfs-tools", inherited: [file])
         let image = EntryPath.root
         var sticky: [ByteString] = []
-        try tool.run(["-lln", path], cannot: "list", path) { line in
-            try budget.spendStream(line.count + 1, of: path)
+        try tool.run(["-lln", path], cannot: "list", name) { line in
+            try budget.spendStream(line.count + 1, of: name)
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
             guard fields.count == 6, fields[0].count == 10 else { return }
             let mode = Array(fields[0])
@@ -80,7 +88,10 @@ struct SquashfsImage {
                 let made = openat(
                     parent.number, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
                     mode_t(entry.attributes.mode & 0o777))
-                return made < 0 ? -1 : close(made)
+                guard made >= 0 else { return -1 }
+                // Whatever the umask says.
+                fchmod(made, mode_t(entry.attributes.mode & 0o777))
+                return close(made)
             }
             guard result == 0 else {
                 throw RootFilesystemError(

@@ -70,7 +70,9 @@ public struct Stager {
     /// What of the image's name can stand in a path that scripts pass on.
     static func name(of source: String) -> String {
         var name = (source as NSString).lastPathComponent
-        for suffix in [".gz", ".bz2", ".xz", ".zst", ".tgz", ".tar", ".squashfs", ".sqfs"]
+        for suffix in [
+            ".gz", ".bz2", ".xz", ".zst", ".lz4", ".lz", ".tgz", ".tar", ".squashfs", ".sqfs",
+        ]
         where name.hasSuffix(suffix) && name.count > suffix.count {
             name.removeLast(suffix.count)
         }

@@ -41,10 +41,14 @@ public final class PartialTree {
                 if errno == EEXIST { continue }
                 throw RootFilesystemError(cannot: "create the directory", path, errno: errno)
             }
+            // Whatever the umask says.
+            fchmodat(parent.number, name, 0o700, 0)
+            let opened = parent.openDirectory(ByteString(name))
+            if opened == nil && errno != ENOENT {
+                throw RootFilesystemError(cannot: "open the directory", path, errno: errno)
+            }
             // Another run's sweep may have taken it for debris before it was locked: then once more.
-            if let directory = parent.openDirectory(ByteString(name)),
-                PartialName.lock(directory, name, in: parent)
-            {
+            if let directory = opened, PartialName.lock(directory, name, in: parent) {
                 self.name = name
                 self.path = path
                 self.root = RootDirectory(path: path, descriptor: directory)

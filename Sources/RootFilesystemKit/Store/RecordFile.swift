@@ -50,7 +50,10 @@ enum RecordFile: CaseIterable {
             futimens(root.number, &times)
         }
         if fresh { try TreeRemoval.remove(directory, in: root, path) }
-        let made = directory.withCString { mkdirat(root.number, $0, 0o700) } == 0
+        let made = directory.withCString {
+            // Whatever the umask says.
+            mkdirat(root.number, $0, 0o700) == 0 && fchmodat(root.number, $0, 0o700, 0) == 0
+        }
         guard made || (errno == EEXIST && !fresh), let holder = root.openDirectory(directory) else {
             throw RootFilesystemError(cannot: "create", "\(path)/\(directory.text)", errno: errno)
         }

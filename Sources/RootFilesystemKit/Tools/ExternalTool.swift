@@ -11,6 +11,8 @@ struct ExternalTool {
     var environment: [String: String] = [:]
     /// Descriptors the program inherits, so that locks held through them outlive this process.
     var inherited: [Descriptor] = []
+    /// The program's umask; this process's own where none is given. umask(2)
+    var mask: mode_t?
     /// The exit statuses that mean the program did its work.
     var acceptedStatuses: Set<Int32> = [0]
 
@@ -85,6 +87,8 @@ struct ExternalTool {
             variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for string in argv + envp { free(string) } }
         var child: pid_t = 0
+        let own = mask.map { umask($0) }
+        defer { if let own { umask(own) } }
         let code = posix_spawnp(&child, name, &actions, &attributes, &argv, &envp)
         guard code == 0 else {
             throw code == ENOENT

@@ -11,6 +11,8 @@ struct NamespaceTool {
         case root
         /// The caller's ranges of subordinate ids are mapped; ownerships are real. subuid(5)
         case subordinateIDs
+        /// One mapped id: power over what is the caller's own, and nothing else.
+        case ownRoot
         /// One mapped id; calls that would need more appear to succeed.
         case fakedRoot
 
@@ -111,6 +113,7 @@ struct NamespaceTool {
             request.identity = Identity(user: 0, group: 0)
             request.identity.mapsSubordinates = true
             request.fakesDeviceNodes = true
+        case .ownRoot: request.identity = Identity(user: 0, group: 0)
         case .fakedRoot: request.fakesRoot = true
         }
         return request

@@ -18,7 +18,7 @@ extension FuzzTarget {
             let budget = ExtractionBudget(maximum: 1 << 20)
             let writer = TreeWriter(root: root, budget: budget)
             let contents = try decompressed(stream, name: "archive")
-            try writer.writeAll(from: TarTree(contents, name: "archive"))
+            try writer.writeAll(from: TarTree(contents, name: "archive", budget: budget))
             try writer.finish()
             _ = TreeFacts(of: root)
         } catch {

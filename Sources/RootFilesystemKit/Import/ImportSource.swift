@@ -1,0 +1,49 @@
+import Glibc
+
+/// What is to be imported, opened: a directory, a file, or what comes through standard input.
+struct ImportSource {
+    /// As the user wrote it, for messages.
+    let name: String
+    let file: Descriptor
+    let isDirectory: Bool
+    /// Where the file is; nil for what comes through a pipe.
+    let path: String?
+    /// In bytes; 0 where that is not known.
+    let size: Int64
+
+    /// `-` is standard input, as are the names that the kernel has for it.
+    init(_ argument: String) throws {
+        let isInput = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].contains(argument)
+        name = isInput ? "standard input" : argument
+        if isInput {
+            file = try Descriptor(
+                fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), cannot: "read", "standard input")
+        } else {
+            file = try Descriptor.open(argument, O_RDONLY | O_NONBLOCK | O_NOCTTY, cannot: "read")
+        }
+        let status = try file.status(cannot: "examine", name)
+        isDirectory = status.isDirectory
+        let isFile = status.isRegularFile
+        guard isDirectory || isFile || isInput else {
+            throw RootFilesystemError(
+                cannot: "read", name, because: "it is neither a file nor a directory",
+                remedy: "nsrun-rootfs import - DEST reads what comes through a pipe")
+        }
+        guard isatty(file.number) == 0, !isInput || status.type != S_IFCHR else {
+            throw RootFilesystemError(
+                cannot: "read", name, because: "nothing comes through it",
+                remedy: "put a pipe or a file there: nsrun-rootfs import - DEST <FILE")
+        }
+        path = isFile || isDirectory ? (isInput ? "/proc/self/fd/\(file.number)" : argument) : nil
+        size = isFile ? Int64(status.st_size) : 0
+    }
+
+    /// For the record of what comes of it.
+    var origin: String {
+        guard path != nil, name != "standard input" else { return "-" }
+        if name.hasPrefix("/") { return name }
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        guard getcwd(&buffer, buffer.count) != nil else { return name }
+        return ByteString(cString: buffer).text + "/" + name
+    }
+}
