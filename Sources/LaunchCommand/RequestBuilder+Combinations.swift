@@ -71,6 +71,16 @@ extension RequestBuilder {
         }
     }
 
+    /// Whoever has bubblewrap start `/proc/self/exe` means bubblewrap once more, inside. What starts the command here
+    /// is another program, see stub.c, so it goes by its own file, and by its own name.
+    mutating func nameItself() {
+        guard result.request.command.first == "/proc/self/exe", let own = HostFile.ownPath else {
+            return
+        }
+        result.request.command[0] = own
+        if result.request.argument0 == nil { result.request.argument0 = personality.name }
+    }
+
     /// What bubblewrap says to an option that it has had before.
     mutating func noteRepetition(of parsed: ParsedOption) throws(UsageError) {
         let single: [OptionID] = [

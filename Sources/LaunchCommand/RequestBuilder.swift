@@ -94,6 +94,7 @@ struct RequestBuilder {
         }
         for parsed in line.options where parsed.id != .preset { try builder.apply(parsed) }
         builder.result.request.command = line.command
+        if personality.isBubblewrap { builder.nameItself() }
         builder.result.request.closedDescriptors += line.argumentDescriptors
         try builder.finish()
         return builder.result

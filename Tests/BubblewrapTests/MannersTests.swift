@@ -33,6 +33,16 @@ import Testing
         }
     }
 
+    /// A run within a run, by the link of proc.
+    @Test(arguments: [[], ["--unshare-user", "--uid", "0", "--gid", "0", "--cap-add", "ALL"]])
+    func bubblewrapStartsItself(options: [String]) throws {
+        let outer = options + ["--bind", "/", "/", "--bind", "/proc", "/proc", "--"]
+        let inner = ["--unshare-all", "--bind", "/", "/", "--bind", "/proc", "/proc"]
+        try expect(
+            bwrap(outer + ["/proc/self/exe"] + inner + ["echo", "hello"]), prints: "hello")
+        try expect(bwrap(outer + ["/proc/self/exe", "--version"]), prints: "bubblewrap 0.13.1")
+    }
+
     // MARK: Files
 
     @Test(arguments: Kernel.allCases) func placesOfFilesAreNobodysToWrite(kernel: Kernel) throws {
