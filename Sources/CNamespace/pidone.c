@@ -61,12 +61,12 @@ NSRUN_STUB_INLINE void tell(const struct nsrun_pid_one *one, struct told *told, 
 }
 
 /// For what a launcher that does not read before the end need not know.
-NSRUN_STUB static void mention(const struct nsrun_pid_one *one, uint32_t kind, int value) {
+NSRUN_STUB static void mention(const struct nsrun_pid_one *one, uint32_t kind, int value, uint32_t call, int error) {
     struct told told;
     told.head.kind = kind;
     told.head.step = 0;
-    told.head.error = 0;
-    told.head.call = 0;
+    told.head.error = error;
+    told.head.call = call;
     told.head.value = value;
     told.head.length = 0;
     if (one->is_quiet)
@@ -97,19 +97,6 @@ NSRUN_STUB static void end(struct nsrun_pid_one *one, int status, struct told *t
     one->channel = -1;
 }
 
-/// A filter forbids to wait.
-NSRUN_STUB static void give_up(const struct nsrun_pid_one *one, int error) {
-    struct told told;
-    told.head.kind = NSRUN_REPORT_FAILED;
-    told.head.step = 0;
-    told.head.error = error;
-    told.head.call = NSRUN_CALL_WAIT;
-    told.head.value = 0;
-    told.head.length = 0;
-    tell(one, &told, sizeof told.head);
-    leave(125);
-}
-
 /// Takes what has ended or stopped; `options` of wait4(2): to return with what there is, or else never.
 NSRUN_STUB static void reap(struct nsrun_pid_one *one, int options) {
     for (;;) {
@@ -126,14 +113,16 @@ NSRUN_STUB static void reap(struct nsrun_pid_one *one, int options) {
         // Without children nothing is left to wait for, whatever became of the command.
         if (pid == -ECHILD)
             leave(125);
-        if (pid < 0)
-            give_up(one, (int)-pid);
+        if (pid < 0) {   // a filter forbids it
+            mention(one, NSRUN_REPORT_FAILED, 0, NSRUN_CALL_WAIT, (int)-pid);
+            leave(125);
+        }
         if (pid == 0)
             return;
         if (pid != one->command)
             continue;
         if (WIFSTOPPED(status))
-            mention(one, NSRUN_REPORT_STOPPED, WSTOPSIG(status));
+            mention(one, NSRUN_REPORT_STOPPED, WSTOPSIG(status), 0, 0);
         else
             end(one, status, &told);
     }
@@ -152,7 +141,7 @@ NSRUN_STUB static void take_signals(struct nsrun_pid_one *one) {
             // The command has its own copy. The launcher's group, where it is another one, has none.
             one->direct[number] = now();
             if (one->own_group && infos[i].ssi_code == SI_KERNEL && !one->ended)
-                mention(one, NSRUN_REPORT_SIGNALLED, (int)number);
+                mention(one, NSRUN_REPORT_SIGNALLED, (int)number, 0, 0);
         }
         if (size != sizeof infos)
             return;
@@ -235,7 +224,7 @@ NSRUN_STUB static void announce(struct nsrun_pid_one *one) {
         size = nsrun_stub_call(SYS_read, one->ready, (long)&byte, 1, 0, 0);
     } while (size == -EINTR);
     nsrun_stub_call(SYS_close, one->ready, 0, 0, 0, 0);
-    mention(one, NSRUN_REPORT_STARTED, one->command);
+    mention(one, NSRUN_REPORT_STARTED, one->command, 0, 0);
     if (one->is_answered)   // until then even a command that has ended keeps its pid
         await_going_on(one);
 }

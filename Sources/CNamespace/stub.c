@@ -129,15 +129,9 @@ NSRUN_STUB_INLINE void close_at_exec(int fd) {
 }
 
 /// For a pid 1 that cannot. The launcher sends nothing but its answer.
-NSRUN_STUB static void announce(const struct nsrun_orders *orders) {
-    struct nsrun_report_head head;
-    head.kind = NSRUN_REPORT_STARTED;
-    head.step = 0;
-    head.error = 0;
-    head.call = 0;
-    head.value = 0;
-    head.length = 0;
-    nsrun_stub_call(SYS_sendto, orders->channel, (long)&head, sizeof head, MSG_NOSIGNAL, 0);
+NSRUN_STUB static void announce(const char *image, const struct nsrun_orders *orders) {
+    nsrun_stub_call(SYS_sendto, orders->channel, (long)(image + orders->announcement),
+                    sizeof(struct nsrun_report_head), MSG_NOSIGNAL, 0);
     char answer;
     while (nsrun_stub_call(SYS_recvfrom, orders->channel, (long)&answer, 1, 0, 0) == -EINTR) {
     }
@@ -179,8 +173,8 @@ NSRUN_STUB void nsrun_stub_main(char **stack, const char *code) {
             nsrun_stub_call(SYS_close, one.turn, 0, 0, 0, 0);
         nsrun_be_pid_one(&one);
     }
-    if (orders->announces)
-        announce(orders);
+    if (orders->announcement != 0)
+        announce(image, orders);
     close_at_exec(orders->channel);
     close_at_exec(orders->ready);
     install_filters(image, orders);
@@ -375,6 +369,7 @@ int nsrun_start_by_stub(struct nsrun_world *w, const char *path, char *const arg
     static struct pieces pieces;
     static struct nsrun_stub_reason reasons[16];
     static struct nsrun_report_head failure;
+    static const struct nsrun_report_head start = {.kind = NSRUN_REPORT_STARTED};
     static const char shell[] = "/bin/sh";
     struct nsrun_orders *orders = &head.orders;
     *orders = (struct nsrun_orders){.kind = NSRUN_STUB_COMMAND, .channel = w->channel, .ready = w->ready};
@@ -382,6 +377,8 @@ int nsrun_start_by_stub(struct nsrun_world *w, const char *path, char *const arg
     int error = add_filters(w, &pieces, orders);
     if (error < 0)
         return error;
+    if (w->plan->flags & NSRUN_QUIET_INIT)
+        orders->announcement = add(&pieces, &start, sizeof start);
     if (w->channel >= 0) {
         failure = (struct nsrun_report_head){.kind = NSRUN_REPORT_FAILED,
                                              .step = (int32_t)(w->plan->count - 1),
@@ -400,7 +397,6 @@ int nsrun_start_by_stub(struct nsrun_world *w, const char *path, char *const arg
         add(&pieces, path, strlen(path));
         add(&pieces, ": ", sizeof ": ");
     }
-    orders->announces = w->plan->flags & NSRUN_QUIET_INIT;
     orders->path = add(&pieces, path, strlen(path) + 1);
     if (w->is_script)
         orders->shell = add(&pieces, shell, sizeof shell);

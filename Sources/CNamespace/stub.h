@@ -36,7 +36,8 @@ struct nsrun_orders {
     int32_t own;           ///< the image's descriptor: open when the stub is started as it should be, and then closed
     int32_t channel;       ///< where a failure is reported, -1 for standard error
     int32_t ready;         ///< closed when the command starts, -1 for none
-    bool announces;        ///< the launcher is told that the command is about to start, and waited for
+    uint32_t announcement; ///< that the command is about to start, a struct nsrun_report_head: the launcher is told, and
+                           ///< waited for; 0 for none
     uint32_t path;         ///< the program, NUL-terminated
     uint32_t shell;        ///< what runs it where the kernel does not know what it is, 0 for none
     uint32_t filters;      ///< of seccomp(2), each a struct nsrun_stub_filter
