@@ -130,6 +130,9 @@ public struct Planner {
             throw .noSELinux
         }
         if request.namespaces.forbidsNestedUser, !hasUserNamespace { throw .disableNeedsUser }
+        if request.namespaces.enteredPID != nil, request.namespaces.new.contains(.pid) {
+            throw .twoPIDNamespaces
+        }
         let entered = request.namespaces.enteredUser ?? request.namespaces.enteredNetwork
         if entered != nil, isParent { throw .needsOneThread }
         try checkEmulation()
