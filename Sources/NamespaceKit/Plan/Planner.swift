@@ -422,7 +422,9 @@ extension LaunchRequest {
         for operation in operations {
             switch operation.action {
             case .bind, .overlay, .proc, .dev: return true
-            default: continue
+            case .tmpfs, .mqueue, .directory, .file, .bindData, .symlink, .changeMode,
+                .remountReadOnly, .lockFile:
+                continue
             }
         }
         return false
