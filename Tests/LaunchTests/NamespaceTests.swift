@@ -3,6 +3,19 @@ import Testing
 
 /// Namespaces, identity and capabilities.
 @Suite struct NamespaceTests {
+    @Test func aPidNamespaceToEnterIsNotOneToMake() throws {
+        let bench = try Bench.current()
+        let seen = try run(
+            [
+                "sh", "-c", "exec \"$@\" 9</proc/self/ns/pid", "sh", bench.nsrun, "--rootfs",
+                bench.rootfs,
+            ]
+                + ["--pidns", "9", "true"])
+        expect(
+            seen, refuses: "a run in another pid namespace cannot make one of its own",
+            remedy: "--share-pid")
+    }
+
     static let kinds = ["user", "ipc", "pid", "net", "uts", "cgroup"]
 
     @Test(arguments: kinds)

@@ -5,14 +5,22 @@ import Testing
 ///
 /// The host of these runs is a network that the test makes, so that they need none.
 @Suite struct NetworkTests {
-    /// Runs a command where 10.1.1.1 is the host's address, and 203.0.113.5 another host's.
+    /// Runs a command where 10.1.1.1 is the host's address, and 203.0.113.5 another host's, whose network OTHER names.
     private func beside(_ command: [String], hasWayOut: Bool = true) throws -> Outcome {
         let wayOut = """
-            ip tuntap add dev out0 mode tap && ip address add 10.1.1.1/24 dev out0 &&
-            ip link set out0 up && ip route add default via 10.1.1.254 &&
-            ip address add 203.0.113.5/32 dev lo &&
+            unshare --net sleep 1000 & other=$!; export OTHER=/proc/$other/ns/net
+            until [ "$(readlink $OTHER)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
+            ip link add out0 type veth peer name peer0 netns $other &&
+            nsenter --net=$OTHER sh -c 'ip link set peer0 up && ip address add 10.1.1.254/24 dev peer0 &&
+                ip link set lo up && ip address add 203.0.113.5/32 dev lo' &&
+            ip address add 10.1.1.1/24 dev out0 && ip link set out0 up &&
+            ip route add default via 10.1.1.254 || exit
             """
-        let script = "ip link set lo up && \(hasWayOut ? wayOut : "") exec \"$@\""
+        let script = """
+            ip link set lo up; other=
+            \(hasWayOut ? wayOut : "")
+            "$@"; status=$?; [ -z $other ] || kill $other; exit $status
+            """
         return try run(
             ["unshare", "--map-current-user", "--keep-caps", "--net", "sh", "-c", script, "sh"]
                 + command)
@@ -41,15 +49,19 @@ import Testing
     @Test(arguments: [[], ["--share-pid"]])
     func otherHostsAreReachedAndThisOneIsNot(shape: [String]) throws {
         let host = """
-            import socket, subprocess, sys, threading
+            import os, socket, subprocess, sys, threading
+            other = "import socket; l = socket.create_server(('203.0.113.5', 8080)); print(flush=True)\\nwhile 1: l.accept()[0].sendall(b'hello\\\\n')"
+            server = subprocess.Popen(["nsenter", "--net=" + os.environ["OTHER"], "python3", "-c", other], stdout=subprocess.PIPE)
+            server.stdout.readline()
             def serve(*address):
                 listener = socket.create_server(address)
                 def answer():
                     while True: listener.accept()[0].sendall(b"hello\\n")
                 threading.Thread(target=answer, daemon=True).start()
-            serve("203.0.113.5", 8080)
             serve("127.0.0.1", 8081)
-            sys.exit(subprocess.run(sys.argv[1:]).returncode)
+            status = subprocess.run(sys.argv[1:]).returncode
+            server.kill()
+            sys.exit(status)
             """
         let script = """
             for place in 203.0.113.5/8080 127.0.0.1/8081 10.1.1.1/8081 10.1.1.254/8081; do

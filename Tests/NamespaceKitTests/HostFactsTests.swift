@@ -38,6 +38,7 @@ import Testing
         earlier.currentDirectory = "/gone"
         let later = HostFacts.read(for: request, after: earlier)
         earlier.currentDirectory = now.currentDirectory
+        earlier.foreignPrograms = []
         earlier.capabilities = 0  // for root alone, which 4711 is not
         #expect(later == earlier)
         #expect(HostFacts.read(for: request) == now)

@@ -110,7 +110,8 @@ import Testing
         let kept: [ByteString] = ["DISPLAY=:0", "XDG_DATA_DIRS=/usr/share", "GTK_THEME=dark"]
         let facts = desk(["GTK_PATH=/g", "QT_PLUGIN_PATH=/q", "LD_PRELOAD=x", "TMPDIR=/t"] + kept)
         let environment = try plan(toolbox, on: facts).environment
-        #expect(environment == HostFacts.alice.environment + kept)
+        let callers = HostFacts.alice.environment.filter { !$0.hasPrefix("PATH=") }
+        #expect(environment.filter { !$0.hasPrefix("PATH=") } == callers + kept)
         #expect(try plan(.rootfs(), on: facts).environment.contains("GTK_PATH=/g"))
     }
 

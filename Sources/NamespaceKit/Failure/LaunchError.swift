@@ -135,6 +135,12 @@ extension LaunchError {
     static let disableNeedsUser = LaunchError(
         .usage, "forbidding user namespaces inside needs one around the command")
 
+    static var twoPIDNamespaces: LaunchError {
+        LaunchError(
+            .usage, "a run in another pid namespace cannot make one of its own",
+            remedy: Vocabulary.current.shareProcesses)
+    }
+
     static let needsOneThread = LaunchError(
         .usage, "a user or network namespace can be entered only by a program with one thread",
         remedy: "start nsrun for it")

@@ -27,7 +27,10 @@ public enum RootRecord {
         let opened = withCString(root) { nsrun_open_directory($0) }
         guard opened >= 0 else { return .none }
         defer { closeDescriptor(opened) }
-        return read(name, in: opened, limit: limit, as: place)
+        let finding = read(name, in: opened, limit: limit, as: place)
+        // Of a root that is closed to the caller there is more to say than that.
+        let isOpen = finding == .none || HostFile.exists(root.appending(path: "."))
+        return isOpen ? finding : .none
     }
 
     /// The same of an open root; `place` is for messages.

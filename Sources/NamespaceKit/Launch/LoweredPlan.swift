@@ -246,12 +246,6 @@ struct LoweredPlan {
         case .execute(let candidates):
             set(&step, NSRUN_OP_EXEC)
             step.list = keep(list: candidates)
-        default: lowerFileSystem(action, into: &step)
-        }
-    }
-
-    private mutating func lowerFileSystem(_ action: Step.Action, into step: inout nsrun_step) {
-        switch action {
         case .hostRoot: set(&step, NSRUN_OP_ROOT_HOST)
         case .emptyRoot: set(&step, NSRUN_OP_ROOT_TMPFS)
         case .hostDirectory(let path): set(&step, NSRUN_OP_HOST_DIRECTORY, target: path)
@@ -321,7 +315,7 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_READ_AHEAD)
             step.list = keep(list: files)
             step.list2 = keep(list: others)
-        default: set(&step, NSRUN_OP_ENTER)
+        case .enterRoot: set(&step, NSRUN_OP_ENTER)
         }
     }
 

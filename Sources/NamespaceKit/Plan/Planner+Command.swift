@@ -138,7 +138,7 @@ extension Planner {
         guard let index = entries.firstIndex(where: { isNamed($0, "PATH") }) else { return }
         var places = entries[index].slice(from: 5).split(on: UInt8(ascii: ":"))
         places.removeAll { facts.foreignPrograms.contains($0) && !mayBeShown($0) }
-        var standard = Planner.standardPath.split(on: UInt8(ascii: ":"))
+        var standard: [ByteString] = ["/usr/local/bin", "/usr/bin", "/bin"]
         if isRootInside || request.identity.mapsSubordinates {
             standard += ["/usr/local/sbin", "/usr/sbin", "/sbin"]
         }

@@ -130,6 +130,9 @@ public struct Planner {
             throw .noSELinux
         }
         if request.namespaces.forbidsNestedUser, !hasUserNamespace { throw .disableNeedsUser }
+        if request.namespaces.enteredPID != nil, request.namespaces.new.contains(.pid) {
+            throw .twoPIDNamespaces
+        }
         let entered = request.namespaces.enteredUser ?? request.namespaces.enteredNetwork
         if entered != nil, isParent { throw .needsOneThread }
         try checkEmulation()
@@ -419,7 +422,9 @@ extension LaunchRequest {
         for operation in operations {
             switch operation.action {
             case .bind, .overlay, .proc, .dev: return true
-            default: continue
+            case .tmpfs, .mqueue, .directory, .file, .bindData, .symlink, .changeMode,
+                .remountReadOnly, .lockFile:
+                continue
             }
         }
         return false
