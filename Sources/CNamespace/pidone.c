@@ -89,8 +89,9 @@ NSRUN_STUB static void end(struct nsrun_pid_one *one, int status, struct told *t
     told->head.length = sizeof told->usage;
     tell(one, told, sizeof *told);
     one->ended = true;
+    one->exit_status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     if (!one->lingers)
-        leave(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+        leave(one->exit_status);
     // The launcher need not wait for the others.
     if (!one->is_quiet)
         nsrun_stub_call(SYS_close, one->channel, 0, 0, 0, 0);
@@ -108,8 +109,9 @@ NSRUN_STUB static void reap(struct nsrun_pid_one *one, int options) {
                                          (long)&told.usage, 0);
         if (pid == -EINTR)
             continue;
+        // The launcher may look at this before it has read what was told.
         if (pid == -ECHILD && one->ended)
-            leave(0);
+            leave(one->exit_status);
         // Without children nothing is left to wait for, whatever became of the command.
         if (pid == -ECHILD)
             leave(125);

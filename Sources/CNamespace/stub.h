@@ -26,6 +26,7 @@ struct nsrun_pid_one {
     bool is_quiet;    ///< behind a filter: makes no calls but wait4(2), write(2) and exit_group(2)
     int turn;         ///< where the command waits for a byte before it may start, -1 where it does not
     bool ended;       ///< the command has
+    int exit_status;  ///< and this is how, as a shell has it
     uint64_t early;   ///< a bit for each signal that the launcher handed on before there was a command
     int64_t direct[65];   ///< when a signal last came to us directly, as one of the group; CLOCK_MONOTONIC
 };
