@@ -301,6 +301,9 @@ static void fill_reasons(struct nsrun_stub_reason *reasons, size_t count) {
 
 static int write_image(struct nsrun_world *w, struct head *head, struct pieces *pieces) {
     const size_t size = pieces->size;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < size)
+        return -EFBIG;   // and not the signal that comes with it
     head->elf = (Elf64_Ehdr){
         .e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
         .e_type = ET_DYN,

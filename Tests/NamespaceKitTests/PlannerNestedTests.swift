@@ -62,7 +62,7 @@ import Testing
 
     @Test func aUserNamespaceIsEnteredFirstOfAll() throws {
         let request = command.with {
-            $0.namespaces.new.remove(.user)
+            $0.namespaces.new.subtract([.user, .pid])
             $0.namespaces.enteredUser = 7
             $0.namespaces.enteredPID = 8
         }
@@ -71,6 +71,13 @@ import Testing
             plan.entered == [.init(descriptor: 7, kind: .user), .init(descriptor: 8, kind: .pid)])
         #expect(plan.closedDescriptors == [7, 8])
         #expect(!plan.transcript.contains("_map"))
+    }
+
+    /// A pid namespace is entered, or one is made: clone(2) refuses both at once.
+    @Test func aPidNamespaceIsEnteredOrMade() {
+        let request = command.with { $0.namespaces.enteredPID = 8 }
+        #expect(request.namespaces.new.contains(.pid))
+        #expect(refusal(request)?.message.contains("another pid namespace") == true)
     }
 
     /// setns(2) takes a user namespace only in a process of one thread.
