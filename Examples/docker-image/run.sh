@@ -44,7 +44,7 @@ echo "Run as it wants to be, with other words, and with a command of one's own:"
 "$nsrun" --rootfs ./root | tee said
 "$nsrun" --rootfs ./root --setenv GREETING Servus | tee -a said
 # shellcheck disable=SC2016 # expanded inside
-"$nsrun" --rootfs ./root -- sh -c 'echo "No greeting${GREETING+ but one}."; cat /notes/*' | tee -a said
+"$nsrun" --rootfs ./root -- sh -c 'echo "$GREETING to you."; cat /notes/*' | tee -a said
 
 version=$(<"$base/etc/debian_version")
 diff - said <<END
@@ -52,6 +52,6 @@ Hello, world! This is /opt/greet in /, on Debian $version.
 Notes: new
 Servus, world! This is /opt/greet in /, on Debian $version.
 Notes: new
-No greeting.
+Hello to you.
 of a later layer
 END

@@ -60,7 +60,8 @@ NSRUN_STUB_INLINE void tell(const struct nsrun_pid_one *one, struct told *told, 
     } while (sent == -EINTR);
 }
 
-/// For what a launcher that does not read before the end need not know.
+/// For what a launcher that does not read before the end need not know: what is not read keeps room for the end itself,
+/// for the channel counts as writable as long as three quarters of it are free.
 NSRUN_STUB static void mention(const struct nsrun_pid_one *one, uint32_t kind, int value, uint32_t call, int error) {
     struct told told;
     told.head.kind = kind;
@@ -69,10 +70,19 @@ NSRUN_STUB static void mention(const struct nsrun_pid_one *one, uint32_t kind, i
     told.head.call = call;
     told.head.value = value;
     told.head.length = 0;
-    if (one->is_quiet)
+    if (one->is_quiet) {
         tell(one, &told, sizeof told.head);
-    else
-            nsrun_stub_call(SYS_sendto, one->channel, (long)&told, sizeof told.head, MSG_NOSIGNAL | MSG_DONTWAIT, 0);
+        return;
+    }
+    struct pollfd channel;
+    channel.fd = one->channel;
+    channel.events = POLLOUT;
+    channel.revents = 0;
+    struct timespec at_once;
+    at_once.tv_sec = 0;
+    at_once.tv_nsec = 0;
+    if (wait_for(&channel, 1, &at_once) == 1 && (channel.revents & POLLOUT))
+        nsrun_stub_call(SYS_sendto, one->channel, (long)&told, sizeof told.head, MSG_NOSIGNAL | MSG_DONTWAIT, 0);
 }
 
 NSRUN_STUB static void end(struct nsrun_pid_one *one, int status, struct told *told) {

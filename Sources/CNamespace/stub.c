@@ -423,6 +423,7 @@ int nsrun_continue_by_stub(struct nsrun_world *w, const struct nsrun_pid_one *on
     static struct head head;
     static struct pieces pieces;
     static char name[] = "nsrun";
+    static char comm[16];   // as it was: bwrap's callers look for that name
     static const struct nsrun_stub_reason reason = {.text = ": cannot install a seccomp filter\n"};
     char *const arguments[] = {name, NULL}, *environment[] = {NULL};
     int error = nsrun_open_stub(w);
@@ -435,7 +436,9 @@ int nsrun_continue_by_stub(struct nsrun_world *w, const struct nsrun_pid_one *on
     if (error < 0)
         return error;
     orders->reasons = add(&pieces, &reason, sizeof reason);
-    orders->path = orders->filter_words = add(&pieces, name, sizeof name);
+    orders->filter_words = add(&pieces, name, sizeof name);
+    prctl(PR_GET_NAME, comm, 0, 0, 0);
+    orders->path = add(&pieces, comm, sizeof comm);
     const int own[] = {one->channel, one->life, one->signals, one->ready, one->turn};
     keep_only(w, own, sizeof own / sizeof own[0]);
     return start_image(w, &head, &pieces, arguments, environment);

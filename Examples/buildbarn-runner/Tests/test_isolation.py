@@ -247,7 +247,7 @@ class RefusedUserNamespacesTests(RunnerTest):
 
     def test_run(self):
         self.assert_refused(
-            self.action("true"), grpc.StatusCode.INTERNAL, "cannot create a user namespace")
+            self.action("true"), grpc.StatusCode.INTERNAL, "cannot create user, mount, pid")
 
 
 class RefusedNetworkNamespacesTests(RunnerTest):

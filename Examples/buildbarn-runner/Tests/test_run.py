@@ -167,7 +167,7 @@ class RunTests(Run, RunnerTest):
 
 class ChrootRunTests(Run, ChrootTest):
     def test_the_input_root_is_the_root(self):
-        action = self.shell("pwd; ls /")
+        action = self.shell("pwd; ls -A /")
         action.run()
         directory, *names = action.file("stdout").split()
         self.assertEqual(directory, "/" + action.request.working_directory)

@@ -26,6 +26,7 @@ extension LaunchRequest {
         // System V's queues and shared memory lie in no directory.
         namespaces.new.insert(.ipc)
         lifecycle.newSession = true
+        lifecycle.keyring = .own  // the runner's would be that of all actions
         environment.setsPWD = false
         environment.changes = request.environmentVariables.map {
             .set(name: ByteString($0.key), value: ByteString($0.value))

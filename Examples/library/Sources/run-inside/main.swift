@@ -6,7 +6,7 @@ import NamespaceKit
 func run(_ command: [ByteString], in rootfs: ByteString) throws(LaunchError) -> ExitStatus {
     // What is wanted: nothing has been looked at yet.
     var request = LaunchRequest(command: command)
-    request.view = .rootfs(RootfsStore.locate(rootfs))
+    request.view = .rootfs(try RootfsStore.locate(rootfs))
     request.namespaces.new.insert(.network)
     request.environment.changes.append(.set(name: "GREETING", value: "/tmp/greeting"))
     request.operations.append(
