@@ -6,8 +6,9 @@ extension FuzzTarget {
     static let control = FuzzTarget(name: "control", makesFiles: true, growsTo: 256 << 10) {
         bytes in
         let text = String(decoding: bytes, as: UTF8.self)
-        if let package = DebianPackage(control: text) {
-            demand(DebianPackage(control: package.control) == package, "a package is another")
+        if let package = DebianPackage(control: bytes) {
+            let again = DebianPackage(control: Array(package.control.utf8))
+            demand(again == package, "a package is another")
             let lines = package.control.utf8.filter { $0 == UInt8(ascii: "\n") }.count
             demand(lines <= 5, "a field is several lines")
             _ = package.mayReplaceFiles(of: package)

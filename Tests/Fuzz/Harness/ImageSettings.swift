@@ -15,9 +15,10 @@ extension FuzzTarget {
         _ = try? Planner.plan(request, on: HostFacts(), as: .parent)
 
         // The two programs agree on every value, and no value becomes another line.
-        let record = ImageRecord(decoding: String(decoding: bytes, as: UTF8.self))
-        demand(ImageRecord(decoding: record.encoded) == record, "a record is read as another")
-        let read = ImageSettings(parsing: Array(record.encoded.utf8))
+        let record = ImageRecord(decoding: bytes)
+        let encoded = Array(record.encoded.utf8)
+        demand(ImageRecord(decoding: encoded) == record, "a record is read as another")
+        let read = ImageSettings(parsing: encoded)
         demand(read.environment == record.environment.map { ByteString($0) }, "environment")
         demand(
             read.command == (record.entryPoint + record.command).map { ByteString($0) }, "command")

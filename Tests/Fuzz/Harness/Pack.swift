@@ -17,7 +17,9 @@ extension FuzzTarget {
                 demand(marked.count == bytes.count, "a mark changes the length of a program")
                 demand(marked.range(of: Data(magic)) != nil, "the mark is gone")
             }
-            let directory = Scratch.makeDirectory("root")
+            let directory = open(Scratch.makeDirectory("root"), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            guard directory >= 0 else { fail("cannot open the root") }
+            defer { close(directory) }
             for offset in [0, UInt64(bytes.first ?? 0), 1 << 62] {
                 var cause: UnsafePointer<CChar>?
                 _ = nsrun_pack_unfold(path, offset, directory, &cause)
