@@ -233,7 +233,7 @@ import Testing
         let bench = try Bench.current()
         let marker = "ends-\(UUID().uuidString)"
         let options = shape.map { $0 == "ROOT" ? bench.rootfs : $0 }
-        let script = "trap '' HUP TERM INT; echo ready; sleep 1000; sleep 1000 # \(marker)"
+        let script = "trap '' HUP TERM INT; echo ready; while :; do sleep 0.2; done # \(marker)"
         let run = try Conversation([bench.nsrun] + options + ["--", "sh", "-c", script])
         #expect(run.line() == "ready")
         run.child.send(SIGKILL)
