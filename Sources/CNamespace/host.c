@@ -72,15 +72,11 @@ int nsrun_poll3(int a, int b, int c, int64_t nanoseconds) {
     return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0) | (fds[2].revents ? 4 : 0);
 }
 
-/// Not in the place of a standard descriptor that the caller has closed.
 static int move_up(int fds[2]) {
     for (int i = 0; i < 2; i++) {
-        int moved = fds[i] > 2 ? fds[i] : fcntl(fds[i], F_DUPFD_CLOEXEC, 3);
-        if (moved < 0)
-            return -errno;
-        if (moved != fds[i])
-            close(fds[i]);
-        fds[i] = moved;
+        fds[i] = nsrun_above_standard(fds[i]);
+        if (fds[i] < 0)
+            return fds[i];
     }
     return 0;
 }

@@ -71,15 +71,6 @@ static uint64_t digest_of(const struct nsrun_world *w, const struct nsrun_step *
     return digest;
 }
 
-/// Not in the place of a standard descriptor that the caller has closed.
-static int above_standard(int fd) {
-    if (fd < 0 || fd > 2)
-        return fd;
-    const int moved = nsrun_result(fcntl(fd, F_DUPFD_CLOEXEC, 3));
-    close(fd);
-    return moved;
-}
-
 /// A group's file: by its name, or where that is no name for a file a digest of it. Those of a container are others.
 static void name_file(const struct nsrun_world *w, const char *name, char file[NSRUN_GROUP_FILE]) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+@ ";
@@ -105,7 +96,7 @@ static int lock_folder(struct nsrun_world *w, const char *path) {
     for (long pause = 20;;) {
         if (mkdir(path, 0700) != 0 && errno != EEXIST)
             return -errno;
-        const int folder = above_standard(nsrun_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+        const int folder = nsrun_above_standard(nsrun_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
         if (folder == -ENOENT)
             continue;   // taken away by the last holder
         if (folder < 0)
@@ -140,7 +131,7 @@ static int own_life(struct nsrun_world *w) {
 }
 
 static int new_socket(void) {
-    return above_standard(nsrun_result(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)));
+    return nsrun_above_standard(nsrun_result(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)));
 }
 
 // MARK: The first
@@ -167,7 +158,7 @@ static int lead(struct nsrun_world *w, const struct nsrun_step *step, int folder
         return error;
     }
     holder.leader = ends[1];
-    holder.life = above_standard(own_life(w));
+    holder.life = nsrun_above_standard(own_life(w));
     error = nsrun_start_beside(nsrun_hold, &holder);
     if (holder.life >= 0)
         close(holder.life);

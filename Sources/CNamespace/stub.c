@@ -221,23 +221,14 @@ static int make_file(struct nsrun_world *w) {
     return fd < 0 || w->stub_to_start >= 0 ? fd : w->stub_to_start;
 }
 
-/// Not in the place of a standard descriptor that the caller has closed.
-static int above_standard(int fd) {
-    if (fd < 0 || fd > 2)
-        return fd;
-    const int moved = nsrun_result(fcntl(fd, F_DUPFD_CLOEXEC, 3));
-    close(fd);
-    return moved;
-}
-
 int nsrun_open_stub(struct nsrun_world *w) {
     int fd = make_memory(w);
     // Only who may mount can do without.
     if (fd < 0 && !(w->plan->flags & NSRUN_CLASSIC_MOUNTS)) {
         fd = make_file(w);
-        w->stub_to_start = above_standard(w->stub_to_start);
+        w->stub_to_start = nsrun_above_standard(w->stub_to_start);
     }
-    w->stub = above_standard(fd);
+    w->stub = nsrun_above_standard(fd);
     return w->stub < 0 ? w->stub : 0;
 }
 

@@ -14,6 +14,15 @@
 
 static inline int nsrun_result(long value) { return value < 0 ? -errno : (int)value; }
 
+/// A descriptor that is not in the place of a standard one that the caller has closed. An error stays one.
+static inline int nsrun_above_standard(int fd) {
+    if (fd < 0 || fd > 2)
+        return fd;
+    const int moved = nsrun_result(fcntl(fd, F_DUPFD_CLOEXEC, 3));
+    close(fd);
+    return moved;
+}
+
 /// By openat(): musl's open() makes a second call, for kernels before 2.6.23.
 static inline int nsrun_open(const char *path, int flags) {
     return nsrun_result(openat(AT_FDCWD, path, flags | O_CLOEXEC));

@@ -34,7 +34,7 @@ public struct LaunchTool {
         }
         let arguments = packed?.arguments ?? HostProcess.arguments
         Vocabulary.current = .commandLine
-        let file = packed == nil ? HostFile.ownPath : nil
+        let file = packed == nil ? HostFile.ownName : nil
         var tool = LaunchTool(
             personality: Personality(argument0: arguments.first ?? "nsrun", file: file))
         tool.hasLevelPrefix = arguments.contains("--level-prefix")

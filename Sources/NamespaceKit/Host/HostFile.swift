@@ -140,6 +140,9 @@ public enum HostFile {
     /// An error number in words.
     public static func reason(_ code: Int32) -> String { NamespaceKit.reason(code) }
 
+    /// What this program's own file is called, or was; the kernel follows no more links for it than one.
+    public static var ownName: ByteString? { linkText("/proc/self/exe")?.lastComponent }
+
     /// This program's own file.
     public static var ownPath: ByteString? { canonicalPath("/proc/self/exe") }
 

@@ -126,7 +126,7 @@ struct LoweredPlan {
     /// copies: it is named by where it lies.
     private mutating func keep(source path: ByteString) -> UnsafePointer<CChar> {
         let places: [ByteString] = ["/proc", "/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"]
-        guard places.contains(where: { path.isAtOrBelow($0) }),
+        guard path != "/proc", places.contains(where: { path.isAtOrBelow($0) }),
             let canonical = HostFile.canonicalPath(path)
         else { return keep(path) }
         return keep(canonical)
