@@ -24,10 +24,10 @@ public struct Step: Sendable, Equatable {
         /// Nothing outside of the run is reached by its abstract sockets and by signals, nor, with `paths`, by sockets
         /// that have a path; by Landlock, where the kernel has it. With `paths` nothing can be mounted any more.
         case scope(paths: Bool)
-        /// At most so many namespaces of each kind can be made below the user namespace that this is done in.
         /// Keeps the command from the abstract sockets of others by Landlock; where the kernel cannot, the launch fails or
         /// goes on without.
         case scopeAbstract(isRequired: Bool)
+        /// At most so many namespaces of each kind can be made below the user namespace that this is done in.
         case limitNamespaces(UInt32)
         /// New namespaces below, of another user namespace with the same ids in it as in the one around.
         case nest(NamespaceSet, users: [IDRange], groups: [IDRange])
