@@ -218,9 +218,14 @@ prepare_account() {
     unprivileged mkdir -p "$copy"
     exec 9<"$copy"
     flock 9
-    # rsync leaves alone what has not changed, so that the next build there is a short one.
-    rsync -a --delete --exclude=/.git --exclude=Package.resolved --exclude='.build*' \
-        --chown="$account:$(id -gn "$account")" "$project/" "$copy/"
+    copy_project "$copy" --chown="$account:$(id -gn "$account")"
+}
+
+# copy_project DIRECTORY [OPTION...]: rsync leaves alone what has not changed, so that the next build there is a
+# short one.
+copy_project() {
+    rsync -a --delete --exclude=/.git --exclude=Package.resolved --exclude='.build*' "${@:2}" \
+        "$project/" "$1/"
 }
 
 # Runs a script of the copy as the account.

@@ -402,6 +402,21 @@ int nsrun_write_all(int fd, const char *data, size_t length) {
     return 0;
 }
 
+int nsrun_write_quietly(int fd, const char *data, size_t length) {
+    const uint64_t pipe = 1ull << (SIGPIPE - 1);
+    uint64_t previous = 0;
+    int error = nsrun_sigprocmask(SIG_BLOCK, &pipe, &previous);
+    if (error < 0)
+        return error;
+    error = nsrun_write_all(fd, data, length);
+    if (error == -EPIPE && (previous & pipe) == 0) {
+        const struct timespec now = {0};
+        syscall(SYS_rt_sigtimedwait, &pipe, NULL, &now, sizeof pipe);
+    }
+    nsrun_sigprocmask(SIG_SETMASK, &previous, NULL);
+    return error;
+}
+
 int nsrun_write_file(const char *path, const char *data, size_t length) {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)

@@ -146,6 +146,8 @@ void nsrun_init(struct nsrun_world *w) {
     one.own_group = flags & NSRUN_OWN_GROUP;
     one.is_quiet = flags & NSRUN_QUIET_INIT;
     one.early = w->early;
+    one.due = w->plan->due;
+    one.kill_after = w->plan->kill_after;
     one.signals = nsrun_signal_descriptor();
     if (one.signals < 0)
         fail_to_start(w, -one.signals);

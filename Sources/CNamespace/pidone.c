@@ -93,7 +93,7 @@ NSRUN_STUB static void end(struct nsrun_pid_one *one, int status, struct told *t
     } while (others > 0 || others == -EINTR);
     told->head.kind = NSRUN_REPORT_ENDED;
     told->head.step = 0;
-    told->head.error = 0;
+    told->head.error = one->timed_out ? ETIMEDOUT : 0;
     told->head.call = others == -ECHILD;
     told->head.value = status;
     told->head.length = sizeof told->usage;
@@ -216,6 +216,23 @@ NSRUN_STUB static void take_orders(struct nsrun_pid_one *one) {
     one->channel = -1;
 }
 
+/// What is due: the command is asked to end, and killed later; what lingers ends with this process.
+NSRUN_STUB static void keep_time(struct nsrun_pid_one *one) {
+    if (one->due == 0 || now() < one->due)
+        return;
+    const bool is_last = one->timed_out;
+    one->timed_out = true;
+    one->due = is_last || one->kill_after < 0 ? 0 : now() + one->kill_after;
+    if (is_last && one->ended)
+        leave(128 + SIGKILL);
+    if (is_last)
+        one->lingers = false;
+    if (one->ended)
+        return;
+    nsrun_stub_call(SYS_kill, one->command, is_last ? SIGKILL : SIGTERM, 0, 0, 0);
+    nsrun_stub_call(SYS_kill, one->command, SIGCONT, 0, 0, 0);   // a stopped one could not end
+}
+
 /// Waits until the launcher lets it go on, or is gone.
 NSRUN_STUB static void await_going_on(struct nsrun_pid_one *one) {
     for (;;) {
@@ -259,11 +276,16 @@ NSRUN_STUB void nsrun_be_pid_one(struct nsrun_pid_one *one) {
             states[i].events = POLLIN;
             states[i].revents = 0;
         }
-        const long count = wait_for(states, 3, NULL);
+        struct timespec left;
+        const int64_t until = one->due == 0 ? 0 : one->due - now();
+        left.tv_sec = until > 0 ? until / SECOND : 0;
+        left.tv_nsec = until > 0 ? until % SECOND : 0;
+        const long count = wait_for(states, 3, one->due == 0 ? NULL : &left);
         if (count < 0 && count != -EINTR)
             leave(125);
         if (states[2].revents)
             leave(128 + SIGKILL);
+        keep_time(one);
         if (states[0].revents)
             take_signals(one);
         if (states[1].revents)

@@ -25,6 +25,9 @@ struct nsrun_pid_one {
     bool own_group;   ///< launcher and run are of different process groups
     bool is_quiet;    ///< behind a filter: makes no calls but wait4(2), write(2) and exit_group(2)
     int turn;         ///< where the command waits for a byte before it may start, -1 where it does not
+    int64_t due;      ///< when the command's time is over, and after that when it is killed; CLOCK_MONOTONIC, 0 for never
+    int64_t kill_after; ///< the nanoseconds between the two, negative for never
+    bool timed_out;   ///< the first of them has been
     bool ended;       ///< the command has
     int exit_status;  ///< and this is how, as a shell has it
     uint64_t early;   ///< a bit for each signal that the launcher handed on before there was a command

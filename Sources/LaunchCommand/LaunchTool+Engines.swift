@@ -43,10 +43,9 @@ extension LaunchTool {
         do throws(LaunchError) {
             return try start(invocation, isFinal: isFinal)
         } catch {
-            guard error.refusal == .namespaces, !invocation.request.namespaces.optional.isEmpty
-            else { throw error }
+            guard let request = invocation.request.reduced(after: error) else { throw error }
             var reduced = invocation
-            reduced.request.namespaces.optional = []
+            reduced.request = request
             return try start(reduced, isFinal: isFinal)
         }
     }

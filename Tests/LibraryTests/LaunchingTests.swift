@@ -78,12 +78,21 @@ import Testing
         request.namespaces.new.remove(.pid)
         request.lifecycle.startDescriptor = gate.fileHandleForReading.fileDescriptor
         let facts = HostFacts.read(for: request)
-        // Threads of Dispatch, as this may be, block signals.
-        let process = try Launcher().start(
-            Planner.plan(request, on: facts), facts: facts, signalMask: 0)
+        let process = try Launcher().start(Planner.plan(request, on: facts), facts: facts)
         kill(process.pid, SIGUSR2)
         gate.fileHandleForWriting.write(Data("x".utf8))
         #expect(try process.wait() == .signaled(SIGUSR2))
+    }
+
+    /// A thread of Dispatch has all signals blocked, which is no wish of anybody's for what it starts.
+    @Test func blockedSignalsAreTheThreadsOwn() throws {
+        var all = sigset_t()
+        var before = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_SETMASK, &all, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        let seen = try run(["/bin/grep", "^SigBlk", "/proc/self/status"])
+        #expect(seen.output == "SigBlk:\t0000000000000000\n")
     }
 
     @Test func killEndsEverything() throws {

@@ -127,11 +127,14 @@ import Testing
         #expect(try plan(command, on: facts).actions.first == .newSession)
         #expect(try plan(command, on: facts).processGroup == .ownSession)
         facts.hasTerminal = true
-        #expect(try plan(command, on: facts).actions.first == .processGroup)
-        #expect(try plan(command, on: facts).processGroup == .own)
+        let beside = try plan(command, on: facts, as: .watcher)
+        #expect(beside.actions.first == .processGroup)
+        #expect(beside.processGroup == .own)
         let apart = command.with { $0.lifecycle.newSession = true }
-        #expect(try plan(apart, on: facts).actions.first == .newSession)
-        #expect(try plan(apart, on: facts).processGroup == .ownSession)
+        #expect(try plan(apart, on: facts, as: .watcher).actions.first == .newSession)
+        #expect(try plan(apart, on: facts, as: .watcher).processGroup == .ownSession)
+        // A program that embeds the library would have to lend it the terminal.
+        #expect(try plan(command, on: facts, as: .parent).processGroup == .ownSession)
     }
 
     /// Where the command is native to its caller's job, and under bubblewrap's name.

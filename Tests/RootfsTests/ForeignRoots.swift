@@ -153,6 +153,9 @@ struct Record: Equatable {
     func isMet(by other: Record) -> Bool {
         let (bits, value) = (Record.bytes(mask), Record.bytes(magic))
         let (otherBits, otherValue) = (Record.bytes(other.mask), Record.bytes(other.magic))
+        guard bits.count <= min(value.count, otherBits.count, otherValue.count) else {
+            return false
+        }
         return bits.indices.allSatisfy { index in
             let wanted = index == 7 || index == 8 ? 0 : bits[index]
             return otherBits[index] & wanted == wanted

@@ -179,6 +179,8 @@ struct nsrun_plan {
     size_t kept_count;
     const int *close_fds;        ///< descriptors that the command must not inherit, ends with -1
     uint64_t signal_mask;        ///< the kernel's signal set that the command starts with
+    int64_t due;                 ///< when pid 1 sends the command TERM; CLOCK_MONOTONIC in nanoseconds, 0 for never
+    int64_t kill_after;          ///< and so many nanoseconds later KILL, negative for never
     const char *failure_words;   ///< in place: how a message begins that the command could not be started,
     const char *filter_words;    ///< or a filter not be installed,
     int failure_status;          ///< and the exit status then
@@ -193,8 +195,8 @@ enum nsrun_report_kind {
     NSRUN_REPORT_STARTED,      ///< value: the command's pid as pid 1 sees it; 0: it is the sender, and about to start
     NSRUN_REPORT_STOPPED,      ///< value: the signal that stopped the command
     NSRUN_REPORT_SIGNALLED,    ///< value: a signal that the kernel, for a terminal, sent to the run's process group
-    NSRUN_REPORT_ENDED,        ///< value: the command's wait status; call: 1 if nothing is left; text: its
-                               ///< struct rusage
+    NSRUN_REPORT_ENDED,        ///< value: the command's wait status; call: 1 if nothing is left; error: ETIMEDOUT
+                               ///< if its time was over; text: its struct rusage
     NSRUN_REPORT_STEP,         ///< step, value: the nanoseconds that it took, error: why it was passed over, 0 if not
 };
 
@@ -370,6 +372,9 @@ int nsrun_open_for_reading(const char *path);
 int nsrun_is_open(int fd);
 /// Writes all of it, or returns a negative errno.
 int nsrun_write_all(int fd, const char *data, size_t length);
+
+/// The same, and a reader that has left sends this thread no SIGPIPE.
+int nsrun_write_quietly(int fd, const char *data, size_t length);
 /// Writes to a file that is there, in one write; 0 or a negative errno.
 int nsrun_write_file(const char *path, const char *data, size_t length);
 int nsrun_kill(pid_t pid, int signal);

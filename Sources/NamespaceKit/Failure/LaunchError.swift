@@ -142,8 +142,12 @@ extension LaunchError {
     }
 
     static let needsOneThread = LaunchError(
-        .usage, "a user or network namespace can be entered only by a program with one thread",
+        .usage, "a namespace can be entered by its descriptor only by a program with one thread",
         remedy: "start nsrun for it")
+
+    static let endsByOwnSignals = LaunchError(
+        .usage, "a run ends by the signals of the program that starts it only where that is nsrun",
+        remedy: "what a program does about its signals is its own to say: RunningProcess.kill()")
 
     static let hostProgramWithoutRootfs = LaunchError(
         .usage, "a program of the host's can be started so only in a rootfs")

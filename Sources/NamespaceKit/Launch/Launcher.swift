@@ -8,15 +8,25 @@ import CNamespace
 public struct Launcher: Sendable {
     public init() {}
 
-    /// Plans and starts a run.
+    /// Plans and starts a run, without those namespaces that are only welcome where the kernel refuses them.
     public func launch(_ request: LaunchRequest) throws(LaunchError) -> RunningProcess {
+        do throws(LaunchError) {
+            return try launchWithAll(request)
+        } catch {
+            guard let reduced = request.reduced(after: error) else { throw error }
+            return try launchWithAll(reduced)
+        }
+    }
+
+    private func launchWithAll(_ request: LaunchRequest) throws(LaunchError) -> RunningProcess {
         let facts = HostFacts.read(for: request)
         return try launch(Planner.plan(request, on: facts), facts: facts)
     }
 
-    /// Starts a plan. Returns once the command runs; throws what kept it from running.
+    /// Starts a plan. Returns once the command runs; throws what kept it from running. `signalMask` are the signals that
+    /// the command finds blocked, a bit for each; not those of this thread, which may be one of many.
     public func launch(
-        _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64? = nil
+        _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64 = 0
     ) throws(LaunchError) -> RunningProcess {
         let process = try start(plan, facts: facts, signalMask: signalMask)
         try process.awaitStart()
@@ -26,11 +36,13 @@ public struct Launcher: Sendable {
     /// Starts a plan and returns while it is still being set up: ``RunningProcess/awaitStart()`` waits for
     /// the command, ``RunningProcess/kill()`` ends a set-up that takes too long.
     public func start(
-        _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64? = nil
+        _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64 = 0
     ) throws(LaunchError) -> RunningProcess {
         var plan = plan
         plan.announcesStart = true
+        plan.answersStart = StatusReport(plan).wantsStart
         plan.hasHandlers = true
+        plan.keepsTimeInside = plan.shape == .childWithInit
         guard plan.lifecycle.diesWithParent else {
             return try begin(plan, facts: facts, signalMask: signalMask, life: -1)
         }
@@ -43,18 +55,17 @@ public struct Launcher: Sendable {
     /// Starts a plan without waiting for the command. The run ends with a process of which `life` is a descriptor
     /// (pidfd_open(2)), -1 for none.
     func begin(
-        _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64? = nil, life: Int32
+        _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64, life: Int32
     ) throws(LaunchError) -> RunningProcess {
         var plan = plan
         // The end of a program with threads only a pid 1 that is free to look can notice.
         plan.initIsQuiet = plan.filtersBindInit && (life < 0 || plan.followsLauncher)
+        if plan.initIsQuiet { plan.keepsTimeInside = false }
         let image = try ImageMount(&plan)
         let lock = try lockRootfs(of: plan)
         let channel = try Channel()
         if plan.initIsQuiet { nsrun_identify_senders(channel.launcherEnd) }
-        var mask: UInt64 = 0
-        if let signalMask { mask = signalMask } else { _ = nsrun_blocked_signals(&mask) }
-        let lowered = try LoweredPlan(plan, signalMask: mask)
+        let lowered = try LoweredPlan(plan, signalMask: signalMask)
         defer { lowered.free() }
         var links = nsrun_links(
             child: channel.childEnd, launcher: channel.launcherEnd, lock: lock ?? -1, life: life)
@@ -103,6 +114,16 @@ public struct Launcher: Sendable {
         var record = Diagnosis.Record(report)
         record.addComplaint(from: image.complaints)
         throw Diagnosis(plan: plan, facts: facts).explain(record)
+    }
+}
+
+extension LaunchRequest {
+    /// What is tried instead where namespaces were refused of which some are only welcome; nil for nothing.
+    public func reduced(after error: LaunchError) -> LaunchRequest? {
+        guard error.refusal == .namespaces, !namespaces.optional.isEmpty else { return nil }
+        var reduced = self
+        reduced.namespaces.optional = []
+        return reduced
     }
 }
 

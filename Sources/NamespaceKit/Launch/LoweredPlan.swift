@@ -36,6 +36,10 @@ struct LoweredPlan {
         plan.failure_words = keep(source.messagePrefix + source.failureWords)
         plan.filter_words = keep(source.messagePrefix + "cannot install a seccomp filter")
         plan.failure_status = source.failureStatus
+        if source.keepsTimeInside, let timeout = source.lifecycle.timeout {
+            plan.due = TimeLimit.later(by: timeout)
+            plan.kill_after = source.lifecycle.killAfter ?? -1
+        }
     }
 
     func free() {

@@ -44,6 +44,11 @@ public final class RunningProcess {
     private var network = NetworkConnection()
     /// Ends with the process that connects the run's network, -1 where there is none.
     var networkDescriptor: Int32 { network.descriptor }
+    private let report: StatusReport
+    private var limit: TimeLimit
+    /// The run has had its time: what ``wait()`` gives is how the command ended by that.
+    public var hasTimedOut: Bool { limit.isOver || hasTimedOutInside }
+    private var hasTimedOutInside = false
     private var hasStarted = false
     /// What the executor told last.
     private var ended: ExitStatus?
@@ -61,6 +66,8 @@ public final class RunningProcess {
         self.channel = channel
         lockDescriptor = lock ?? -1
         self.complaints = complaints
+        report = StatusReport(plan)
+        limit = TimeLimit(plan.lifecycle)
     }
 
     deinit {
@@ -75,7 +82,7 @@ public final class RunningProcess {
     enum Event {
         /// The child has what it asked the launcher for.
         case answered
-        /// All namespaces are made, and the child waits to go on.
+        /// All namespaces are made, and have been told.
         case stands
         case started(pid: Int32)
         case stopped(signal: Int32)
@@ -133,6 +140,8 @@ public final class RunningProcess {
             hasStarted = true
             if plan.isTraced { command = head.value }
             if plan.initIsQuiet { meetCommand(sender) }
+            self.report.tellCommand(of: self)
+            if plan.answersStart, !plan.initIsQuiet { answer() }
             return .started(pid: head.value)
         case NSRUN_REPORT_STEP:
             return .step(
@@ -143,9 +152,13 @@ public final class RunningProcess {
         case NSRUN_REPORT_ENDED:
             let status = ExitStatus(waitStatus: head.value)
             ended = status
+            hasTimedOutInside = head.error == ETIMEDOUT
             resourceUsage = ResourceUsage(report)
             return .ended(status, isAlone: head.call == 1)
-        case NSRUN_REPORT_STANDS: return .stands
+        case NSRUN_REPORT_STANDS:
+            self.report.tellChild(pid)
+            answer()
+            return .stands
         case NSRUN_REPORT_WANTS_MAPS:
             try answer { () throws(LaunchError) in try IDMapper(plan: plan).write(for: pid) }
             return .answered
@@ -195,22 +208,69 @@ public final class RunningProcess {
     public func awaitStart() throws(LaunchError) {
         // Without a pid 1 the channel simply closes when execve(2) succeeds.
         while true {
+            guard isReadable(channel) else { continue }
             switch try nextEvent() {
-            case .step, .answered: continue
-            case .stands: answer()
+            case .step, .answered, .stands: continue
             case .started, .stopped, .signalled, .ended, .closed: return
             }
         }
     }
 
     /// Waits for the end of the run: the command has ended, and with a pid namespace everything that
-    /// it left behind has been killed.
+    /// it left behind has been killed. Keeps the time meanwhile.
     public func wait() throws(LaunchError) -> ExitStatus {
         while channel >= 0 {
+            guard isReadable(channel) else { continue }
             if case .closed = try nextEvent() { break }
         }
+        if plan.shape == .child, timeLeft != nil {
+            let end = try openProcessDescriptor()
+            defer { closeDescriptor(end) }
+            while !isReadable(end) {}
+        }
         let own = try reap(block: true) ?? .exited(0)
-        return ended ?? own
+        let status = ended ?? own
+        tellEnd(status)
+        return status
+    }
+
+    /// The shell's status of a run's end, and tells it to whom it may concern.
+    @discardableResult
+    func tellEnd(_ status: ExitStatus?) -> Int32 {
+        let code =
+            hasTimedOut ? Supervisor.timeoutStatus : (status ?? .signaled(SIGKILL)).shellStatus
+        report.tellEnd(code)
+        return code
+    }
+
+    // MARK: Time
+
+    /// Nanoseconds until ``keepTime()`` has something to do, nil for never.
+    var timeLeft: Int64? { plan.keepsTimeInside && hasStarted ? nil : limit.remaining }
+
+    /// Ends a run that has had its time, see ``Lifecycle/timeout``.
+    func keepTime() {
+        switch limit.turn() {
+        case .nothing: break
+        case .end:
+            if isBeforeCommand || plan.keepsTimeInside { end() }
+            try? signal(SIGTERM)
+            try? signal(SIGCONT)  // a stopped command could not end
+        case .kill: end()
+        }
+    }
+
+    /// Ends the run, and an engine last: without it the command would go on outside of its root.
+    func end() {
+        if plan.isTraced { nsrun_kill_traced(pid) } else { kill() }
+    }
+
+    /// Waits until it is, or until something is due.
+    private func isReadable(_ descriptor: Int32) -> Bool {
+        guard let left = timeLeft else { return true }  // whoever reads it waits
+        let ready = nsrun_poll3(descriptor, -1, -1, left)
+        keepTime()
+        return ready > 0
     }
 
     /// The child's own status; nil while it runs and `block` is false.

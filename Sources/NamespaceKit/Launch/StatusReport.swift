@@ -3,7 +3,7 @@ import CNamespace
 /// What a run tells its caller in JSON, in bubblewrap's literal spacing: callers have been seen to take
 /// it apart with regular expressions.
 struct StatusReport {
-    private let info: Int32?
+    let info: Int32?
     private let status: Int32?
     private let namespaces: NamespaceSet
     private let tellsCommand: Bool
@@ -19,14 +19,13 @@ struct StatusReport {
     /// The command's own pid is known only once it has started.
     var wantsStart: Bool { tellsCommand }
 
-    /// The descriptors that are written to, -1 for none. That of the information is closed when it has been.
+    /// The descriptors that are written to, -1 for none.
     var descriptors: [Int32] { [info ?? -1, status ?? -1] }
 
     /// Tells the pid of the child, and the numbers of its namespaces.
     func tellChild(_ pid: Int32) {
         if let info {
             write("{\n    \"child-pid\": \(pid)" + list(pid, indent: "\n    ") + "\n}\n", to: info)
-            closeDescriptor(info)
         }
         if let status {
             write("{ \"child-pid\": \(pid)" + list(pid, indent: " ") + " }\n", to: status)
@@ -68,6 +67,7 @@ struct StatusReport {
 
     private func write(_ text: String, to descriptor: Int32) {
         let bytes = ByteString(text)
-        _ = withCString(bytes) { nsrun_write_all(descriptor, $0, bytes.count) }
+        // Whoever does not read it any more wants no more of it.
+        _ = withCString(bytes) { nsrun_write_quietly(descriptor, $0, bytes.count) }
     }
 }

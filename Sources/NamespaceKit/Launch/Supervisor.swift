@@ -26,14 +26,11 @@ public struct Supervisor {
     public static let timeoutStatus: Int32 = 124
 
     private let process: RunningProcess
-    private let report: StatusReport
     private let signals: Int32
     /// Readable when the caller's process has ended, with which the run is to end; -1 for none.
     private let parent: Int32
     private var terminal: CallersTerminal
     private let leadsSession = getsid(0) == getpid()
-    private var deadline: Int64?
-    private var timedOut = false
     private var hasLetGo = false
     /// Came before the command was there: a bit for each.
     private var early: UInt64 = 0
@@ -50,14 +47,13 @@ public struct Supervisor {
         try enter(plan.entered)
         if plan.strays != .notAdopted { _ = nsrun_adopt_strays() }
         var plan = plan
-        let report = StatusReport(plan)
-        plan.announcesStart = report.wantsStart || plan.isAttempt
-        plan.answersStart = report.wantsStart
+        plan.answersStart = StatusReport(plan).wantsStart
+        plan.announcesStart = plan.answersStart || plan.isAttempt
         do throws(LaunchError) {
             let process = try Launcher().begin(
                 plan, facts: facts, signalMask: previous, life: parent)
             if plan.processGroup == .own { nsrun_lead_group(process.pid) }
-            var supervisor = Supervisor(process, report, parent)
+            var supervisor = Supervisor(process, parent)
             return try supervisor.watch()
         } catch {
             // Whoever tries something else next shall find everything as it was.
@@ -99,16 +95,11 @@ public struct Supervisor {
         }
     }
 
-    private init(_ process: RunningProcess, _ report: StatusReport, _ parent: Int32) {
+    private init(_ process: RunningProcess, _ parent: Int32) {
         self.process = process
-        self.report = report
         self.parent = parent
         signals = nsrun_signal_descriptor()
         terminal = CallersTerminal(process.plan.processGroup, run: process.pid)
-        let lifecycle = process.plan.lifecycle
-        if let timeout = lifecycle.timeout {
-            deadline = nsrun_now() + timeout
-        }
         if !process.plan.isAttempt { letGo() }
     }
 
@@ -122,7 +113,7 @@ public struct Supervisor {
             [
                 signals, parent, process.eventDescriptor, terminal.descriptor,
                 process.lockDescriptor, process.networkDescriptor, process.commandDescriptor,
-            ] + report.descriptors + process.plan.launcherDescriptors
+            ] + StatusReport(process.plan).descriptors + process.plan.launcherDescriptors
         keep.withUnsafeBufferPointer { nsrun_close_others($0.baseAddress!, $0.count) }
         for number: Int32 in 0...1 where !keep.contains(number) { closeDescriptor(number) }
     }
@@ -138,21 +129,18 @@ public struct Supervisor {
         }
         switch process.plan.strays {
         case .notAdopted: break
-        case .endedAtLimit: if timedOut { nsrun_kill_strays() }
+        case .endedAtLimit: if process.hasTimedOut { nsrun_kill_strays() }
         case .ended: nsrun_kill_strays()
         }
         terminal.takeBack()
         if let deadly { return .interrupted(signal: deadly) }
-        if process.plan.isTraced, !process.hasTold, !timedOut {
+        if process.plan.isTraced, !process.hasTold, !process.hasTimedOut {
             throw LaunchError(
                 .setup, "proot could not start the command",
                 remedy: "what it says stands above", code: ENOEXEC)
         }
-        let status =
-            timedOut
-            ? Supervisor.timeoutStatus : (result ?? .signaled(SIGKILL)).shellStatus
-        report.tellEnd(status)
-        if !timedOut, case .signaled(let number) = result, isFromTerminal(number) {
+        let status = process.tellEnd(result)
+        if !process.hasTimedOut, case .signaled(let number) = result, isFromTerminal(number) {
             return .interrupted(signal: number)
         }
         return .exited(status)
@@ -161,12 +149,13 @@ public struct Supervisor {
     /// Deals with what comes until the command has ended, and as much of the run as is waited for.
     private mutating func awaitEnd() throws(LaunchError) -> ExitStatus? {
         while true {
-            let ready = nsrun_poll3(signals, process.eventDescriptor, parent, remaining)
-            keepTime()
-            if ready & 4 != 0 { kill() }
+            let ready = nsrun_poll3(
+                signals, process.eventDescriptor, parent, process.timeLeft ?? -1)
+            process.keepTime()
+            if ready & 4 != 0 { process.end() }
             if ready & 1 != 0 { handleSignals() }
             if deadly != nil {
-                kill()
+                process.end()
                 return try process.reap(block: true)
             }
             if ready & 2 != 0 {
@@ -188,13 +177,10 @@ public struct Supervisor {
                     return status
                 case .closed, .answered: break
                 case .stands:
-                    report.tellChild(process.pid)
-                    process.answer()
+                    // Who reads it waits for its end.
+                    if let info = process.plan.lifecycle.infoDescriptor { closeDescriptor(info) }
                 case .step(let index, let nanoseconds, let code): trace(index, nanoseconds, code)
-                case .started:
-                    report.tellCommand(of: process)
-                    if process.plan.answersStart, !process.plan.initIsQuiet { process.answer() }
-                    handOnEarlySignals()
+                case .started: handOnEarlySignals()
                 }
             }
             // What the child had to tell comes before its end.
@@ -214,36 +200,6 @@ public struct Supervisor {
         let note = passedOver == 0 ? "" : ": passed over: \(reason(passedOver))"
         HostProcess.printError(
             "nsrun: \(indent)\(time) µs  \(process.plan.steps[index].description)\(note)\n")
-    }
-
-    // MARK: Time
-
-    private var remaining: Int64 {
-        guard let deadline else { return -1 }
-        return max(0, deadline - nsrun_now())
-    }
-
-    private mutating func keepTime() {
-        guard let deadline, nsrun_now() >= deadline else { return }
-        if timedOut {
-            kill()
-            self.deadline = nil
-            return
-        }
-        timedOut = true
-        if process.isBeforeCommand { kill() }
-        try? process.signal(SIGTERM)
-        try? process.signal(SIGCONT)  // a stopped command could not end
-        self.deadline = process.plan.lifecycle.killAfter.map { nsrun_now() + $0 }
-    }
-
-    /// Ends the run, and the engine last: without it the command would go on outside of its root.
-    private func kill() {
-        if process.plan.isTraced {
-            nsrun_kill_traced(process.pid)
-        } else {
-            process.kill()
-        }
     }
 
     // MARK: Signals
@@ -329,9 +285,9 @@ public struct Supervisor {
     /// The signal that continues us comes in like any other and is handed on. A time limit goes on, and continues us when
     /// it is reached.
     private mutating func stop() {
-        if timedOut { return }
+        if process.hasTimedOut { return }
         terminal.takeBack()
-        _ = nsrun_stop_self(remaining)
+        _ = nsrun_stop_self(process.timeLeft ?? -1)
         terminal.lendAgain()
     }
 }

@@ -74,6 +74,9 @@ public struct LaunchPlan: Sendable, Equatable {
     public var announcesStart = false
     /// The launching program may handle signals, which are none of the command's. A supervisor handles none.
     var hasHandlers = false
+    /// Pid 1 keeps the command's time, whatever the launching program does meanwhile. A supervisor keeps it for all of
+    /// its runs, of which not each has a pid 1.
+    var keepsTimeInside = false
     /// And pid 1 waits for an answer before it goes on.
     var answersStart = false
     /// A directory of the host's that is made before the launch and removed after the run.

@@ -133,11 +133,19 @@ public struct Planner {
         if request.namespaces.enteredPID != nil, request.namespaces.new.contains(.pid) {
             throw .twoPIDNamespaces
         }
-        let entered = request.namespaces.enteredUser ?? request.namespaces.enteredNetwork
-        if entered != nil, isParent { throw .needsOneThread }
+        if isParent { try checkForParent() }
         try checkEmulation()
         try checkJoin()
         try checkImage()
+    }
+
+    /// What only a program can do that is nsrun and nothing else.
+    private func checkForParent() throws(LaunchError) {
+        let namespaces = request.namespaces
+        if (namespaces.enteredUser ?? namespaces.enteredPID ?? namespaces.enteredNetwork) != nil {
+            throw .needsOneThread
+        }
+        if request.lifecycle.endsBySignals { throw .endsByOwnSignals }
     }
 
     private static func isVariable(_ name: ByteString) -> Bool {
@@ -237,7 +245,9 @@ public struct Planner {
             if lifecycle.newSession, plan.shape == .childWithInit { add(.newSession) }
             return
         }
-        plan.processGroup = facts.hasTerminal && !lifecycle.newSession ? .own : .ownSession
+        // To a group of the caller's session somebody has to lend the terminal, which a supervisor does.
+        let sharesTerminal = facts.hasTerminal && !isParent && !lifecycle.newSession
+        plan.processGroup = sharesTerminal ? .own : .ownSession
         add(plan.processGroup == .own ? .processGroup : .newSession)
     }
 

@@ -128,8 +128,7 @@ public struct LaunchRequest: Sendable, Equatable {
     /// only for messages. Not with changes in a layer.
     public var rootDescriptor: Int32?
 
-    /// The command gets no descriptor but standard input, output and error, no blocked signal, and every
-    /// signal does what it does by default: for a program that does not know all it would hand down.
+    /// The command gets no descriptor but standard input, output and error, and every signal does what it does by default: for a program that does not know all it would hand down.
     public var startsClean = false
     /// A directory or file that has to be made in the root as a mount point is open to as many as the umask lets it
     /// be, and not to its owner alone: for a root that somebody else will remove.
@@ -293,9 +292,10 @@ public struct EnvironmentRequest: Sendable, Equatable {
 
 /// How the run begins and ends.
 public struct Lifecycle: Sendable, Equatable {
-    /// TERM goes to the command after this many nanoseconds.
+    /// TERM goes to the command after this many nanoseconds. In a program that embeds this library pid 1 sees to that;
+    /// where the command itself is pid 1, or filters keep pid 1 from it, ``RunningProcess/wait()`` does.
     public var timeout: Int64?
-    /// KILL goes to it this many nanoseconds later.
+    /// KILL goes to the run this many nanoseconds later.
     public var killAfter: Int64?
     /// The run ends with the program that embeds this library, and with nsrun when what started that ends. A process is
     /// meant, not one of its threads.
@@ -326,7 +326,8 @@ public struct Lifecycle: Sendable, Equatable {
     public var startDescriptor: Int32?
     /// Somebody else writes the id maps and then lets this descriptor have a byte or end.
     public var mapsDescriptor: Int32?
-    /// Where the pids and namespaces of the run are told, as bubblewrap's `--info-fd`.
+    /// Where the pids and namespaces of the run are told, as bubblewrap's `--info-fd`. Like the next, a descriptor that
+    /// stays open in a program that embeds this library.
     public var infoDescriptor: Int32?
     /// The same and the exit status, a line of JSON each, as bubblewrap's `--json-status-fd`.
     public var statusDescriptor: Int32?
