@@ -31,8 +31,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NamespaceKit", package: "nsrun"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-            ],
-            linkerSettings: [.unsafeFlags(["-static-executable"], .when(configuration: .release))]
+            ]
         ),
     ],
     cLanguageStandard: .gnu17

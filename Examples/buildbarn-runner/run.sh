@@ -9,7 +9,10 @@
 # CONFIGURATION=debug in the environment makes the build a shorter one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-swift build -c "${CONFIGURATION:=release}" --static-swift-stdlib --disable-index-store \
+# As one file without an interpreter, whose memory its starters share.
+whole=()
+[[ ${CONFIGURATION:=release} != release ]] || whole=(-Xswiftc -static-executable)
+swift build -c "$CONFIGURATION" --static-swift-stdlib "${whole[@]}" --disable-index-store \
     --product nsrun-runner >&2
 [[ ${1-} != --build ]] || exit 0
 

@@ -1,3 +1,5 @@
+import NamespaceKit
+
 /// What the shells need to complete nsrun's command line, from the option table.
 enum Completions {
     private static var visible: [Option] {
@@ -10,13 +12,23 @@ enum Completions {
         case words(String)
     }
 
+    private static func list(_ names: [String]) -> String {
+        var text = ""
+        for name in names { text += text.isEmpty ? name : " " + name }
+        return text
+    }
+
     private static func kind(_ option: Option) -> Kind {
         switch option.id {
-        case .rootfs, .overlayDirectory, .chdir: .directory
-        case .environmentFile, .bind, .bindTry, .roBind, .roBindTry, .devBind, .devBindTry: .file
-        case .network: .words("host none pasta")
-        case .preset: .words("host rootfs")
-        default: .none
+        case .root(.rootfs), .root(.overlayDirectory), .process(.chdir): .directory
+        case .process(.environmentFile), .mount(.bind), .mount(.bindTry), .mount(.roBind),
+            .mount(.roBindTry), .mount(.devBind), .mount(.devBindTry):
+            .file
+        case .namespace(.network): .words("host none pasta")
+        case .general(.preset): .words(list(Preset.allCases.map { $0.name.text }))
+        case .general(.engine): .words(list(Engine.allCases.map { $0.name } + ["auto"]))
+        case .general(.require): .words("isolation")
+        case .general, .root, .mount, .namespace, .process, .report: .none
         }
     }
 

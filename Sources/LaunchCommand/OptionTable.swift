@@ -56,290 +56,337 @@ enum Section: CaseIterable {
     }
 }
 
-/// What an option means to the request builder.
-enum OptionID {
-    case help, version, arguments, preset, explain, doctor, verbose, quiet, generate, debug
-    case rootfs, entryPoint, writable, ephemeral, overlayDirectory, home, currentDirectory,
-        hostRoot, hostExec
-    case architecture, emulator, engine, require, device, deviceDirectory, nvidia
-    case bind, bindTry, devBind, devBindTry, roBind, roBindTry
-    case tmpfs, proc, dev, mqueue, directory, file, bindData, roBindData, symlink, chmod
-    case perms, size, remountReadOnly
-    case unshareUser, unshareUserTry, unshareIPC, unsharePID, unshareNetwork, unshareUTS
-    case unshareCgroup, unshareCgroupTry, unshareAll, shareNetwork, sharePID, network, join
-    case fakeRoot, mapAuto, mapUsers, mapGroups
-    case uid, gid, hostname, capAdd, capDrop
-    case setenv, unsetenv, clearenv, cleanEnvironment, environmentFile
-    case userns, userns2, pidns, netns, disableUserns, assertUsernsDisabled
-    case bindFD, roBindFD, overlaySource, overlayOptions, overlay, tmpOverlay, roOverlay, lockFile
-    case syncFD, blockFD, usernsBlockFD, infoFD, jsonStatusFD
-    case scopeAbstract, scopeAbstractTry, forwardSignals
-    case seccomp, addSeccomp, execLabel, fileLabel, levelPrefix, notASecurityBoundary
-    case chdir, argument0, newSession, dieWithParent, asPidOne, timeout, killAfter, rlimit
+/// What an option means to the request builder, by the part of it that deals with the option. Their switches have no
+/// `default`: an option that nobody handles does not compile.
+enum OptionID: Equatable {
+    case general(General)
+    case report(Report)
+    case root(Root)
+    case mount(Mount)
+    case namespace(Namespace)
+    case process(Process)
+
+    enum General {
+        case help, version, arguments, preset, engine, require, explain, doctor, verbose, quiet
+        case generate, debug
+    }
+
+    enum Report {
+        case infoFD, jsonStatusFD, syncFD, blockFD, usernsBlockFD, levelPrefix
+    }
+
+    enum Root {
+        case rootfs, entryPoint, writable, ephemeral, overlayDirectory, home, currentDirectory
+        case hostRoot, hostExec, architecture, emulator, device, deviceDirectory, nvidia
+    }
+
+    enum Mount {
+        case bind, bindTry, devBind, devBindTry, roBind, roBindTry, bindFD, roBindFD
+        case overlaySource, overlayOptions, overlay, tmpOverlay, roOverlay, remountReadOnly, proc
+        case dev, tmpfs, mqueue, lockFile, directory, file, bindData, roBindData, symlink, chmod
+        case perms, size
+    }
+
+    enum Namespace {
+        case sharePID, join, network, unshareUser, unshareUserTry, unshareIPC, unsharePID
+        case unshareNetwork, unshareUTS, unshareCgroup, unshareCgroupTry, unshareAll, shareNetwork
+        case userns, userns2, pidns, netns, disableUserns, assertUsernsDisabled, hostname, uid
+        case gid, fakeRoot, mapAuto, mapUsers, mapGroups, capAdd, capDrop, seccomp, addSeccomp
+        case scopeAbstract, scopeAbstractTry, execLabel, fileLabel, notASecurityBoundary
+    }
+
+    enum Process {
+        case setenv, unsetenv, clearenv, cleanEnvironment, environmentFile, chdir, argument0
+        case newSession, dieWithParent, forwardSignals, asPidOne, timeout, killAfter, rlimit
+    }
 }
 
 enum OptionTable {
     static let options: [Option] = [
-        Option("--help", "", .help, .general, "Print this help."),
-        Option("--version", "", .version, .general, "Print the version."),
+        Option("--help", "", .general(.help), .general, "Print this help."),
+        Option("--version", "", .general(.version), .general, "Print the version."),
         Option(
-            "--args", "FD", .arguments, .general,
+            "--args", "FD", .general(.arguments), .general,
             "Read further arguments, separated by NUL bytes, from the descriptor FD."),
         Option(
-            "--preset", "NAME", .preset, .general,
+            "--preset", "NAME", .general(.preset), .general,
             "A named set of options, which others change: host, rootfs, toolbox, action, test, hpc."
         ),
         Option(
-            "--engine", "NAME", .engine, .general,
+            "--engine", "NAME", .general(.engine), .general,
             "userns (or what NSRUN_ENGINE says); fakechroot, proot; auto: the first that this host allows."
         ),
         Option(
-            "--require", "isolation", .require, .general,
+            "--require", "isolation", .general(.require), .general,
             "An engine that isolates less than asked for is an error, not a warning."),
         Option(
-            "--explain", "[=json]", .explain, .general,
+            "--explain", "[=json]", .general(.explain), .general,
             "Run nothing; print the steps of the launch and what the command would see."),
         Option(
-            "--doctor", "", .doctor, .general,
+            "--doctor", "", .general(.doctor), .general,
             "Try what this host allows; name the remedy for what it does not."),
         Option(
-            "--verbose", "", .verbose, .general,
+            "--verbose", "", .general(.verbose), .general,
             "Print each step with its time on standard error."),
-        Option("--quiet", "", .quiet, .general, "Print no warnings."),
+        Option("--quiet", "", .general(.quiet), .general, "Print no warnings."),
         Option(
-            "--generate", "KIND", .generate, .hidden,
+            "--generate", "KIND", .general(.generate), .hidden,
             "Print the manual page or a completion: man, bash, zsh, fish."),
-        Option("--debug-opt", "NAME", .debug, .hidden, "Exercise the paths for older kernels."),
+        Option(
+            "--debug-opt", "NAME", .general(.debug), .hidden,
+            "Exercise the paths for older kernels."),
 
         Option(
-            "--rootfs", "R", .rootfs, .root,
+            "--rootfs", "R", .root(.rootfs), .root,
             "The root is R: the path of a directory or a squashfs file, with a slash in it, or a name in the rootfs store. It is read-only."
         ),
         Option(
-            "--entrypoint", "", .entryPoint, .root,
+            "--entrypoint", "", .root(.entryPoint), .root,
             "The words after -- are arguments of the image's entry point."),
-        Option("--writable", "", .writable, .root, "The rootfs itself is writable: changes stay."),
         Option(
-            "--ephemeral", "", .ephemeral, .root,
+            "--writable", "", .root(.writable), .root,
+            "The rootfs itself is writable: changes stay."),
+        Option(
+            "--ephemeral", "", .root(.ephemeral), .root,
             "The root is writable, in memory: changes vanish."),
         Option(
-            "--overlay-dir", "DIR", .overlayDirectory, .root,
+            "--overlay-dir", "DIR", .root(.overlayDirectory), .root,
             "The root is writable: changes are kept in DIR, the rootfs stays untouched."),
-        Option("--home", "", .home, .root, "Bind $HOME at the same path."),
+        Option("--home", "", .root(.home), .root, "Bind $HOME at the same path."),
         Option(
-            "--cwd", "", .currentDirectory, .root,
+            "--cwd", "", .root(.currentDirectory), .root,
             "Bind the current directory at the same path, and start there."),
-        Option("--host-root", "", .hostRoot, .root, "Show the host's / read-only at /run/host."),
         Option(
-            "--host-exec", "", .hostExec, .root,
+            "--host-root", "", .root(.hostRoot), .root, "Show the host's / read-only at /run/host."),
+        Option(
+            "--host-exec", "", .root(.hostExec), .root,
             "COMMAND is a host program: start it through the host's loader and libraries."),
 
         Option(
-            "--arch", "A", .architecture, .root,
+            "--arch", "A", .root(.architecture), .root,
             "Programs for A run, too: register QEMU in a binfmt_misc of this run's own."),
         Option(
-            "--emulator", "A=PATH", .emulator, .root,
+            "--emulator", "A=PATH", .root(.emulator), .root,
             "The same with the static QEMU at PATH."),
 
         Option(
-            "--device", "NAME", .device, .root,
+            "--device", "NAME", .root(.device), .root,
             "Show the device vendor.com/class=name, as a file of /etc/cdi or /var/run/cdi has it."),
         Option(
-            "--cdi-spec-dir", "DIR", .deviceDirectory, .root,
+            "--cdi-spec-dir", "DIR", .root(.deviceDirectory), .root,
             "Look for such files in DIR instead; may be repeated, the last one goes first."),
         Option(
-            "--nvidia", "", .nvidia, .root,
+            "--nvidia", "", .root(.nvidia), .root,
             "Show the host's NVIDIA driver: libraries, devices and tools, without such a file."),
 
-        Option("--bind", "SRC DEST", .bind, .mounts, "Bind the host path SRC on DEST."),
-        Option("--bind-try", "SRC DEST", .bindTry, .mounts, "The same; nothing if SRC is missing."),
+        Option("--bind", "SRC DEST", .mount(.bind), .mounts, "Bind the host path SRC on DEST."),
         Option(
-            "--dev-bind", "SRC DEST", .devBind, .mounts,
+            "--bind-try", "SRC DEST", .mount(.bindTry), .mounts,
+            "The same; nothing if SRC is missing."),
+        Option(
+            "--dev-bind", "SRC DEST", .mount(.devBind), .mounts,
             "Bind SRC on DEST; its device nodes can be used."),
         Option(
-            "--dev-bind-try", "SRC DEST", .devBindTry, .mounts,
+            "--dev-bind-try", "SRC DEST", .mount(.devBindTry), .mounts,
             "The same; nothing if SRC is missing."),
-        Option("--ro-bind", "SRC DEST", .roBind, .mounts, "Bind SRC read-only on DEST."),
+        Option("--ro-bind", "SRC DEST", .mount(.roBind), .mounts, "Bind SRC read-only on DEST."),
         Option(
-            "--ro-bind-try", "SRC DEST", .roBindTry, .mounts,
+            "--ro-bind-try", "SRC DEST", .mount(.roBindTry), .mounts,
             "The same; nothing if SRC is missing."),
-        Option("--bind-fd", "FD DEST", .bindFD, .mounts, "Bind an open directory or file on DEST."),
-        Option("--ro-bind-fd", "FD DEST", .roBindFD, .mounts, "The same, read-only."),
         Option(
-            "--overlay-src", "SRC", .overlaySource, .mounts,
+            "--bind-fd", "FD DEST", .mount(.bindFD), .mounts,
+            "Bind an open directory or file on DEST."),
+        Option("--ro-bind-fd", "FD DEST", .mount(.roBindFD), .mounts, "The same, read-only."),
+        Option(
+            "--overlay-src", "SRC", .mount(.overlaySource), .mounts,
             "A layer of the next overlay; each lies over the one before."),
         Option(
-            "--overlay-opt", "OPTIONS", .overlayOptions, .mounts,
+            "--overlay-opt", "OPTIONS", .mount(.overlayOptions), .mounts,
             "Mount options of the next overlay for the kernel, as in index=off,xino=off."),
         Option(
-            "--overlay", "RWSRC WORKDIR DEST", .overlay, .mounts,
+            "--overlay", "RWSRC WORKDIR DEST", .mount(.overlay), .mounts,
             "Mount an overlay on DEST; changes go to RWSRC, WORKDIR is the kernel's."),
         Option(
-            "--tmp-overlay", "DEST", .tmpOverlay, .mounts,
+            "--tmp-overlay", "DEST", .mount(.tmpOverlay), .mounts,
             "Mount an overlay on DEST; changes go to memory."),
-        Option("--ro-overlay", "DEST", .roOverlay, .mounts, "Mount a read-only overlay on DEST."),
         Option(
-            "--remount-ro", "DEST", .remountReadOnly, .mounts,
+            "--ro-overlay", "DEST", .mount(.roOverlay), .mounts,
+            "Mount a read-only overlay on DEST."),
+        Option(
+            "--remount-ro", "DEST", .mount(.remountReadOnly), .mounts,
             "Make the mount DEST read-only, not what is mounted below it."),
-        Option("--proc", "DEST", .proc, .mounts, "Mount a fresh proc on DEST."),
-        Option("--dev", "DEST", .dev, .mounts, "Mount a small new /dev on DEST."),
-        Option("--tmpfs", "DEST", .tmpfs, .mounts, "Mount an empty tmpfs on DEST."),
-        Option("--mqueue", "DEST", .mqueue, .mounts, "Mount a new message queue file system."),
+        Option("--proc", "DEST", .mount(.proc), .mounts, "Mount a fresh proc on DEST."),
+        Option("--dev", "DEST", .mount(.dev), .mounts, "Mount a small new /dev on DEST."),
+        Option("--tmpfs", "DEST", .mount(.tmpfs), .mounts, "Mount an empty tmpfs on DEST."),
         Option(
-            "--lock-file", "DEST", .lockFile, .mounts,
+            "--mqueue", "DEST", .mount(.mqueue), .mounts, "Mount a new message queue file system."),
+        Option(
+            "--lock-file", "DEST", .mount(.lockFile), .mounts,
             "Hold a lock on the file DEST while the run lasts."),
-        Option("--dir", "DEST", .directory, .mounts, "Make the directory DEST."),
+        Option("--dir", "DEST", .mount(.directory), .mounts, "Make the directory DEST."),
         Option(
-            "--file", "FD DEST", .file, .mounts,
+            "--file", "FD DEST", .mount(.file), .mounts,
             "Copy what the descriptor FD gives to the file DEST."),
         Option(
-            "--bind-data", "FD DEST", .bindData, .mounts,
+            "--bind-data", "FD DEST", .mount(.bindData), .mounts,
             "Copy what FD gives to a file in memory, bound on DEST."),
         Option(
-            "--ro-bind-data", "FD DEST", .roBindData, .mounts,
+            "--ro-bind-data", "FD DEST", .mount(.roBindData), .mounts,
             "The same, read-only."),
         Option(
-            "--symlink", "TEXT DEST", .symlink, .mounts, "Make DEST a symbolic link to TEXT."),
+            "--symlink", "TEXT DEST", .mount(.symlink), .mounts,
+            "Make DEST a symbolic link to TEXT."),
         Option(
-            "--chmod", "MODE PATH", .chmod, .mounts, "Change the mode (octal) of PATH."),
+            "--chmod", "MODE PATH", .mount(.chmod), .mounts, "Change the mode (octal) of PATH."),
         Option(
-            "--perms", "MODE", .perms, .mounts,
+            "--perms", "MODE", .mount(.perms), .mounts,
             "The mode (octal) of what the next option makes."),
         Option(
-            "--size", "BYTES", .size, .mounts, "The size of the next --tmpfs."),
+            "--size", "BYTES", .mount(.size), .mounts, "The size of the next --tmpfs."),
 
         Option(
-            "--share-pid", "", .sharePID, .namespaces,
+            "--share-pid", "", .namespace(.sharePID), .namespaces,
             "No pid namespace: the command replaces nsrun in place and sees the host's /proc."),
         Option(
-            "--join", "NAME", .join, .namespaces,
+            "--join", "NAME", .namespace(.join), .namespaces,
             "Share namespaces and root with all who join NAME; auto: with this job step (MPI ranks)."
         ),
         Option(
-            "--network", "host|none|pasta", .network, .namespaces,
+            "--network", "host|none|pasta", .namespace(.network), .namespaces,
             "The host's network; one of its own with nothing but lo; or one that pasta connects."),
         Option(
-            "--unshare-user", "", .unshareUser, .namespaces,
+            "--unshare-user", "", .namespace(.unshareUser), .namespaces,
             "A new user namespace (there is one already, unless run as bwrap)."),
         Option(
-            "--unshare-user-try", "", .unshareUserTry, .namespaces,
+            "--unshare-user-try", "", .namespace(.unshareUserTry), .namespaces,
             "The same where possible, else none."),
-        Option("--unshare-ipc", "", .unshareIPC, .namespaces, "A new ipc namespace."),
-        Option("--unshare-pid", "", .unsharePID, .namespaces, "A new pid namespace."),
-        Option("--unshare-net", "", .unshareNetwork, .namespaces, "A new network namespace."),
-        Option("--unshare-uts", "", .unshareUTS, .namespaces, "A new uts namespace."),
-        Option("--unshare-cgroup", "", .unshareCgroup, .namespaces, "A new cgroup namespace."),
+        Option("--unshare-ipc", "", .namespace(.unshareIPC), .namespaces, "A new ipc namespace."),
+        Option("--unshare-pid", "", .namespace(.unsharePID), .namespaces, "A new pid namespace."),
         Option(
-            "--unshare-cgroup-try", "", .unshareCgroupTry, .namespaces,
+            "--unshare-net", "", .namespace(.unshareNetwork), .namespaces,
+            "A new network namespace."),
+        Option("--unshare-uts", "", .namespace(.unshareUTS), .namespaces, "A new uts namespace."),
+        Option(
+            "--unshare-cgroup", "", .namespace(.unshareCgroup), .namespaces,
+            "A new cgroup namespace."),
+        Option(
+            "--unshare-cgroup-try", "", .namespace(.unshareCgroupTry), .namespaces,
             "The same where possible, else none."),
-        Option("--unshare-all", "", .unshareAll, .namespaces, "All of the above."),
+        Option("--unshare-all", "", .namespace(.unshareAll), .namespaces, "All of the above."),
         Option(
-            "--share-net", "", .shareNetwork, .namespaces,
+            "--share-net", "", .namespace(.shareNetwork), .namespaces,
             "Keep the host's network in spite of --unshare-all."),
         Option(
-            "--userns", "FD", .userns, .namespaces, "Enter this user namespace; make none."),
+            "--userns", "FD", .namespace(.userns), .namespaces,
+            "Enter this user namespace; make none."),
         Option(
-            "--userns2", "FD", .userns2, .namespaces,
+            "--userns2", "FD", .namespace(.userns2), .namespaces,
             "Enter this user namespace when the root stands."),
-        Option("--pidns", "FD", .pidns, .namespaces, "Enter this pid namespace."),
+        Option("--pidns", "FD", .namespace(.pidns), .namespaces, "Enter this pid namespace."),
         Option(
-            "--netns", "FD", .netns, .namespaces, "Enter this network namespace; make none."),
+            "--netns", "FD", .namespace(.netns), .namespaces,
+            "Enter this network namespace; make none."),
         Option(
-            "--disable-userns", "", .disableUserns, .namespaces,
+            "--disable-userns", "", .namespace(.disableUserns), .namespaces,
             "The command cannot make user namespaces."),
         Option(
-            "--assert-userns-disabled", "", .assertUsernsDisabled, .namespaces,
+            "--assert-userns-disabled", "", .namespace(.assertUsernsDisabled), .namespaces,
             "Fail if the command could make user namespaces."),
-        Option("--hostname", "NAME", .hostname, .namespaces, "The host name inside."),
+        Option("--hostname", "NAME", .namespace(.hostname), .namespaces, "The host name inside."),
 
-        Option("--uid", "N", .uid, .identity, "The user id inside."),
-        Option("--gid", "N", .gid, .identity, "The group id inside."),
+        Option("--uid", "N", .namespace(.uid), .identity, "The user id inside."),
+        Option("--gid", "N", .namespace(.gid), .identity, "The group id inside."),
         Option(
-            "--fake-root", "", .fakeRoot, .identity,
+            "--fake-root", "", .namespace(.fakeRoot), .identity,
             "Be root inside; chown, set*id, mknod and the like appear to succeed."),
         Option(
-            "--map-auto", "", .mapAuto, .identity,
+            "--map-auto", "", .namespace(.mapAuto), .identity,
             "Map your ranges of /etc/subuid and /etc/subgid, from 0 on."),
         Option(
-            "--map-users", "I:O:N", .mapUsers, .identity,
+            "--map-users", "I:O:N", .namespace(.mapUsers), .identity,
             "Map N user ids from O outside to I inside; may be repeated."),
-        Option("--map-groups", "I:O:N", .mapGroups, .identity, "The same for group ids."),
         Option(
-            "--cap-add", "CAP", .capAdd, .identity,
+            "--map-groups", "I:O:N", .namespace(.mapGroups), .identity, "The same for group ids."),
+        Option(
+            "--cap-add", "CAP", .namespace(.capAdd), .identity,
             "Give the command a capability inside, or ALL."),
         Option(
-            "--cap-drop", "CAP", .capDrop, .identity, "Take a capability from it, or ALL."),
+            "--cap-drop", "CAP", .namespace(.capDrop), .identity,
+            "Take a capability from it, or ALL."),
         Option(
-            "--seccomp", "FD", .seccomp, .identity,
+            "--seccomp", "FD", .namespace(.seccomp), .identity,
             "Install the seccomp program that FD gives."),
         Option(
-            "--add-seccomp-fd", "FD", .addSeccomp, .identity,
+            "--add-seccomp-fd", "FD", .namespace(.addSeccomp), .identity,
             "The same; may be given more than once."),
         Option(
-            "--scope-abstract-af-unix", "", .scopeAbstract, .identity,
+            "--scope-abstract-af-unix", "", .namespace(.scopeAbstract), .identity,
             "Reach no abstract socket of others (Landlock, Linux 6.12)."),
         Option(
-            "--scope-abstract-af-unix-try", "", .scopeAbstractTry, .identity,
+            "--scope-abstract-af-unix-try", "", .namespace(.scopeAbstractTry), .identity,
             "The same where the kernel can do it."),
-        Option("--exec-label", "LABEL", .execLabel, .identity, "The SELinux label of the command."),
         Option(
-            "--file-label", "LABEL", .fileLabel, .identity,
+            "--exec-label", "LABEL", .namespace(.execLabel), .identity,
+            "The SELinux label of the command."),
+        Option(
+            "--file-label", "LABEL", .namespace(.fileLabel), .identity,
             "The SELinux label of files that are made."),
         Option(
-            "--not-a-security-boundary", "", .notASecurityBoundary, .identity,
+            "--not-a-security-boundary", "", .namespace(.notASecurityBoundary), .identity,
             "Pass over a mount below a bound directory that cannot be made read-only."),
 
         Option(
-            "--setenv", "NAME VALUE", .setenv, .environment, "Set an environment variable."),
-        Option("--unsetenv", "NAME", .unsetenv, .environment, "Unset one."),
-        Option("--clearenv", "", .clearenv, .environment, "Unset all of them, but PWD."),
+            "--setenv", "NAME VALUE", .process(.setenv), .environment,
+            "Set an environment variable."),
+        Option("--unsetenv", "NAME", .process(.unsetenv), .environment, "Unset one."),
+        Option("--clearenv", "", .process(.clearenv), .environment, "Unset all of them, but PWD."),
         Option(
-            "--clean-env", "", .cleanEnvironment, .environment,
+            "--clean-env", "", .process(.cleanEnvironment), .environment,
             "Start from HOME, PATH, TERM, LANG and USER only."),
         Option(
-            "--env-file", "FILE", .environmentFile, .environment,
+            "--env-file", "FILE", .process(.environmentFile), .environment,
             "Set what FILE says, a line NAME=VALUE each; # begins a comment."),
 
-        Option("--chdir", "DIR", .chdir, .process, "Start in DIR."),
+        Option("--chdir", "DIR", .process(.chdir), .process, "Start in DIR."),
         Option(
-            "--argv0", "NAME", .argument0, .process,
+            "--argv0", "NAME", .process(.argument0), .process,
             "The command's own name, instead of its path."),
         Option(
-            "--new-session", "", .newSession, .process,
+            "--new-session", "", .process(.newSession), .process,
             "A session of its own, without a controlling terminal."),
         Option(
-            "--die-with-parent", "", .dieWithParent, .process,
+            "--die-with-parent", "", .process(.dieWithParent), .process,
             "Kill the command when nsrun, or what started it, ends."),
         Option(
-            "--forward-signals", "", .forwardSignals, .process,
+            "--forward-signals", "", .process(.forwardSignals), .process,
             "Hand signals on to the command; as bwrap, with --die-with-parent too."),
-        Option("--as-pid-1", "", .asPidOne, .process, "The command itself is pid 1."),
+        Option("--as-pid-1", "", .process(.asPidOne), .process, "The command itself is pid 1."),
 
         Option(
-            "--timeout", "DURATION", .timeout, .limits,
+            "--timeout", "DURATION", .process(.timeout), .limits,
             "Send TERM after this time (30, 1.5m, 2h, 500ms); the exit status is 124."),
         Option(
-            "--kill-after", "DURATION", .killAfter, .limits, "Send KILL this much later."),
+            "--kill-after", "DURATION", .process(.killAfter), .limits, "Send KILL this much later."),
         Option(
-            "--rlimit", "NAME=SOFT[:HARD]", .rlimit, .limits,
+            "--rlimit", "NAME=SOFT[:HARD]", .process(.rlimit), .limits,
             "A resource limit: nofile, nproc, as, cpu, core, fsize, ...; or unlimited."),
 
         Option(
-            "--info-fd", "FD", .infoFD, .report,
+            "--info-fd", "FD", .report(.infoFD), .report,
             "Write the pid and the namespaces of the run to FD, in JSON."),
         Option(
-            "--json-status-fd", "FD", .jsonStatusFD, .report,
+            "--json-status-fd", "FD", .report(.jsonStatusFD), .report,
             "Write pids, namespaces and the exit status to FD, a JSON object a line."),
         Option(
-            "--sync-fd", "FD", .syncFD, .report, "Keep FD open while the run lasts."),
+            "--sync-fd", "FD", .report(.syncFD), .report, "Keep FD open while the run lasts."),
         Option(
-            "--block-fd", "FD", .blockFD, .report,
+            "--block-fd", "FD", .report(.blockFD), .report,
             "Start the command when FD has something to read."),
         Option(
-            "--userns-block-fd", "FD", .usernsBlockFD, .report,
+            "--userns-block-fd", "FD", .report(.usernsBlockFD), .report,
             "Leave the id maps to somebody else, who then writes to FD."),
         Option(
-            "--level-prefix", "", .levelPrefix, .report,
+            "--level-prefix", "", .report(.levelPrefix), .report,
             "Begin each message with its level, as in <3>, for systemd's journal."),
     ]
 

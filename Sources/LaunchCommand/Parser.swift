@@ -6,6 +6,8 @@ struct ParsedOption {
     let values: [ByteString]
 
     var id: OptionID { option.id }
+    /// Nothing is run where it is given.
+    var answersAtOnce: Bool { id == .general(.help) || id == .general(.version) }
 
     /// The option as it was typed, for messages.
     var origin: ByteString { ByteString(stringLiteral: option.name) }
@@ -18,7 +20,7 @@ struct ParsedCommandLine {
     /// Neither a command nor an option that needs none.
     var asksForNothing: Bool {
         command.isEmpty
-            && !options.contains { $0.id == .help || $0.id == .version || $0.id == .debug }
+            && !options.contains { $0.answersAtOnce || $0.id == .general(.debug) }
     }
 
     /// Where arguments came from: not the command's business.
@@ -105,20 +107,21 @@ struct Parser {
 
     /// How many arguments, in bubblewrap's words.
     private static func count(_ option: Option) -> String {
-        switch option.arity {
-        case 2: return "two arguments"
-        case 3: return "three arguments"
-        default:
-            let isOne = [.chdir, .argument0, .remountReadOnly].contains(option.id)
-            return isOne ? "one argument" : "an argument"
+        let withOne: [OptionID] = [
+            .process(.chdir), .process(.argument0), .mount(.remountReadOnly),
+        ]
+        return switch option.arity {
+        case 2: "two arguments"
+        case 3: "three arguments"
+        default: withOne.contains(option.id) ? "one argument" : "an argument"
         }
     }
 
     private mutating func take(_ parsed: ParsedOption) throws(UsageError) {
-        if personality.isBubblewrap, parsed.id == .help || parsed.id == .version {
+        if personality.isBubblewrap, parsed.answersAtOnce {
             pending = []  // it answers at once
         }
-        if parsed.id == .arguments {
+        if parsed.id == .general(.arguments) {
             let descriptor = try Value.descriptor(parsed, 0)
             result.argumentDescriptors.append(descriptor)
             let words = try ArgumentFile.read(descriptor: descriptor)

@@ -84,12 +84,14 @@ extension RequestBuilder {
     /// What bubblewrap says to an option that it has had before.
     mutating func noteRepetition(of parsed: ParsedOption) throws(UsageError) {
         let single: [OptionID] = [
-            .chdir, .execLabel, .fileLabel, .syncFD, .blockFD, .usernsBlockFD, .infoFD,
-            .jsonStatusFD, .seccomp, .userns, .userns2, .pidns, .uid, .gid, .hostname, .argument0,
+            .process(.chdir), .process(.argument0), .namespace(.execLabel), .namespace(.fileLabel),
+            .namespace(.seccomp), .namespace(.userns), .namespace(.userns2), .namespace(.pidns),
+            .namespace(.uid), .namespace(.gid), .namespace(.hostname), .report(.syncFD),
+            .report(.blockFD), .report(.usernsBlockFD), .report(.infoFD), .report(.jsonStatusFD),
         ]
         guard single.contains(parsed.id) else { return }
         guard given.contains(parsed.id) else { return given.append(parsed.id) }
-        if parsed.id == .argument0 { throw UsageError("--argv0 used multiple times") }
+        if parsed.id == .process(.argument0) { throw UsageError("--argv0 used multiple times") }
         result.warnings.append("Only the last \(parsed.origin.text) option will take effect")
     }
 

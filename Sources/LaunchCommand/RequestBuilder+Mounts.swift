@@ -2,9 +2,9 @@ import NamespaceKit
 
 /// The options that work on the file system, in the order given.
 extension RequestBuilder {
-    mutating func applyMount(_ parsed: ParsedOption) throws(UsageError) {
+    mutating func apply(_ option: OptionID.Mount, _ parsed: ParsedOption) throws(UsageError) {
         let values = parsed.values
-        switch parsed.id {
+        switch option {
         case .bind: bind(parsed, [])
         case .bindTry: bind(parsed, .optional)
         case .devBind: bind(parsed, .devices)
@@ -48,7 +48,6 @@ extension RequestBuilder {
         case .chmod: add(.changeMode(target: values[1], mode: try Value.mode(parsed)), parsed)
         case .perms: perms = try Value.mode(parsed)
         case .size: size = try Value.size(parsed)
-        default: break
         }
     }
 

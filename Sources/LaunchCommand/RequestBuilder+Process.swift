@@ -2,8 +2,8 @@ import NamespaceKit
 
 /// The options about namespaces, identity, environment and the process itself.
 extension RequestBuilder {
-    mutating func applyNamespace(_ parsed: ParsedOption) throws(UsageError) {
-        switch parsed.id {
+    mutating func apply(_ option: OptionID.Namespace, _ parsed: ParsedOption) throws(UsageError) {
+        switch option {
         case .unshareUser:
             unsharesUser = true
             result.request.namespaces.new.insert(.user)
@@ -60,7 +60,6 @@ extension RequestBuilder {
         case .capDrop:
             result.request.capabilities.append(
                 Value.namesAll(parsed) ? .dropAll : .drop(try Value.capability(parsed)))
-        default: break
         }
     }
 
@@ -75,9 +74,9 @@ extension RequestBuilder {
         result.request.connectsNetwork = name == "pasta"
     }
 
-    mutating func applyProcess(_ parsed: ParsedOption) throws(UsageError) {
+    mutating func apply(_ option: OptionID.Process, _ parsed: ParsedOption) throws(UsageError) {
         let values = parsed.values
-        switch parsed.id {
+        switch option {
         case .setenv:
             result.request.environment.changes.append(.set(name: values[0], value: values[1]))
         case .unsetenv: result.request.environment.changes.append(.unset(name: values[0]))
@@ -102,7 +101,6 @@ extension RequestBuilder {
             let limit = try Value.limit(parsed)
             result.request.limits.removeAll { $0.resource == limit.resource }
             result.request.limits.append(limit)
-        default: break
         }
     }
 }

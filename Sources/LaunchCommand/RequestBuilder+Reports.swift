@@ -2,26 +2,22 @@ import NamespaceKit
 
 /// The options by which a run and its caller wait for and tell each other.
 extension RequestBuilder {
-    mutating func applyReport(_ parsed: ParsedOption) throws(UsageError) {
-        if parsed.id == .levelPrefix {
-            result.hasLevelPrefix = true
-            return
-        }
-        let descriptor = try Value.descriptor(parsed, 0)
-        switch parsed.id {
-        case .infoFD: result.request.lifecycle.infoDescriptor = descriptor
-        case .jsonStatusFD: result.request.lifecycle.statusDescriptor = descriptor
-        case .syncFD: result.request.lifecycle.heldDescriptors.append(descriptor)
-        case .blockFD: result.request.lifecycle.startDescriptor = descriptor
-        case .usernsBlockFD: result.request.lifecycle.mapsDescriptor = descriptor
-        default: break
+    mutating func apply(_ option: OptionID.Report, _ parsed: ParsedOption) throws(UsageError) {
+        func descriptor() throws(UsageError) -> Int32 { try Value.descriptor(parsed, 0) }
+        switch option {
+        case .levelPrefix: result.hasLevelPrefix = true
+        case .infoFD: result.request.lifecycle.infoDescriptor = try descriptor()
+        case .jsonStatusFD: result.request.lifecycle.statusDescriptor = try descriptor()
+        case .syncFD: result.request.lifecycle.heldDescriptors.append(try descriptor())
+        case .blockFD: result.request.lifecycle.startDescriptor = try descriptor()
+        case .usernsBlockFD: result.request.lifecycle.mapsDescriptor = try descriptor()
         }
     }
 
     /// A seccomp program is a sequence of 8-byte instructions.
     mutating func addFilter(_ parsed: ParsedOption) throws(UsageError) {
         let descriptor = try Value.descriptor(parsed, 0)
-        let isSingle = parsed.id == .seccomp
+        let isSingle = parsed.id == .namespace(.seccomp)
         if !result.request.filters.isEmpty, isSingle != hasSingleFilter {
             throw UsageError(
                 "--seccomp cannot be combined with --add-seccomp-fd",

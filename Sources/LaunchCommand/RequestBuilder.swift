@@ -89,10 +89,12 @@ struct RequestBuilder {
     ) throws(UsageError) -> Invocation {
         var builder = RequestBuilder(personality)
         // A preset is what the other options start from, wherever it stands.
-        for parsed in line.options where parsed.id == .preset {
+        for parsed in line.options where parsed.id == .general(.preset) {
             try builder.applyPreset(parsed.values[0])
         }
-        for parsed in line.options where parsed.id != .preset { try builder.apply(parsed) }
+        for parsed in line.options where parsed.id != .general(.preset) {
+            try builder.apply(parsed)
+        }
         builder.result.request.command = line.command
         if personality.isBubblewrap { builder.nameItself() }
         builder.result.request.closedDescriptors += line.argumentDescriptors
@@ -104,24 +106,25 @@ struct RequestBuilder {
         if personality.isBubblewrap { try noteRepetition(of: parsed) }
         if perms != nil || size != nil { try checkModifiers(parsed) }
         if !layers.isEmpty || !layerOptions.isEmpty { try checkLayers(parsed) }
-        switch parsed.option.section {
-        case .general, .hidden: try applyGeneral(parsed)
-        case .report: try applyReport(parsed)
-        case .root: try applyRoot(parsed)
-        case .mounts: try applyMount(parsed)
-        case .namespaces, .identity: try applyNamespace(parsed)
-        case .environment, .process, .limits: try applyProcess(parsed)
+        switch parsed.id {
+        case .general(let option): try apply(option, parsed)
+        case .report(let option): try apply(option, parsed)
+        case .root(let option): try apply(option, parsed)
+        case .mount(let option): try apply(option, parsed)
+        case .namespace(let option): try apply(option, parsed)
+        case .process(let option): try apply(option, parsed)
         }
     }
 
     private func checkModifiers(_ parsed: ParsedOption) throws(UsageError) {
-        if parsed.id == .perms && perms != nil || parsed.id == .size && size != nil {
+        if parsed.id == .mount(.perms) && perms != nil || parsed.id == .mount(.size) && size != nil
+        {
             throw UsageError("\(parsed.origin.text) given twice for the same action")
         }
-        switch parsed.id {
-        case .tmpfs, .perms, .size: return
-        case .directory, .file, .bindData, .roBindData: if size == nil { return }
-        default: break
+        let both: [OptionID.Mount] = [.tmpfs, .perms, .size]
+        let withPermissions: [OptionID.Mount] = [.directory, .file, .bindData, .roBindData]
+        if case .mount(let option) = parsed.id {
+            if both.contains(option) || size == nil && withPermissions.contains(option) { return }
         }
         throw UsageError(
             size != nil
@@ -133,9 +136,11 @@ struct RequestBuilder {
     }
 
     private func checkLayers(_ parsed: ParsedOption) throws(UsageError) {
-        switch parsed.id {
-        case .overlaySource, .overlayOptions, .overlay, .tmpOverlay, .roOverlay: return
-        default: throw danglingLayers
+        let overlays: [OptionID.Mount] = [
+            .overlaySource, .overlayOptions, .overlay, .tmpOverlay, .roOverlay,
+        ]
+        guard case .mount(let option) = parsed.id, overlays.contains(option) else {
+            throw danglingLayers
         }
     }
 
@@ -150,7 +155,7 @@ struct RequestBuilder {
     private mutating func finish() throws(UsageError) {
         switch result.action {
         case .launch, .explain: break
-        default: return
+        case .help, .version, .doctor, .kernel, .generate: return
         }
         if !layers.isEmpty || !layerOptions.isEmpty { throw danglingLayers }
         if result.request.view == .host {
@@ -207,8 +212,12 @@ struct RequestBuilder {
 
     // MARK: General
 
-    private mutating func applyGeneral(_ parsed: ParsedOption) throws(UsageError) {
-        switch parsed.id {
+    private mutating func apply(
+        _ option: OptionID.General, _ parsed: ParsedOption
+    ) throws(UsageError) {
+        switch option {
+        case .arguments: break  // the parser has read them
+        case .preset: break  // before all others
         case .help: result.action = .help
         case .version: result.action = .version
         case .doctor: result.action = .doctor
@@ -234,7 +243,6 @@ struct RequestBuilder {
             }
             result.action = .explain(json: !parsed.values.isEmpty)
         case .debug: try applyDebug(parsed.values[0])
-        default: break
         }
     }
 
@@ -272,8 +280,10 @@ struct RequestBuilder {
 
     // MARK: The root
 
-    private mutating func applyRoot(_ parsed: ParsedOption) throws(UsageError) {
-        switch parsed.id {
+    private mutating func apply(
+        _ option: OptionID.Root, _ parsed: ParsedOption
+    ) throws(UsageError) {
+        switch option {
         case .rootfs:
             if parsed.values[0].isEmpty { throw UsageError("--rootfs: the path is empty") }
             result.request.view = .rootfs(try Self.locateRootfs(parsed.values[0]))
@@ -296,7 +306,6 @@ struct RequestBuilder {
             result.request.deviceDirectories.append(parsed.values[0])
         case .nvidia: result.request.showsNVIDIADriver = true
         case .hostExec: result.request.runsHostProgram = true
-        default: break
         }
     }
 

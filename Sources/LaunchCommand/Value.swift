@@ -36,7 +36,8 @@ enum Value {
                 "\(parsed.origin.text): \"\(parsed.values[0].text)\" is no id",
                 remedy: "give a number from 0 to 4294967294",
                 bubblewrap:
-                    "Invalid \(parsed.id == .uid ? "uid" : "gid"): \(parsed.values[0].text)")
+                    "Invalid \(parsed.id == .namespace(.uid) ? "uid" : "gid"): \(parsed.values[0].text)"
+            )
         }
         return UInt32(number)
     }

@@ -92,7 +92,7 @@ extension LaunchRequest {
             case .lockFile: add(.locks, true)
             case .changeMode: add(.modes, true)
             case .tmpfs(_, _, let size): add(.sizes, size != nil)
-            default: continue
+            case .proc, .dev, .directory, .file, .symlink: continue
             }
         }
         return found
@@ -112,7 +112,9 @@ extension LaunchRequest {
                 let content = try readContent(number, for: target)
                 operations[index].action = .bindData(
                     content: content, target: target, mode: mode, readOnly: readOnly)
-            default: continue
+            case .bind, .tmpfs, .proc, .dev, .mqueue, .overlay, .directory, .file, .bindData,
+                .symlink, .changeMode, .remountReadOnly, .lockFile:
+                continue
             }
         }
     }

@@ -27,7 +27,16 @@ struct EnginePlanner {
                 }
                 directory = found.withoutDots
             case .execute(let wanted): candidates = wanted
-            default: continue
+            case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+                .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
+                .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
+                .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
+                .image, .bind, .tmpfs, .fileSystem, .binfmt, .overlay, .file, .bindData, .complete,
+                .prepend, .linkerCache, .needGlibc, .symlink, .bindLink, .directory, .changeMode,
+                .remountReadOnly, .lockFile, .readAhead, .enterRoot, .redirect, .newSession,
+                .processGroup, .newKeyring, .limit, .personality32, .noNewPrivileges, .capabilities,
+                .filter, .shareChannel, .stub:
+                continue
             }
         }
         self.directory = directory
@@ -75,7 +84,16 @@ struct EnginePlanner {
             case .changeDirectory:
                 plan.steps.append(Step(action: .changeDirectory([place])))
             case .execute: plan.steps.append(Step(action: .execute([program])))
-            default: continue
+            // The view has what is seen of these; what else they are, Engine.lacks refuses or names.
+            case .unshare, .enterNamespace, .join, .share, .write, .requestIDMaps,
+                .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
+                .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
+                .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
+                .image, .bind, .tmpfs, .fileSystem, .binfmt, .overlay, .file, .bindData, .complete,
+                .prepend, .linkerCache, .needGlibc, .symlink, .bindLink, .directory, .changeMode,
+                .remountReadOnly, .lockFile, .readAhead, .enterRoot, .processGroup, .capabilities,
+                .filter, .shareChannel, .stub:
+                continue
             }
         }
         return plan

@@ -45,7 +45,16 @@ struct EngineView: Equatable {
         case .symlink(let text, let target), .bindLink(let text, let target):
             put(target, .link(text))
         case .directory(let target, let mode): put(target, .directory(mode: mode), isOptional: true)
-        default: break
+        case .fileSystem(.mqueue, _): break  // refused, see EngineFeature
+        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
+            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
+            .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
+            .image, .binfmt, .overlay, .complete, .linkerCache, .needGlibc, .changeMode,
+            .remountReadOnly, .lockFile, .readAhead, .enterRoot, .redirect, .newSession,
+            .processGroup, .newKeyring, .changeDirectory, .limit, .personality32, .noNewPrivileges,
+            .capabilities, .filter, .shareChannel, .stub, .execute:
+            break
         }
     }
 

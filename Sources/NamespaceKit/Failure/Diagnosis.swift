@@ -275,14 +275,32 @@ struct Diagnosis {
         case .directory: "Destination is not a directory \(name)"
         case .changeMode(_, let mode):
             "Can't chmod 0\(String(mode, radix: 8)) \(name): \(systemReason(EOPNOTSUPP))"
-        default: "Can't mount on symlink destination \(name)"
+        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
+            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
+            .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
+            .image, .bind, .tmpfs, .fileSystem, .binfmt, .overlay, .file, .bindData, .complete,
+            .prepend, .linkerCache, .needGlibc, .symlink, .bindLink, .remountReadOnly, .lockFile,
+            .readAhead, .enterRoot, .redirect, .newSession, .processGroup, .newKeyring,
+            .changeDirectory, .limit, .personality32, .noNewPrivileges, .capabilities, .filter,
+            .shareChannel, .stub, .execute:
+            "Can't mount on symlink destination \(name)"
         }
     }
 
     private func wordsOnMaking(_ step: Step, _ name: String, _ code: Int32) -> String? {
         switch step.action {
         case .file, .directory: "Can't create file \(name): \(systemReason(code))"
-        default: nil
+        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
+            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
+            .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
+            .image, .bind, .tmpfs, .fileSystem, .binfmt, .overlay, .bindData, .complete, .prepend,
+            .linkerCache, .needGlibc, .symlink, .bindLink, .changeMode, .remountReadOnly, .lockFile,
+            .readAhead, .enterRoot, .redirect, .newSession, .processGroup, .newKeyring,
+            .changeDirectory, .limit, .personality32, .noNewPrivileges, .capabilities, .filter,
+            .shareChannel, .stub, .execute:
+            nil
         }
     }
 
@@ -354,7 +372,15 @@ struct Diagnosis {
             "a file in memory must be executable here: sysctl vm.memfd_noexec=0"
         case .changeMode where code == EROFS || code == EPERM:
             "only what is yours and writable can be changed: \(words.memoryLayer)"
-        default: nil
+        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+            .assertNoUserNamespaces, .scope, .limitNamespaces, .nest, .tellNamespaces,
+            .dieWithParent, .isolateMounts, .raiseLoopback, .forbidAddresses, .connectNetwork,
+            .hostRoot, .emptyRoot, .image, .bind, .tmpfs, .fileSystem, .binfmt, .overlay, .file,
+            .bindData, .complete, .prepend, .linkerCache, .needGlibc, .symlink, .bindLink,
+            .directory, .changeMode, .remountReadOnly, .lockFile, .readAhead, .enterRoot, .redirect,
+            .newSession, .processGroup, .newKeyring, .changeDirectory, .personality32,
+            .noNewPrivileges, .capabilities, .filter, .shareChannel, .stub, .execute:
+            nil
         }
     }
 
@@ -389,7 +415,15 @@ extension Step {
     fileprivate var mounts: Bool {
         switch action {
         case .hostRoot, .emptyRoot, .image, .bind, .tmpfs, .overlay, .fileSystem: true
-        default: false
+        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
+            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
+            .forbidAddresses, .connectNetwork, .setIDs, .hostDirectory, .binfmt, .file, .bindData,
+            .complete, .prepend, .linkerCache, .needGlibc, .symlink, .bindLink, .directory,
+            .changeMode, .remountReadOnly, .lockFile, .readAhead, .enterRoot, .redirect,
+            .newSession, .processGroup, .newKeyring, .changeDirectory, .limit, .personality32,
+            .noNewPrivileges, .capabilities, .filter, .shareChannel, .stub, .execute:
+            false
         }
     }
 
@@ -404,7 +438,14 @@ extension Step {
             .linkerCache(_, let target),
             .changeMode(let target, _), .remountReadOnly(let target), .lockFile(let target):
             target
-        default: nil
+        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
+            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
+            .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
+            .image, .complete, .needGlibc, .readAhead, .enterRoot, .redirect, .newSession,
+            .processGroup, .newKeyring, .changeDirectory, .limit, .personality32, .noNewPrivileges,
+            .capabilities, .filter, .shareChannel, .stub, .execute:
+            nil
         }
     }
 }

@@ -95,7 +95,15 @@ extension Step {
         case .join(let name, _, _): "join the group \(name.text)"
         case .limit(let limit): "set the limit \(limit.name)"
         case .binfmt(let records, _): "register the emulator \(list(records))"
-        default: description
+        case .unshare, .enterNamespace, .share, .write, .await, .requestIDMaps,
+            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
+            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
+            .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
+            .image, .fileSystem, .overlay, .complete, .needGlibc, .symlink, .bindLink, .changeMode,
+            .remountReadOnly, .lockFile, .readAhead, .enterRoot, .redirect, .newSession,
+            .processGroup, .newKeyring, .changeDirectory, .personality32, .noNewPrivileges,
+            .capabilities, .filter, .shareChannel, .stub, .execute:
+            description
         }
     }
 

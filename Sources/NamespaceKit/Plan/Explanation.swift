@@ -152,10 +152,8 @@ public struct Explanation {
     private var allNamespaces: NamespaceSet {
         var all = plan.namespaces
         for step in plan.steps {
-            switch step.action {
-            case .unshare(let set), .nest(let set, _, _): all.formUnion(set)
-            default: continue
-            }
+            if case .unshare(let set) = step.action { all.formUnion(set) }
+            if case .nest(let set, _, _) = step.action { all.formUnion(set) }
         }
         return all
     }
@@ -224,7 +222,15 @@ struct MountTree {
                     mounts[index] = Mount(
                         path: name, source: mounts[index].source, access: .readOnly)
                 }
-            default: break
+            case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+                .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
+                .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
+                .forbidAddresses, .connectNetwork, .setIDs, .hostDirectory, .file, .complete,
+                .needGlibc, .symlink, .directory, .changeMode, .lockFile, .readAhead, .enterRoot,
+                .redirect, .newSession, .processGroup, .newKeyring, .changeDirectory, .limit,
+                .personality32, .noNewPrivileges, .capabilities, .filter, .shareChannel, .stub,
+                .execute:
+                continue
             }
         }
     }

@@ -153,11 +153,11 @@ extension LaunchPlan {
         if let lockedRootfs { return lockedRootfs }
         if let image { return image }
         for step in steps {
-            switch step.action {
-            case .bind(let bind) where bind.directoryOnly:
+            if case .bind(let bind) = step.action, bind.directoryOnly {
                 return if case .path(let path) = bind.source { path } else { nil }
-            case .overlay(let overlay) where overlay.target == "/": return overlay.lower.first
-            default: continue
+            }
+            if case .overlay(let overlay) = step.action, overlay.target == "/" {
+                return overlay.lower.first
             }
         }
         return nil

@@ -133,9 +133,9 @@ public struct Planner {
         if request.namespaces.enteredPID != nil, request.namespaces.new.contains(.pid) {
             throw .twoPIDNamespaces
         }
-        if isParent { try checkForParent() }
         try checkEmulation()
         try checkJoin()
+        if isParent { try checkForParent() }
         try checkImage()
     }
 
