@@ -6,9 +6,9 @@ import Testing
 
 /// The JSON of `--info-fd` and `--json-status-fd`, to the blank: callers take it apart by pattern.
 @Suite struct StatusReportTests {
-    /// What a report writes to a pipe, which it may close or leave open.
+    /// What a report writes to a pipe.
     private func written(
-        to field: WritableKeyPath<Lifecycle, Int32?>, closes: Bool,
+        to field: WritableKeyPath<Lifecycle, Int32?>,
         namespaces: NamespaceSet = [.user, .mount, .pid], _ body: (StatusReport) -> Void
     ) throws -> String {
         var ends: [Int32] = [-1, -1]
@@ -17,7 +17,7 @@ import Testing
         request.namespaces.new = namespaces
         request.lifecycle[keyPath: field] = ends[1]
         body(StatusReport(try plan(request)))
-        if !closes { close(ends[1]) }
+        close(ends[1])
         defer { close(ends[0]) }
         guard case .content(let bytes) = HostFile.read(descriptor: ends[0], limit: 4096)
         else { return "" }
@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test func infoIsOneObjectOverSeveralLines() throws {
-        let text = try written(to: \.infoDescriptor, closes: true) { $0.tellChild(getpid()) }
+        let text = try written(to: \.infoDescriptor) { $0.tellChild(getpid()) }
         #expect(
             text == """
                 {
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func statusIsAnObjectALine() throws {
-        let text = try written(to: \.statusDescriptor, closes: false) {
+        let text = try written(to: \.statusDescriptor) {
             $0.tellChild(getpid())
             $0.tellEnd(3)
         }
@@ -58,7 +58,7 @@ import Testing
     /// In bubblewrap's order; the host's own are not told.
     @Test func namespacesThatAreNewAreTold() throws {
         let all: NamespaceSet = [.user, .mount, .pid, .network, .ipc, .uts, .cgroup]
-        let text = try written(to: \.infoDescriptor, closes: true, namespaces: all) {
+        let text = try written(to: \.infoDescriptor, namespaces: all) {
             $0.tellChild(getpid())
         }
         let names = text.split(separator: "\"").filter { $0.hasSuffix("-namespace") }
