@@ -60,7 +60,7 @@ import Testing
             echo in | cat /dev/stdin; (echo out >/dev/stdout) | cat; (echo err >/dev/stderr) 2>&1 | cat
             """
         try expect(
-            inRoot(script, path.options),
+            inRoot(script, path.options + ["--new-session"]),  // whoever runs this may have a terminal
             prints: " 00 00\n4\n4\nNo space left\nNo such device or address\nin\nout\nerr")
     }
 

@@ -97,8 +97,8 @@ import Testing
     {
         var request = LaunchRequest(command: ["/bin/sh", "-c", script])
         request.workingDirectory = "/"
-        request.lifecycle.timeout = 200_000_000
-        request.lifecycle.killAfter = 200_000_000
+        request.lifecycle.timeout = 1_000_000_000
+        request.lifecycle.killAfter = 1_000_000_000
         change(&request)
         return try Launcher().launch(request)
     }
