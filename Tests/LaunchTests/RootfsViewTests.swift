@@ -59,8 +59,9 @@ import Testing
             (: </dev/tty) 2>&1 | grep -o 'No such device or address'
             echo in | cat /dev/stdin; (echo out >/dev/stdout) | cat; (echo err >/dev/stderr) 2>&1 | cat
             """
+        // Whoever runs this may have a terminal.
         try expect(
-            inRoot(script, path.options + ["--new-session"]),  // whoever runs this may have a terminal
+            inRoot(script, path.options + ["--new-session"]),
             prints: " 00 00\n4\n4\nNo space left\nNo such device or address\nin\nout\nerr")
     }
 
