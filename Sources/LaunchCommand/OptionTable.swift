@@ -65,6 +65,7 @@ enum OptionID {
     case bind, bindTry, devBind, devBindTry, roBind, roBindTry
     case tmpfs, proc, dev, mqueue, directory, file, bindData, roBindData, symlink, chmod
     case perms, size, remountReadOnly
+    case procFallback
     case unshareUser, unshareUserTry, unshareIPC, unsharePID, unshareNetwork, unshareUTS
     case unshareCgroup, unshareCgroupTry, unshareAll, shareNetwork, sharePID, network, join
     case fakeRoot, mapAuto, mapUsers, mapGroups
@@ -211,6 +212,10 @@ enum OptionTable {
         Option(
             "--share-pid", "", .sharePID, .namespaces,
             "No pid namespace: the command replaces nsrun in place and sees the host's /proc."),
+        Option(
+            "--proc-fallback", "", .procFallback, .namespaces,
+            "Where a container masks parts of /proc, show that one: its processes and their numbers."
+        ),
         Option(
             "--join", "NAME", .join, .namespaces,
             "Share namespaces and root with all who join NAME; auto: with this job step (MPI ranks)."

@@ -20,10 +20,25 @@ enum HostRefusal: Equatable {
 
     /// The sysctl by which the administrator allows none of one kind of these namespaces (namespaces(7)). What an outer
     /// namespace allows cannot be seen from inside.
-    static func forbidden(_ set: NamespaceSet) -> String? {
+    static func forbidden(_ set: NamespaceSet) -> (NamespaceSet, String)? {
         for (member, name) in NamespaceSet.names where set.contains(member) {
             let sysctl = "max_\(member == .mount ? "mnt" : name)_namespaces"
-            if number(ByteString("/proc/sys/user/" + sysctl)) == 0 { return "user." + sysctl }
+            if number(ByteString("/proc/sys/user/" + sysctl)) == 0 {
+                return (member, "user." + sysctl)
+            }
+        }
+        return nil
+    }
+
+    /// The kind of which there can be no more while there can of the others, found out by trying; nil where it is user
+    /// namespaces themselves, which may be too many or too deep.
+    static func exhausted(_ set: NamespaceSet) -> (NamespaceSet, String)? {
+        let around = set.intersection(.user)
+        guard nsrun_try_namespaces(around.cloneFlags) == 0 else { return nil }
+        for (member, name) in NamespaceSet.names where set.contains(member) && member != .user {
+            if nsrun_try_namespaces(around.union(member).cloneFlags) == -ENOSPC {
+                return (member, "user.max_\(member == .mount ? "mnt" : name)_namespaces")
+            }
         }
         return nil
     }

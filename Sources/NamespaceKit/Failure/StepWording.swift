@@ -143,6 +143,7 @@ extension Step.Bind {
         if options.contains(.noExecute) { notes.append("no programs") }
         if options.contains(.devices) { notes.append("devices") }
         if options.contains(.optional) { notes.append("if it exists") }
+        if options.contains(.implied), !options.contains(.optional) { notes.append("if it can be") }
         if options.contains(.onlyIfPresent) { notes.append("if the target exists") }
         let note = notes.isEmpty ? "" : " (" + notes.joined(separator: ", ") + ")"
         return "bind-mount \(sourceText) onto \(target.text)\(note)"

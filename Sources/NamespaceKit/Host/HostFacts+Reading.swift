@@ -8,7 +8,9 @@ extension HostFacts {
     ) -> HostFacts {
         var facts = HostFacts()
         if let earlier { facts.copyLasting(from: earlier) } else { facts.readLasting() }
-        facts.currentDirectory = readCurrentDirectory()
+        // Before anything else looks there, and waits without an end.
+        facts.silentAutomount = Automounts.call(for: request, in: facts)
+        (facts.currentDirectory, facts.isTooDeep) = readCurrentDirectory()
         if request.identity.mapsSubordinates {
             let account = readAccount(user: facts.userID, group: facts.groupID)
             func ranges(_ path: ByteString) -> [IDRange] {
@@ -131,11 +133,13 @@ extension HostFacts {
         return facts
     }
 
-    private static func readCurrentDirectory() -> ByteString? {
+    private static func readCurrentDirectory() -> (ByteString?, isTooDeep: Bool) {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
-            guard getcwd(buffer.baseAddress!, buffer.count) != nil else { return nil }
+            let error = nsrun_current_directory(buffer.baseAddress!, buffer.count)
+            guard error == 0 else { return (nil, error == -ENAMETOOLONG) }
             let path = ByteString(cString: buffer.baseAddress!)
-            return path.isAbsolute ? path : nil  // "(unreachable)..." is outside of our root
+            // "(unreachable)..." is outside of our root.
+            return (path.isAbsolute ? path : nil, false)
         }
     }
 

@@ -13,6 +13,12 @@ public struct HostFacts: Sendable, Equatable {
     public var hasOpenat2 = true
     /// Nil where it has been removed or cannot be reached.
     public var currentDirectory: ByteString? = "/"
+    /// It is there, but its path is longer than one may be (`PATH_MAX`).
+    public var isTooDeep = false
+    /// A place that was named, and that an automounter does not mount.
+    var silentAutomount: ByteString?
+    /// Why there is no ``currentDirectory``.
+    var lackOfDirectory: LaunchError { isTooDeep ? .deepDirectory : .lostDirectory }
     /// The caller may write to it.
     public var ownsCurrentDirectory = false
     /// The caller's environment, entries of `NAME=value`.
@@ -96,6 +102,9 @@ public struct HostFacts: Sendable, Equatable {
 
     /// Whether each user namespace can have a binfmt_misc of its own.
     public var hasOwnBinfmt: Bool { kernel >= KernelRelease(major: 6, minor: 7) }
+
+    /// Before Linux 5.11 only root mounts an overlay.
+    var lacksOverlays: Bool { kernel < KernelRelease(major: 5, minor: 11) && userID != 0 }
 
     /// Whether mounts can be put onto a tree that is mounted nowhere yet.
     public var hasDetachedMounts: Bool {

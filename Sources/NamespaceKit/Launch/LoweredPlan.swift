@@ -10,6 +10,8 @@ struct LoweredPlan {
     private let steps: UnsafeMutablePointer<nsrun_step>
     private var arguments = CStringArray()
     private var environment = CStringArray()
+    /// Those that have been made so far, for layers that are kept.
+    private var layerDirectories: [ByteString] = []
     /// What proot traces would go on outside of its root if proot were killed; at SIGQUIT it ends that first.
     private let deathSignal: Int32
 
@@ -248,7 +250,13 @@ struct LoweredPlan {
             step.list = keep(list: candidates)
         case .hostRoot: set(&step, NSRUN_OP_ROOT_HOST)
         case .emptyRoot: set(&step, NSRUN_OP_ROOT_TMPFS)
-        case .hostDirectory(let path): set(&step, NSRUN_OP_HOST_DIRECTORY, target: path)
+        case .hostDirectory(let path):
+            set(&step, NSRUN_OP_HOST_DIRECTORY, target: path)
+            // What the layer's own directory holds is for the kernel alone.
+            if layerDirectories.contains(where: { path.isAtOrBelow($0) }) {
+                step.flags |= UInt32(NSRUN_OWN)
+            }
+            layerDirectories.append(path)
         case .image(let image):
             set(&step, NSRUN_OP_IMAGE)
             step.source = keep(image.path)
@@ -344,6 +352,7 @@ struct LoweredPlan {
         if bind.options.contains(.onlyIfPresent) { flags |= UInt32(NSRUN_MUST_EXIST) }
         if bind.options.contains(.replaceLink) { flags |= UInt32(NSRUN_REPLACE_LINK) }
         if bind.options.contains(.inside) { flags |= UInt32(NSRUN_INSIDE) }
+        if bind.options.contains(.implied) { flags |= UInt32(NSRUN_IMPLIED) }
         if bind.directoryOnly { flags |= UInt32(NSRUN_DIRECTORY_ONLY) }
         step.flags = flags
     }

@@ -137,6 +137,18 @@ extension LaunchPlan {
         return nil
     }
 
+    /// The host's root is made again from what was known of its mounts.
+    var layersHost: Bool {
+        isHostView
+            && steps.contains {
+                if case .overlay(let overlay) = $0.action {
+                    overlay.lower == [overlay.target] && overlay.upper != .none
+                } else {
+                    false
+                }
+            }
+    }
+
     /// The squashfs that the root is, where it is one.
     var image: ByteString? {
         for step in steps {

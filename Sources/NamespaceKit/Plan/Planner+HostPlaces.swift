@@ -31,8 +31,10 @@ extension Planner {
 
     private mutating func planCurrentDirectory() throws(LaunchError) {
         guard let here = facts.currentDirectory else {
-            if !request.leavesOutMissing { throw .lostDirectory }
-            return omit("the current directory", "it has been removed")
+            if !request.leavesOutMissing { throw facts.lackOfDirectory }
+            return omit(
+                "the current directory",
+                facts.isTooDeep ? "its path is too long" : "it has been removed")
         }
         // The root itself is there already, as the view has it.
         if here == "/" {
@@ -66,7 +68,7 @@ extension Planner {
     /// The source tree is what the tests are about: shown even where it lies in a place that is
     /// emptied for them.
     private mutating func planSourceTree() throws(LaunchError) {
-        guard let here = facts.currentDirectory else { throw .lostDirectory }
+        guard let here = facts.currentDirectory else { throw facts.lackOfDirectory }
         startsHere = true
         if here == "/" { return }
         var tree = facts.sourceTree ?? here

@@ -8,7 +8,12 @@ extension Planner {
         }
     }
 
-    private var hasPidNamespace: Bool { request.namespaces.new.contains(.pid) }
+    var hasOwnProc: Bool {
+        switch request.proc {
+        case .own, .outerWhereRefused: request.namespaces.new.contains(.pid)
+        case .outer: false
+        }
+    }
 
     mutating func mount(
         _ source: ByteString, _ target: ByteString, _ options: BindOptions = [],
@@ -32,7 +37,7 @@ extension Planner {
             if hasSources { mount("/", "/", .devices) } else { add(.hostRoot) }
         case .memory, .directory: planHostLayers()
         }
-        if hasPidNamespace { add(.fileSystem(.proc, target: "/proc")) }
+        if hasOwnProc { add(.fileSystem(.proc, target: "/proc")) }
         coverKernelControls(below: "/proc")
         if facts.isMachinesRoot { mount("/sys", "/sys", [.readOnly, .inside]) }
         planEmulation()
@@ -44,7 +49,7 @@ extension Planner {
             add(.tmpfs(target: home, mode: 0o700, size: nil, replacesLink: false))
         }
         if request.hidesHostsSockets { hideSockets() }
-        if let resolverFile { mount(resolverFile, "/etc/resolv.conf", .readOnly) }
+        if let resolverFile { mount(resolverFile, "/etc/resolv.conf", [.readOnly, .implied]) }
     }
 
     private static let privatePlaces: [ByteString] = ["/tmp", "/var/tmp", "/dev/shm"]
@@ -116,6 +121,9 @@ extension Planner {
                 omit(entry.path, "it is read-only, for no layer can lie over a \(type.text)")
             case .leftOut(let reason): omit(entry.path, reason)
             case .file: mount(entry.path, entry.path, [.readOnly, .optional])
+            case .ownFile:
+                mount(entry.path, entry.path, [.readOnly, .optional])
+                omit(entry.path, "it is read-only, for something is mounted beside it")
             case .plain: layer(entry.path)
             }
         }
@@ -164,7 +172,7 @@ extension Planner {
         } else {
             planDevices(at: "/dev", origin: nil)
         }
-        if hasPidNamespace {
+        if hasOwnProc {
             add(.fileSystem(.proc, target: "/proc"))
         } else {
             mount("/proc", "/proc", .replaceLink)
@@ -199,8 +207,8 @@ extension Planner {
         if hasSettings { planSettings() }
         if !follows {
             let servers = resolverFile ?? "/etc/resolv.conf"
-            mount(servers, "/etc/resolv.conf", [.readOnly, .optional])
-            mount("/etc/hosts", "/etc/hosts", [.readOnly, .optional])
+            mount(servers, "/etc/resolv.conf", [.readOnly, .implied])
+            mount("/etc/hosts", "/etc/hosts", [.readOnly, .implied])
         }
         planHostPlaces()
     }
@@ -266,7 +274,7 @@ extension Planner {
         for (name, text) in links { add(.symlink(text: text, target: below(name)), origin) }
         if let terminal = facts.terminal, request.join == nil {
             // Programs that look for their terminal by name find it here; those of a group have several.
-            let options: BindOptions = [.devices, .optional]
+            let options: BindOptions = [.devices, .optional, .implied]
             add(
                 .bind(.init(source: .path(terminal), target: below("console"), options: options)),
                 origin)

@@ -101,6 +101,7 @@ public struct Planner {
             throw .nulByte(in: "path", path)
         }
         if let first = request.command.first, first.isEmpty { throw .emptyCommand }
+        if let path = facts.silentAutomount { throw .silentAutomount(path) }
         if case .rootfs(let path) = request.view {
             if path.isEmpty { throw .emptyPath(of: "rootfs") }
             if path.contains(0) { throw .nulByte(in: "path", path) }
@@ -317,7 +318,7 @@ public struct Planner {
             add(.tmpfs(target: target, mode: mode, size: size, replacesLink: false), origin)
         case .proc(let target):
             try checkPath(target, origin)
-            if request.namespaces.new.contains(.pid) {
+            if hasOwnProc {
                 add(.fileSystem(.proc, target: target), origin)
             } else {
                 add(.bind(.init(source: .path("/proc"), target: target, options: [])), origin)
