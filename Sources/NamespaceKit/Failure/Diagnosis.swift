@@ -116,9 +116,9 @@ struct Diagnosis {
         let what = "cannot create a user namespace"
         switch code {
         case ENOSPC:
-            if let (kind, sysctl) = HostRefusal.forbidden(set) {
+            if let sysctl = HostRefusal.forbidden(set) {
                 return LaunchError(
-                    .setup, "cannot create \(kind.list) namespaces: the sysctl \(sysctl) is 0",
+                    .setup, "cannot create \(set.list) namespaces: the sysctl \(sysctl) is 0",
                     remedy: "ask the administrator for sysctl \(sysctl)=65536", code: code)
             }
             if let (kind, sysctl) = HostRefusal.exhausted(set) {

@@ -20,12 +20,10 @@ enum HostRefusal: Equatable {
 
     /// The sysctl by which the administrator allows none of one kind of these namespaces (namespaces(7)). What an outer
     /// namespace allows cannot be seen from inside.
-    static func forbidden(_ set: NamespaceSet) -> (NamespaceSet, String)? {
+    static func forbidden(_ set: NamespaceSet) -> String? {
         for (member, name) in NamespaceSet.names where set.contains(member) {
             let sysctl = "max_\(member == .mount ? "mnt" : name)_namespaces"
-            if number(ByteString("/proc/sys/user/" + sysctl)) == 0 {
-                return (member, "user." + sysctl)
-            }
+            if number(ByteString("/proc/sys/user/" + sysctl)) == 0 { return "user." + sysctl }
         }
         return nil
     }
