@@ -37,9 +37,9 @@ public struct LaunchTool {
         let file = packed == nil ? HostFile.ownName : nil
         var tool = LaunchTool(
             personality: Personality(argument0: arguments.first ?? "nsrun", file: file))
-        tool.hasLevelPrefix = arguments.contains("--level-prefix")
         do throws(UsageError) {
             let line = try Parser.parse(Array(arguments.dropFirst()), as: tool.personality)
+            tool.hasLevelPrefix = line.hasLevelPrefix
             if tool.personality.isBubblewrap, line.asksForNothing {
                 HostProcess.printError(Help(tool.personality).text)
                 return tool.personality.status(125)
@@ -53,6 +53,7 @@ public struct LaunchTool {
             }
             return tool.perform(invocation)
         } catch {
+            if error.hasLevelPrefix { tool.hasLevelPrefix = true }
             let words = tool.personality.isBubblewrap ? error.bubblewrap : nil
             return tool.fail(words ?? error.message, error.remedy, 125)
         }
