@@ -250,10 +250,18 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return nsrun_filesystem(w, step, "devpts", devpts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
     case NSRUN_OP_MQUEUE:
         return nsrun_filesystem(w, step, "mqueue", none, strict);
+    case NSRUN_OP_HOLD:
+        return nsrun_hold_trees(w, step);
+    case NSRUN_OP_PLACE_HELD:
+        return nsrun_place_held(w, step);
+    case NSRUN_OP_SYSFS:
+        return nsrun_sysfs(w, step);
     case NSRUN_OP_BINFMT:
         return nsrun_binfmt(w, step);
     case NSRUN_OP_OVERLAY:
         return nsrun_overlay(w, step);
+    case NSRUN_OP_ADOPT:
+        return nsrun_adopt(w, step);
     case NSRUN_OP_COMPLETE:
         return nsrun_complete(w, step);
     case NSRUN_OP_FILE:

@@ -98,7 +98,13 @@ int nsrun_bind_data(struct nsrun_world *w, const struct nsrun_step *step) {
         return file;
     int error = fill(w, file, step);
     close(file);
-    return error < 0 ? error : nsrun_bind_scratch(w, name, step);
+    struct nsrun_step covering = *step;
+    if (step->flags & NSRUN_COVER_LINK)
+        covering.flags |= NSRUN_ONTO_LINK;
+    if (error == 0)
+        error = nsrun_bind_scratch(w, name, &covering);
+    const bool is_absent = error == -ENOENT || error == -ENOTDIR || error == -EACCES;
+    return is_absent && (step->flags & NSRUN_MUST_EXIST) ? 0 : error;
 }
 
 int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {

@@ -223,8 +223,13 @@ int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
     struct nsrun_place place = {.fd = -1, .is_root = true};
     bool is_absent = false;
     if (error == 0 && w->root >= 0) {
+        unsigned flags = step->flags;
+        if ((flags & NSRUN_COVER_LINK) && !is_directory)
+            flags |= NSRUN_ONTO_LINK;
+        else if ((flags & NSRUN_COVER_LINK) && !(w->plan->flags & NSRUN_SPARE_HOST))
+            flags |= NSRUN_REPLACE_LINK;
         error = nsrun_find(w, step->target, is_directory ? NSRUN_KIND_DIRECTORY : NSRUN_KIND_FILE,
-                           step->flags, step->mode ? step->mode : is_directory ? 0755 : nsrun_place_mode(w),
+                           flags, step->mode ? step->mode : is_directory ? 0755 : nsrun_place_mode(w),
                            &place);
         // What this process cannot reach, the command cannot.
         is_absent = error == -ENOENT || error == -ENOTDIR || error == -EACCES;

@@ -20,6 +20,8 @@ struct nsrun_world {
     bool no_openat2;
     int scratch;          ///< a tmpfs that holds bound files, -1 before there is one
     unsigned scratch_names;
+    int held[16];         ///< trees that NSRUN_OP_HOLD has cloned, -1 for one that could not be
+    unsigned held_count;
     int known_root;       ///< the root that root_is_own speaks of
     bool root_is_own;
     int parent;           ///< the directory that was looked up last, -1 where none is remembered
@@ -139,6 +141,14 @@ int nsrun_enter(struct nsrun_world *w);
 // image.c
 int nsrun_image(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_read_ahead(struct nsrun_world *w, const struct nsrun_step *step);
+
+// adopt.c
+int nsrun_adopt(struct nsrun_world *w, const struct nsrun_step *step);
+
+// sysfs.c
+int nsrun_hold_trees(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_place_held(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_sysfs(struct nsrun_world *w, const struct nsrun_step *step);
 
 // binfmt.c
 int nsrun_binfmt(struct nsrun_world *w, const struct nsrun_step *step);

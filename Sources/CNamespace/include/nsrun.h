@@ -30,7 +30,8 @@ enum nsrun_op {
     NSRUN_OP_JOIN,            ///< target: the group's name, source: the directory where its processes meet, value:
                               ///< its CLONE_NEW*, value2: the step after those that set it up, and that are left
                               ///< out where it is there
-    NSRUN_OP_SHARE,           ///< value: CLONE_NEW*, source: the root in words; others can join from here on
+    NSRUN_OP_SHARE,           ///< value: CLONE_NEW*, source: the root in words, data: the steps that set the group up,
+                              ///< a line each; others can join from here on
     NSRUN_OP_WRITE,           ///< target: path on the host, data: text, in one write
     NSRUN_OP_AWAIT,           ///< fd: blocks until a byte or end of file can be read
     NSRUN_OP_LIMIT_NAMESPACES, ///< data: how many of each kind
@@ -49,9 +50,15 @@ enum nsrun_op {
     NSRUN_OP_PROC,            ///< target
     NSRUN_OP_DEVPTS,          ///< target
     NSRUN_OP_MQUEUE,          ///< target
+    NSRUN_OP_HOLD,            ///< list: directories of the host's, to be mounted by the next one
+    NSRUN_OP_PLACE_HELD,      ///< list: the same ones, list2: the target of each, flags
+    NSRUN_OP_SYSFS,           ///< on /sys, of this process's network namespace; list: what is mounted on the one that is
+                              ///< there, list2: directories of that, which become empty where there can be no other;
+                              ///< flags: in the root that was entered
     NSRUN_OP_BINFMT,          ///< target, list: records for binfmt_misc's `register`
     NSRUN_OP_OVERLAY,         ///< target, list: lower layers (uppermost first), source: upper, data: work, list2: further
                               ///< options, name and value in turn
+    NSRUN_OP_ADOPT,           ///< list: files and directories that are made again where their group is not mapped
     NSRUN_OP_COMPLETE,        ///< target: a directory, list: files that it shall have, in a layer in memory
     NSRUN_OP_FILE,            ///< target, fd or data, mode: an ordinary file made in the root
     NSRUN_OP_BIND_DATA,       ///< target, fd or data, mode, flags: a file in memory, bound
@@ -101,6 +108,9 @@ enum {
     NSRUN_ONLY_LOWER = 1 << 9,    ///< a limit that is lower already stays
     NSRUN_MOUNTED = 1 << 10,      ///< the descriptor is a mount already
     NSRUN_NO_EXECUTE = 1 << 11,   ///< no program starts from it
+    NSRUN_INCIDENTAL = 1 << 12,   ///< the processes of a group need not agree in it
+    NSRUN_COVER_LINK = 1 << 13,   ///< a destination that is a symlink is itself covered by a file, or replaced by a
+                                  ///< directory unless the host is spared
 };
 
 /// What NSRUN_OP_SCOPE forbids besides abstract sockets and signals.
@@ -222,7 +232,8 @@ enum nsrun_call {
     NSRUN_CALL_OTHER_LINK,    ///< a symlink that exists already; text: what it says, if it is one
     NSRUN_CALL_FORK,          ///< pid 1 could not start the command
     NSRUN_CALL_STRANGER,      ///< who answers to a group's name is none of the caller's
-    NSRUN_CALL_OTHER_GROUP,   ///< a group of that name was set up in another way; text: its root
+    NSRUN_CALL_OTHER_GROUP,   ///< a group of that name was set up in another way; text: its root, a step of its own and
+                              ///< one of this process's that the other has not, each with a NUL
     NSRUN_CALL_WAIT,          ///< pid 1 could not wait for the command
     NSRUN_CALL_LIBRARY,       ///< a C library that is too old; text: its version, empty where there is none
 };

@@ -364,6 +364,12 @@ struct Diagnosis {
         let name = candidates.last ?? "/"
         let saying = origin == Planner.imageDirectory ? ", \(Planner.imageDirectory.text)" : ""
         let isOwn = plan.isHostView && name == facts.currentDirectory
+        if plan.joinIndex != nil, name == facts.currentDirectory, code == ENOENT {
+            return error(
+                "cannot start in \(name.text)", code,
+                "the group's first process was elsewhere, and what it shows all of them see: bind it for "
+                    + "all, or \(words.workingDirectory)")
+        }
         return error(
             "cannot start in \(name.text)\(saying)", code,
             isOwn && code == ENOENT
@@ -388,7 +394,7 @@ extension Step {
     /// It changes what is mounted.
     fileprivate var mounts: Bool {
         switch action {
-        case .hostRoot, .emptyRoot, .image, .bind, .tmpfs, .overlay, .fileSystem: true
+        case .hostRoot, .emptyRoot, .image, .bind, .tmpfs, .overlay, .fileSystem, .system: true
         default: false
         }
     }
@@ -401,9 +407,10 @@ extension Step {
         case .tmpfs(let target, _, _, _), .fileSystem(_, let target), .file(_, let target, _),
             .bindData(_, let target, _, _), .prepend(_, let target), .symlink(_, let target),
             .directory(let target, _), .bindLink(_, let target), .binfmt(_, let target),
-            .linkerCache(_, let target),
+            .linkerCache(_, let target), .ownCopy(_, let target, _),
             .changeMode(let target, _), .remountReadOnly(let target), .lockFile(let target):
             target
+        case .system: SystemFiles.place
         default: nil
         }
     }

@@ -22,6 +22,8 @@ struct LoweredPlan {
         for index in 0..<count {
             try lower(source.steps[index].action, into: &steps[index])
             steps[index].parent_mode = source.steps[index].parentMode
+            if source.steps[index].isIncidental { steps[index].flags |= UInt32(NSRUN_INCIDENTAL) }
+            if source.steps[index].coversLink { steps[index].flags |= UInt32(NSRUN_COVER_LINK) }
         }
         lowerJoin(source)
         plan.steps = UnsafePointer(steps)
@@ -81,9 +83,10 @@ struct LoweredPlan {
     }
 
     /// Who joins goes on behind the steps that set the group up.
-    private func lowerJoin(_ source: LaunchPlan) {
+    private mutating func lowerJoin(_ source: LaunchPlan) {
         guard let join = source.joinIndex, let share = source.shareIndex else { return }
         steps[join].value2 = UInt64(share + 1)
+        steps[share].data = keep(source.stepsOfGroup)
     }
 
     private mutating func lowerCommand(_ source: LaunchPlan) {
@@ -267,6 +270,20 @@ struct LoweredPlan {
                 }
             set(&step, op, target: target)
             step.flags |= UInt32(NSRUN_REPLACE_LINK)
+        case .holdGroups(let groups):
+            set(&step, NSRUN_OP_HOLD)
+            step.list = keep(list: groups.map { $0.directory })
+        case .showGroups(let groups, let readOnly):
+            set(&step, NSRUN_OP_PLACE_HELD)
+            step.list = keep(list: groups.map { $0.directory })
+            step.list2 = keep(list: groups.map { $0.mount })
+            if readOnly { step.flags |= UInt32(NSRUN_READ_ONLY) }
+        case .system(let system):
+            set(&step, NSRUN_OP_SYSFS)
+            step.list = keep(list: system.files.mounts)
+            step.list2 = keep(list: system.files.devices)
+            if system.isReadOnly { step.flags |= UInt32(NSRUN_READ_ONLY) }
+            if system.isBelow { step.flags |= UInt32(NSRUN_INSIDE) }
         case .binfmt(let records, let target):
             set(&step, NSRUN_OP_BINFMT, target: target)
             step.list = keep(list: records.map { $0.line })
@@ -278,6 +295,13 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_BIND_DATA, target: target, mode: mode)
             if readOnly { step.flags |= UInt32(NSRUN_READ_ONLY) }
             keep(content, in: &step)
+        case .adopt(let files):
+            set(&step, NSRUN_OP_ADOPT)
+            step.list = keep(list: files)
+        case .ownCopy(let content, let target, let mode):
+            set(&step, NSRUN_OP_BIND_DATA, target: target, mode: mode)
+            step.flags |= UInt32(NSRUN_READ_ONLY) | UInt32(NSRUN_MUST_EXIST)
+            keep(bytes: content, in: &step)
         case .complete(let directory, let files):
             set(&step, NSRUN_OP_COMPLETE, target: directory)
             step.list = keep(list: files)

@@ -175,8 +175,8 @@ public struct HostParts: OptionSet, Sendable, Hashable {
     public static let desktop = HostParts(rawValue: 1 << 4)
     /// The names of the caller's supplementary groups.
     public static let groups = HostParts(rawValue: 1 << 5)
-    /// The directories that a resource manager names in the environment: of `SLURM_*`, `PMI_*`, `PMIX_*`,
-    /// `SCRATCH` and `TMPDIR`, and slurmd's spool directory.
+    /// The directories and files that a resource manager names in the environment, as in `SLURM_*`, `PBS_*`, `SGE_*`,
+    /// `LSB_*`, `FLUX_*`, `PMIX_*`, `SCRATCH` and `TMPDIR`, slurmd's spool directory, and the host's time zone.
     public static let job = HostParts(rawValue: 1 << 6)
 }
 
