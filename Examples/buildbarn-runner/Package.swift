@@ -1,6 +1,10 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+// What is installed is one file without an interpreter, whose memory its starters share; it takes the static libraries
+// of swift build's --static-swift-stdlib, too.
+let isStatic = Context.environment["NSRUN_RUNNER_STATIC"] != nil
+
 let package = Package(
     name: "buildbarn-runner",
     products: [.executable(name: "nsrun-runner", targets: ["nsrun-runner"])],
@@ -31,7 +35,8 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NamespaceKit", package: "nsrun"),
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-            ]
+            ],
+            linkerSettings: isStatic ? [.unsafeFlags(["-static-executable"])] : []
         ),
     ],
     cLanguageStandard: .gnu17

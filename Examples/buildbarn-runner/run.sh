@@ -9,11 +9,8 @@
 # CONFIGURATION=debug in the environment makes the build a shorter one.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-# As one file without an interpreter, whose memory its starters share.
-whole=()
-[[ ${CONFIGURATION:=release} != release ]] || whole=(-Xswiftc -static-executable)
-swift build -c "$CONFIGURATION" --static-swift-stdlib "${whole[@]}" --disable-index-store \
-    --product nsrun-runner >&2
+[[ ${CONFIGURATION:=release} != release ]] || export NSRUN_RUNNER_STATIC=1
+swift build -c "$CONFIGURATION" --static-swift-stdlib --disable-index-store --product nsrun-runner >&2
 [[ ${1-} != --build ]] || exit 0
 
 export NSRUN RUNNER TOOLS

@@ -22,7 +22,7 @@ static unsigned long present_flags(int fd) {
     } table[] = {{ST_RDONLY, MS_RDONLY},     {ST_NOSUID, MS_NOSUID},
                  {ST_NODEV, MS_NODEV},       {ST_NOEXEC, MS_NOEXEC},
                  {ST_NOATIME, MS_NOATIME},   {ST_NODIRATIME, MS_NODIRATIME},
-                 {ST_RELATIME, MS_RELATIME}};
+                 {ST_RELATIME, MS_RELATIME}, {NSRUN_ST_NOSYMFOLLOW, NSRUN_MS_NOSYMFOLLOW}};
     unsigned long flags = 0;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
         if (status.f_flag & table[i].seen)
@@ -256,6 +256,10 @@ int nsrun_classic_bind(struct nsrun_world *w, int source_dir, const char *source
     if (set == 0)
         return 0;
     w->call = NSRUN_CALL_ATTRIBUTES;
+    nsrun_fd_path(place->fd, from);
+    // What the host mounts below from now on would be as writable here as it is there.
+    if ((flags & NSRUN_READ_ONLY) && mount(NULL, from, NULL, MS_PRIVATE | recursive, NULL) != 0)
+        return -errno;
     error = nsrun_classic_attributes(w, place->fd, set, recursive);
     if (error == 0)
         w->call = NSRUN_CALL_STEP;
@@ -296,6 +300,8 @@ int nsrun_classic_filesystem(struct nsrun_world *w, const char *type, const char
         flags |= MS_NOEXEC;
     if (attributes & MOUNT_ATTR_RDONLY)
         flags |= MS_RDONLY;
+    if (attributes & MOUNT_ATTR_NOSYMFOLLOW)
+        flags |= NSRUN_MS_NOSYMFOLLOW;
     int error = destination_path(w, place, to);
     if (error < 0)
         return error;

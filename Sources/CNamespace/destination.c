@@ -89,8 +89,9 @@ static int make_in(struct nsrun_world *w, struct nsrun_place *place, const char 
         } else {
             error = make(w, place->fd, name, what);
         }
+        // EOVERFLOW: an overlay changes nothing of owners or groups that the run does not have.
         if (copied || !(policy & NSRUN_MIRROR)
-            || (error != -EROFS && error != -EACCES && error != -EPERM))
+            || (error != -EROFS && error != -EACCES && error != -EPERM && error != -EOVERFLOW))
             return error;
         error = nsrun_mirror(w, place, NULL);
         if (error < 0) {
@@ -292,7 +293,7 @@ static int open_parent(struct nsrun_world *w, const char *parent) {
     int fd = nsrun_openat2(w->root, parent, O_PATH | O_DIRECTORY,
                            RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
     if (fd < 0) {
-        if (fd == -ENOSYS)
+        if (nsrun_is_lacking(fd))
             w->no_openat2 = true;
         return fd;
     }
@@ -309,7 +310,7 @@ static int find_quickly(struct nsrun_world *w, const char *path, enum nsrun_kind
                         unsigned flags, mode_t mode, struct nsrun_place *place) {
     char parent[PATH_MAX], name[NAME_MAX + 1];
     // The classic calls need the canonical path, which only the walk finds.
-    if ((w->plan->flags & NSRUN_CLASSIC_MOUNTS) || w->no_openat2 || split(path, parent, name) == NULL)
+    if (nsrun_is_classic(w) || w->no_openat2 || split(path, parent, name) == NULL)
         return -EAGAIN;
     int directory = open_parent(w, parent);
     if (directory < 0)
@@ -393,7 +394,7 @@ int nsrun_open_below(const char *root, const char *path, int flags) {
         return directory;
     int fd = nsrun_openat2(directory, path, (uint64_t)flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
     // EAGAIN: a ".." on the way, and something was renamed or mounted at that moment.
-    if (fd == -ENOSYS || fd == -EAGAIN) {
+    if (nsrun_is_lacking(fd) || fd == -EAGAIN) {
         const struct nsrun_plan plan = {.flags = 0};
         struct nsrun_world w = {.plan = &plan, .root = directory, .parent = -1, .proc = -1};
         struct nsrun_place place;
@@ -418,7 +419,7 @@ int nsrun_open_inside(const struct nsrun_world *w, const char *path, int flags) 
     const int fd = w->no_openat2
                        ? -ENOSYS
                        : nsrun_openat2(AT_FDCWD, path, (uint64_t)flags, RESOLVE_NO_MAGICLINKS);
-    return fd == -ENOSYS ? nsrun_open_below("/", path, flags) : fd;
+    return nsrun_is_lacking(fd) ? nsrun_open_below("/", path, flags) : fd;
 }
 
 int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker *make) {
@@ -428,7 +429,7 @@ int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker
         return -EEXIST;
     struct nsrun_place place;
     int error;
-    if (!(w->plan->flags & NSRUN_CLASSIC_MOUNTS) && !w->no_openat2) {
+    if (!nsrun_is_classic(w) && !w->no_openat2) {
         int directory = open_parent(w, parent);
         if (directory >= 0 && w->parent_is_own) {
             error = make(w, directory, name, step);

@@ -33,7 +33,7 @@ void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, s
         .report = report,
         .no_openat2 = plan->flags & NSRUN_NO_OPENAT2,
     };
-    w->attached = !(plan->flags & NSRUN_DETACHED_ROOT) || (plan->flags & NSRUN_CLASSIC_MOUNTS);
+    w->attached = !(plan->flags & NSRUN_DETACHED_ROOT);
     // Modes are given exactly; the command gets its umask back before it starts. So it does its limit on the size of
     // files, which what is made in memory for it would count against.
     w->old_umask = umask(0);
@@ -200,6 +200,26 @@ static int join_new_keyring(void) {
     return ring >= 0 || errno == ENOSYS || errno == EPERM ? 0 : -errno;
 }
 
+/// With NSRUN_OWN of the caller's own group: where a directory hands its group down (set-group-ID), what is made
+/// below would have one that is not mapped, and no overlay takes that.
+static int make_host_directory(const struct nsrun_step *step) {
+    if (mkdir(step->target, 0755) != 0 && errno != EEXIST)
+        return -errno;
+    if (!(step->flags & NSRUN_OWN))
+        return 0;
+    const int fd = nsrun_open(step->target, O_RDONLY | O_DIRECTORY);
+    struct stat status;
+    // Of somebody else's nothing can be changed: the mount tells.
+    if (fd >= 0 && fstat(fd, &status) == 0 && status.st_uid == geteuid()
+        && (status.st_gid != getegid() || (status.st_mode & S_ISGID))) {
+        if (fchown(fd, (uid_t)-1, getegid()) == 0)
+            fchmod(fd, status.st_mode & 0777);
+    }
+    if (fd >= 0)
+        close(fd);
+    return 0;
+}
+
 static int run(struct nsrun_world *w, const struct nsrun_step *step) {
     static const char *const none[] = {NULL};
     static const char *const devpts[] = {"newinstance", NULL, "ptmxmode", "0666", "mode", "0620",
@@ -233,7 +253,7 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
     case NSRUN_OP_FORBID_ADDRESSES:
         return nsrun_forbid_addresses(step);
     case NSRUN_OP_HOST_DIRECTORY:
-        return mkdir(step->target, 0755) == 0 || errno == EEXIST ? 0 : -errno;
+        return make_host_directory(step);
     case NSRUN_OP_ROOT_HOST:
         return nsrun_root_host(w);
     case NSRUN_OP_ROOT_TMPFS:
@@ -250,10 +270,18 @@ static int run(struct nsrun_world *w, const struct nsrun_step *step) {
         return nsrun_filesystem(w, step, "devpts", devpts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
     case NSRUN_OP_MQUEUE:
         return nsrun_filesystem(w, step, "mqueue", none, strict);
+    case NSRUN_OP_HOLD:
+        return nsrun_hold_trees(w, step);
+    case NSRUN_OP_PLACE_HELD:
+        return nsrun_place_held(w, step);
+    case NSRUN_OP_SYSFS:
+        return nsrun_sysfs(w, step);
     case NSRUN_OP_BINFMT:
         return nsrun_binfmt(w, step);
     case NSRUN_OP_OVERLAY:
         return nsrun_overlay(w, step);
+    case NSRUN_OP_ADOPT:
+        return nsrun_adopt(w, step);
     case NSRUN_OP_COMPLETE:
         return nsrun_complete(w, step);
     case NSRUN_OP_FILE:
@@ -335,6 +363,14 @@ static bool mounts(uint32_t op) {
            && op != NSRUN_OP_SYMLINK;
 }
 
+/// A refusal after the newer calls were refused: which it was that made this the classic way.
+static void name_lacking(struct nsrun_world *w, int error) {
+    if (w->lacking == NULL || !nsrun_is_lacking(error) || w->report->head.length > 0)
+        return;
+    w->report->head.length = (uint32_t)strlen(w->lacking);
+    memcpy(w->report->text, w->lacking, w->report->head.length);
+}
+
 int nsrun_walk(struct nsrun_world *w, size_t from, size_t to) {
     for (size_t index = from; index < to; index++) {
         w->call = NSRUN_CALL_STEP;
@@ -356,8 +392,9 @@ int nsrun_walk(struct nsrun_world *w, size_t from, size_t to) {
             report->call = w->call;
             if (w->call != NSRUN_CALL_RUN && w->call != NSRUN_CALL_INTERPRETER
                 && w->call != NSRUN_CALL_OTHER_LINK && w->call != NSRUN_CALL_OTHER_GROUP
-                && w->call != NSRUN_CALL_LIBRARY)
+                && w->call != NSRUN_CALL_LIBRARY && w->call != NSRUN_CALL_NO_EXECUTE)
                 report->length = 0;
+            name_lacking(w, error);
             return error;
         }
     }

@@ -6,6 +6,9 @@
 
 #include "world.h"
 
+/// What is copied of a file that cannot be bound.
+enum { LARGEST_COPY = 4 << 20 };
+
 /// A passwd or group file of the root that is larger is no such file: it would be copied into memory.
 enum { LARGEST_ACCOUNT_FILE = 256 << 20 };
 
@@ -43,7 +46,7 @@ static int fill(struct nsrun_world *w, int file, const struct nsrun_step *step) 
 int nsrun_scratch(struct nsrun_world *w) {
     if (w->scratch >= 0)
         return 0;
-    if (!(w->plan->flags & NSRUN_CLASSIC_MOUNTS)) {
+    if (!nsrun_is_classic(w)) {
         static const char *const options[] = {"mode", "0755", NULL};
         int error =
             nsrun_make_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
@@ -91,6 +94,24 @@ int nsrun_bind_scratch(struct nsrun_world *w, const char *name, const struct nsr
     return error;
 }
 
+int nsrun_bind_content(struct nsrun_world *w, const struct nsrun_step *step) {
+    char name[16];
+    const int source = step->source == NULL || (step->flags & NSRUN_INSIDE)
+                           ? -EINVAL
+                           : nsrun_open(step->source, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    if (source < 0)
+        return source;
+    struct stat status;
+    int error = fstat(source, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= LARGEST_COPY ? 0 : -EINVAL;
+    const int file = error < 0 ? error : nsrun_scratch_file(w, 0644, name);
+    if (file >= 0) {
+        error = copy_all(source, file, LARGEST_COPY);
+        close(file);
+    }
+    close(source);
+    return file < 0 ? file : error < 0 ? error : nsrun_bind_scratch(w, name, step);
+}
+
 int nsrun_bind_data(struct nsrun_world *w, const struct nsrun_step *step) {
     char name[16];
     int file = nsrun_scratch_file(w, step->mode, name);
@@ -98,7 +119,13 @@ int nsrun_bind_data(struct nsrun_world *w, const struct nsrun_step *step) {
         return file;
     int error = fill(w, file, step);
     close(file);
-    return error < 0 ? error : nsrun_bind_scratch(w, name, step);
+    struct nsrun_step covering = *step;
+    if (step->flags & NSRUN_COVER_LINK)
+        covering.flags |= NSRUN_ONTO_LINK;
+    if (error == 0)
+        error = nsrun_bind_scratch(w, name, &covering);
+    const bool is_absent = error == -ENOENT || error == -ENOTDIR || error == -EACCES;
+    return is_absent && (step->flags & NSRUN_MUST_EXIST) ? 0 : error;
 }
 
 int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {
@@ -128,7 +155,13 @@ int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {
         w->call = NSRUN_CALL_CONTENT;
         return error;
     }
-    return nsrun_bind_scratch(w, name, step);
+    error = nsrun_bind_scratch(w, name, step);
+    // Whatever the root has in its place. Nobody has asked for it.
+    if (error < 0 && error != -EIO && w->call != NSRUN_CALL_STEP) {
+        w->passed_over = -error;
+        error = 0;
+    }
+    return error;
 }
 
 int nsrun_bind_link(struct nsrun_world *w, const struct nsrun_step *step) {

@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
@@ -164,15 +165,35 @@ void nsrun_heed_children(void) {
 
 unsigned nsrun_features(void) {
     unsigned features = 0;
-    // The youngest of the mount calls stands for them all; neither changes anything.
+    // The youngest of the mount calls stands for them all; neither changes anything. Whether a filter forbids them shows
+    // where they are allowed, see nsrun_choose_calls().
     struct mount_attr attributes = {.attr_set = 0};
     long set = syscall(SYS_mount_setattr, -1, "", AT_EMPTY_PATH, &attributes, sizeof attributes);
     const bool has_set = set == 0 || errno != ENOSYS;   // nothing to change is a success for root
     if (has_set && syscall(SYS_move_mount, -1, "", -1, "", 0) != 0 && errno != ENOSYS)
         features |= NSRUN_FEATURE_MOUNT_API;
-    if (nsrun_openat2(-1, ".", O_PATH, 0) != -ENOSYS)
+    if (!nsrun_is_lacking(nsrun_openat2(-1, ".", O_PATH, 0)))
         features |= NSRUN_FEATURE_OPENAT2;
     return features;
+}
+
+int nsrun_current_directory(char *buffer, size_t capacity) {
+    if (syscall(SYS_getcwd, buffer, capacity) >= 0)
+        return 0;
+    return errno == ERANGE ? -ENAMETOOLONG : -errno;
+}
+
+int64_t nsrun_file_system(const char *path) {
+    struct statfs status;
+    return statfs(path, &status) == 0 ? (int64_t)(uint32_t)status.f_type : -errno;
+}
+
+int nsrun_try_namespaces(uint64_t kinds) {
+    const long pid = syscall(SYS_clone, kinds, 0, 0, 0, 0);
+    if (pid == 0)
+        _exit(0);
+    int status;
+    return pid < 0 ? -errno : nsrun_wait((pid_t)pid, true, &status, NULL);
 }
 
 int nsrun_uname(char release[65], char machine[65]) {

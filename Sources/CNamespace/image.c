@@ -23,7 +23,7 @@ static int mount_fuse(struct nsrun_world *w, int device, const char *path, struc
         group, "default_permissions", NULL, "allow_other", NULL, NULL,
     };
     // The names for a list of mounts are not among the options of mount(2).
-    const bool is_classic = w->plan->flags & NSRUN_CLASSIC_MOUNTS;
+    const bool is_classic = nsrun_is_classic(w);
     return nsrun_place_filesystem(w, "fuse", is_classic ? options + 4 : options,
                                   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, place);
 }

@@ -56,10 +56,12 @@ static uint64_t mix_list(uint64_t digest, const char *const *list) {
     return mix(digest, "\2", 1);
 }
 
-/// What a newcomer must agree with: every step that it will not run itself.
+/// What a newcomer must agree with: every step that it will not run itself, unless that comes from where each of them is.
 static uint64_t digest_of(const struct nsrun_world *w, const struct nsrun_step *join) {
     uint64_t digest = mix(0xcbf29ce484222325, &join->value, sizeof join->value);
     for (const struct nsrun_step *step = join + 1; step < w->plan->steps + join->value2; step++) {
+        if (step->flags & NSRUN_INCIDENTAL)
+            continue;
         const uint64_t numbers[] = {step->op, step->flags, (uint64_t)step->fd, step->mode,
                                     step->parent_mode, step->value, step->value2};
         digest = mix(digest, numbers, sizeof numbers);
@@ -202,6 +204,16 @@ static int add(struct nsrun_world *w, struct nsrun_group *group, int *fds, uint3
     return 0;
 }
 
+/// As many whole lines as there is room for.
+static void copy_lines(char *to, size_t room, const char *from) {
+    for (size_t length; (length = strcspn(from, "\n") + 1) < room && from[length - 1] != 0; from += length) {
+        memcpy(to, from, length);
+        to += length;
+        room -= length;
+    }
+    *to = 0;
+}
+
 int nsrun_share(struct nsrun_world *w, const struct nsrun_step *step) {
     static const struct {
         uint32_t kind;
@@ -214,6 +226,7 @@ int nsrun_share(struct nsrun_world *w, const struct nsrun_step *step) {
     struct nsrun_group group = {.digest = w->group_digest};
     int fds[NSRUN_GROUP_KINDS], error = 0;
     strncpy(group.root, step->source, sizeof group.root - 1);
+    copy_lines(group.steps, sizeof group.steps, step->data);
     if (w->first_user >= 0) {
         group.kinds[group.count] = CLONE_NEWUSER;
         fds[group.count++] = w->first_user;
@@ -279,11 +292,44 @@ static int check_holder(struct nsrun_world *w, int fd) {
     return error;
 }
 
-static int enter(struct nsrun_world *w, const struct nsrun_group *group, const int *fds) {
+static bool has_line(const char *lines, const char *line, size_t length) {
+    for (; *lines != 0; lines += strcspn(lines, "\n") + 1)
+        if (strncmp(lines, line, length) == 0)
+            return true;
+    return false;
+}
+
+/// Adds the first line of the one that the other has not, or an empty one, to the record.
+static void report_line(struct nsrun_report *report, const char *lines, const char *others) {
+    size_t length = 0;
+    for (; *lines != 0; lines += length) {
+        length = strcspn(lines, "\n") + 1;
+        if (!has_line(others, lines, length))
+            break;
+    }
+    const size_t most = sizeof report->text / 3 - 1;
+    length = *lines == 0 ? 0 : length - 1 < most ? length - 1 : most;
+    memcpy(report->text + report->head.length, lines, length);
+    report->text[report->head.length + length] = 0;
+    report->head.length += (uint32_t)length + 1;
+}
+
+/// Both lists may have been cut off.
+static void report_difference(struct nsrun_world *w, const struct nsrun_group *group, const char *steps) {
+    static char own[NSRUN_GROUP_STEPS];
+    copy_lines(own, sizeof own, steps);
+    w->call = NSRUN_CALL_OTHER_GROUP;
+    const size_t length = strlen(group->root) + 1;
+    memcpy(w->report->text, group->root, length);
+    w->report->head.length = (uint32_t)length;
+    report_line(w->report, group->steps, own);
+    report_line(w->report, own, group->steps);
+}
+
+static int enter(struct nsrun_world *w, const struct nsrun_step *join, const struct nsrun_group *group,
+                 const int *fds) {
     if (group->digest != w->group_digest) {
-        w->call = NSRUN_CALL_OTHER_GROUP;
-        w->report->head.length = (uint32_t)strnlen(group->root, sizeof group->root);
-        memcpy(w->report->text, group->root, w->report->head.length);
+        report_difference(w, group, w->plan->steps[join->value2 - 1].data);
         return -EEXIST;
     }
     w->call = NSRUN_CALL_STEP;
@@ -296,7 +342,7 @@ static int enter(struct nsrun_world *w, const struct nsrun_group *group, const i
 }
 
 /// Asks the holder for the group. GONE where it ends meanwhile, or the first member before it was done.
-static int ask(struct nsrun_world *w, int fd) {
+static int ask(struct nsrun_world *w, const struct nsrun_step *step, int fd) {
     int error = check_holder(w, fd);
     if (error != 0)
         return error;
@@ -311,9 +357,11 @@ static int ask(struct nsrun_world *w, int fd) {
     // Too many descriptors on their way at once: there will be fewer.
     if (size == -EPIPE || size == -ECONNRESET || size == -ETOOMANYREFS)
         size = 0;
-    if (size > 0 && (size != sizeof group || count != group.count || count > NSRUN_GROUP_KINDS))
+    if (size > 0
+        && (size != sizeof group || count != group.count || count > NSRUN_GROUP_KINDS
+            || memchr(group.root, 0, sizeof group.root) == NULL || memchr(group.steps, 0, sizeof group.steps) == NULL))
         size = -EPROTO;
-    error = size < 0 ? (int)size : size == 0 ? GONE : enter(w, &group, fds);
+    error = size < 0 ? (int)size : size == 0 ? GONE : enter(w, step, &group, fds);
     for (unsigned i = 0; size > 0 && i < count; i++)
         close(fds[i]);
     if (life >= 0)
@@ -346,7 +394,7 @@ static int attempt(struct nsrun_world *w, const struct nsrun_step *step) {
         error = lead(w, step, folder, file);
     close(folder);
     if (error == 0)
-        error = ask(w, fd);
+        error = ask(w, step, fd);
     if (error == JOINED && w->stays_connected)
         fcntl(fd, F_SETFD, 0);
     else if (fd >= 0)

@@ -6,6 +6,7 @@
 enum {
     NSRUN_GROUP_KINDS = 9,    ///< namespaces at most: one of each kind, and a user namespace below the first
     NSRUN_GROUP_ROOT = 512,   ///< bytes of the root's name
+    NSRUN_GROUP_STEPS = 8192, ///< bytes of the steps in words
 };
 
 /// What a group is, sent with a descriptor for each of its namespaces.
@@ -14,6 +15,7 @@ struct nsrun_group {
     uint32_t count;    ///< of namespaces
     uint32_t kinds[NSRUN_GROUP_KINDS];   ///< CLONE_NEW* of each, in the order to enter them
     char root[NSRUN_GROUP_ROOT];         ///< for messages: what its members see as /, NUL-terminated
+    char steps[NSRUN_GROUP_STEPS];       ///< for messages: a line each, as many as there is room for, NUL-terminated
 };
 
 enum { NSRUN_GROUP_FILE = 88 };   ///< bytes of a socket's name, with its NUL

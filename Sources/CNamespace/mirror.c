@@ -124,7 +124,7 @@ int nsrun_seal(struct nsrun_world *w) {
             continue;   // hidden by a later mount
         int error = 0;
         if (fstat(fd, &status) == 0 && status.st_dev == copy.device && status.st_ino == copy.inode)
-            error = w->plan->flags & NSRUN_CLASSIC_MOUNTS
+            error = nsrun_is_classic(w)
                         ? nsrun_classic_attributes(w, fd, MS_RDONLY, false)
                         : nsrun_mount_setattr(fd, 0, MOUNT_ATTR_RDONLY, 0);
         close(fd);

@@ -10,8 +10,32 @@
 
 #include "world.h"
 
-static bool classic(const struct nsrun_world *w) {
-    return w->plan->flags & NSRUN_CLASSIC_MOUNTS;
+static bool classic(struct nsrun_world *w) { return nsrun_is_classic(w); }
+
+void nsrun_choose_calls(struct nsrun_world *w) {
+    w->has_chosen = true;
+    w->classic = w->plan->flags & NSRUN_CLASSIC_MOUNTS;
+    if (!w->classic) {
+        struct mount_attr none = {.attr_set = 0};
+        // None of them finds anything to change. Who may mount is told just that; EPERM is then a filter's answer, which
+        // is to be taken for a kernel's that has none of these calls.
+        const struct {
+            const char *name;
+            int answer;
+        } calls[] = {
+            {"open_tree", nsrun_open_tree(-1, "", OPEN_TREE_CLONE | AT_EMPTY_PATH)},
+            {"fsopen", nsrun_fsopen(NULL)},
+            {"fsconfig", nsrun_fsconfig(-1, FSCONFIG_CMD_CREATE, NULL, NULL)},
+            {"fsmount", nsrun_fsmount(-1, 0)},
+            {"move_mount", nsrun_move_mount(-1, -1, "", MOVE_MOUNT_T_EMPTY_PATH)},
+            {"mount_setattr", nsrun_result(syscall(SYS_mount_setattr, -1, "", AT_EMPTY_PATH, &none, sizeof none))},
+        };
+        for (size_t i = 0; i < sizeof calls / sizeof calls[0] && !w->classic; i++) {
+            w->classic = nsrun_is_lacking(calls[i].answer);
+            w->lacking = w->classic ? calls[i].name : NULL;
+        }
+    }
+    w->attached |= w->classic;
 }
 
 /// The mount attributes that a bind adds. Flags that the source carries stay in force.
@@ -78,10 +102,14 @@ static int clone_tree(int dir, const char *path, unsigned flags) {
 }
 
 static int set_bind_attributes(int tree, unsigned flags) {
-    const uint64_t set = bind_attributes(flags);
-    if (set == 0)
+    struct mount_attr attributes = {.attr_set = bind_attributes(flags)};
+    if (attributes.attr_set == 0)
         return 0;
-    return nsrun_mount_setattr(tree, flags & NSRUN_RECURSIVE ? AT_RECURSIVE : 0, set, 0);
+    // What the host mounts below from now on, an automounter say, would be as writable here as it is there.
+    if (flags & NSRUN_READ_ONLY)
+        attributes.propagation = MS_PRIVATE;
+    const unsigned how = AT_EMPTY_PATH | (flags & NSRUN_RECURSIVE ? AT_RECURSIVE : 0);
+    return nsrun_result(syscall(SYS_mount_setattr, tree, "", how, &attributes, sizeof attributes));
 }
 
 int nsrun_place_bind(struct nsrun_world *w, int source_dir, const char *source, unsigned flags,
@@ -204,7 +232,10 @@ static int open_source(struct nsrun_world *w, const struct nsrun_step *step) {
     return tree;
 }
 
-int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
+/// What a view shows of the host by itself is a file with a text in it or a device.
+static bool is_fit_by_itself(const struct stat *status) { return S_ISREG(status->st_mode) || S_ISCHR(status->st_mode); }
+
+static int bind(struct nsrun_world *w, const struct nsrun_step *step) {
     w->call = NSRUN_CALL_SOURCE;
     // What is cloned or opened here is what gets mounted: the path is resolved once.
     int source = open_source(w, step);
@@ -220,14 +251,21 @@ int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
     const bool is_directory = S_ISDIR(status.st_mode);
     if (error == 0 && (step->flags & NSRUN_DIRECTORY_ONLY) && !is_directory)
         error = -ENOTDIR;
+    if (error == 0 && (step->flags & NSRUN_IMPLIED) && !is_fit_by_itself(&status))
+        error = is_directory ? -EISDIR : -EINVAL;
     struct nsrun_place place = {.fd = -1, .is_root = true};
     bool is_absent = false;
     if (error == 0 && w->root >= 0) {
+        unsigned flags = step->flags;
+        if ((flags & NSRUN_COVER_LINK) && !is_directory)
+            flags |= NSRUN_ONTO_LINK;
+        else if ((flags & NSRUN_COVER_LINK) && !(w->plan->flags & NSRUN_SPARE_HOST))
+            flags |= NSRUN_REPLACE_LINK;
         error = nsrun_find(w, step->target, is_directory ? NSRUN_KIND_DIRECTORY : NSRUN_KIND_FILE,
-                           step->flags, step->mode ? step->mode : is_directory ? 0755 : nsrun_place_mode(w),
+                           flags, step->mode ? step->mode : is_directory ? 0755 : nsrun_place_mode(w),
                            &place);
         // What this process cannot reach, the command cannot.
-        is_absent = error == -ENOENT || error == -ENOTDIR || error == -EACCES;
+        is_absent = error == -ENOENT || error == -ENOTDIR || error == -EACCES || error == -EOVERFLOW;
     }
     if (error < 0) {
         close(source);
@@ -252,6 +290,17 @@ int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
     // Or it was there, and is not any more.
     is_absent |= error == -ENOENT;
     return is_absent && (step->flags & NSRUN_MUST_EXIST) ? 0 : error;
+}
+
+int nsrun_bind(struct nsrun_world *w, const struct nsrun_step *step) {
+    const int error = bind(w, step);
+    // What cannot be read at all is damaged.
+    if (error == 0 || error == -EIO || !(step->flags & NSRUN_IMPLIED))
+        return error;
+    // A file that has been replaced where it is mounted, say, can be read, but not mounted once more.
+    if (nsrun_bind_content(w, step) < 0)
+        w->passed_over = -error;
+    return 0;
 }
 
 int nsrun_filesystem(struct nsrun_world *w, const struct nsrun_step *step, const char *type,
@@ -353,6 +402,24 @@ static int check_root(const struct nsrun_world *w) {
     return root.st_dev == above.st_dev && root.st_ino == above.st_ino ? 0 : -EXDEV;
 }
 
+/// A root that hangs nowhere, as an initramfs that stays the root, cannot be pivoted away from before Linux 7. What is
+/// mounted on top of it is the root of all who enter the mount namespace, this process now among them; and nothing leads
+/// below, as after a system's change from its initramfs to its root. In a chroot the namespace's root is another one.
+static int enter_on_top(struct nsrun_world *w) {
+    if (nsrun_open_proc(w) < 0)
+        return w->proc;
+    const int namespace = nsrun_result(openat(w->proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC));
+    if (namespace < 0)
+        return namespace;
+    int error = w->attached && mount(".", "/", NULL, MS_MOVE, NULL) != 0 ? -errno : 0;
+    if (error == 0 && setns(namespace, CLONE_NEWNS) != 0)
+        error = -errno;
+    close(namespace);
+    if (error == 0)
+        error = check_root(w);
+    return error == -EXDEV ? -EINVAL : error;
+}
+
 int nsrun_enter(struct nsrun_world *w) {
     int error = 0;
     if (!w->attached)
@@ -373,10 +440,12 @@ int nsrun_enter(struct nsrun_world *w) {
     // The old root ends up on top of the new one, and is taken away from there with all that was
     // mounted in it: no put_old directory.
     error = nsrun_pivot_root(".", ".");
+    if (error == 0 && (umount2(".", MNT_DETACH) != 0 || chdir("/") != 0))
+        error = -errno;
+    if (error == -EINVAL)
+        error = enter_on_top(w);
     if (error < 0)
         return error;
-    if (umount2(".", MNT_DETACH) != 0 || chdir("/") != 0)
-        return -errno;
     w->entered = true;
     return check_root(w);
 }

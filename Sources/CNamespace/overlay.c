@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "world.h"
 
@@ -29,8 +30,17 @@ static int layers_in_memory(struct nsrun_world *w, int *upper, int *work) {
     return *upper < 0 ? *upper : *work < 0 ? *work : 0;
 }
 
+/// What an overlay must keep of a layer that lies below: the kernel looks at its own mount alone.
+static unsigned kept_attributes(int layer) {
+    struct statvfs status;
+    if (fstatvfs(layer, &status) != 0)
+        return 0;
+    return (status.f_flag & ST_NOEXEC ? MOUNT_ATTR_NOEXEC : 0)
+           | (status.f_flag & NSRUN_ST_NOSYMFOLLOW ? MOUNT_ATTR_NOSYMFOLLOW : 0);
+}
+
 /// Mounts an overlay; without `upper` a read-only one.
-static int place_overlay(struct nsrun_world *w, const char *lower, int upper, int work,
+static int place_overlay(struct nsrun_world *w, const char *lower, unsigned kept, int upper, int work,
                          bool is_volatile, const char *const *further, struct nsrun_place *place) {
     char upper_path[32], work_path[32];
     const char *options[12 + 2 * MOST_OPTIONS];
@@ -52,14 +62,14 @@ static int place_overlay(struct nsrun_world *w, const char *lower, int upper, in
         options[n++] = further[i + 1][0] == 0 ? NULL : further[i + 1];
     }
     options[n] = NULL;
-    return nsrun_place_filesystem(w, "overlay", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+    return nsrun_place_filesystem(w, "overlay", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | kept,
                                   place);
 }
 
 int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step) {
     char lower[MOST_LAYERS * 24];
     int upper = -1, work = -1, fds[MOST_LAYERS];
-    unsigned count = 0;
+    unsigned count = 0, kept = 0;
     size_t used = 0;
     int error = 0;
     lower[0] = 0;
@@ -77,6 +87,7 @@ int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step) {
             error = fds[count];
             break;
         }
+        kept |= kept_attributes(fds[count]);
         used += (size_t)snprintf(lower + used, sizeof lower - used, "%s/proc/self/fd/%d",
                                  count ? ":" : "", fds[count]);
     }
@@ -95,7 +106,7 @@ int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step) {
         error = nsrun_find(w, step->target, NSRUN_KIND_DIRECTORY, step->flags, 0755, &place);
     if (error == 0) {
         w->call = NSRUN_CALL_STEP;
-        error = place_overlay(w, lower, upper, work, step->flags & NSRUN_VOLATILE, step->list2, &place);
+        error = place_overlay(w, lower, kept, upper, work, step->flags & NSRUN_VOLATILE, step->list2, &place);
     }
     while (count > 0)
         close(fds[--count]);
@@ -115,7 +126,7 @@ static int layer(struct nsrun_world *w, struct nsrun_place *place) {
     nsrun_fd_path(place->fd, lower);
     int error = layers_in_memory(w, &upper, &work);
     if (error == 0)
-        error = place_overlay(w, lower, upper, work, true, NULL, place);
+        error = place_overlay(w, lower, kept_attributes(place->fd), upper, work, true, NULL, place);
     if (error == 0)
         error = nsrun_remember_copy(w, place, place->path);
     if (upper >= 0)
@@ -131,10 +142,8 @@ static int layer(struct nsrun_world *w, struct nsrun_place *place) {
 int nsrun_complete(struct nsrun_world *w, const struct nsrun_step *step) {
     struct nsrun_place place;
     int error = nsrun_find_directory(w, step->target, &place);
-    if (error == -ENOENT)
-        return 0;   // the steps that want the files make it
     if (error < 0)
-        return error;
+        return error == -EIO ? error : 0;   // the steps that want the files make it, or do without
     bool layered = false;
     const bool closed = nsrun_is_closed(w, place.fd);
     for (const char *const *name = step->list; *name != NULL; name++) {

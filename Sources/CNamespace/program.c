@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <linux/close_range.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "world.h"
 
@@ -114,8 +115,14 @@ static int judge(struct nsrun_world *w, const char *path, const struct stat *sta
     if (!S_ISREG(status->st_mode))
         return -EACCES;
     // The real ids, which are the effective ones here; a mount without programs answers so, too.
-    if (syscall(SYS_faccessat, AT_FDCWD, path, X_OK) != 0)
-        return -errno;
+    if (syscall(SYS_faccessat, AT_FDCWD, path, X_OK) != 0) {
+        const int error = -errno;
+        struct statvfs mount;
+        const bool may = status->st_mode & (S_IXUSR | S_IXGRP | S_IXOTH);
+        if (error == -EACCES && may && statvfs(path, &mount) == 0 && (mount.f_flag & ST_NOEXEC))
+            w->call = NSRUN_CALL_NO_EXECUTE;
+        return error;
+    }
     const bool native = is_native(head, size);
     const char *interpreter = native ? find_elf_interpreter(head, size) : NULL;
     if (size > 2 && head[0] == '#' && head[1] == '!') {

@@ -75,7 +75,7 @@ static int enter(int parent, const char *name, int flags) {
     flags |= O_DIRECTORY | O_NOFOLLOW;
     const int fd = nsrun_openat2(parent, name, (uint64_t)flags, RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
     // Without that call what is mounted is told by rmdir(2), which comes first, and by the device.
-    return fd == -ENOSYS || fd == -EPERM ? nsrun_result(openat(parent, name, flags | O_CLOEXEC)) : fd;
+    return nsrun_is_lacking(fd) ? nsrun_result(openat(parent, name, flags | O_CLOEXEC)) : fd;
 }
 
 /// The same for reading, whatever its mode.

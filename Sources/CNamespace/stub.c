@@ -224,7 +224,7 @@ static int make_file(struct nsrun_world *w) {
 int nsrun_open_stub(struct nsrun_world *w) {
     int fd = make_memory(w);
     // Only who may mount can do without.
-    if (fd < 0 && !(w->plan->flags & NSRUN_CLASSIC_MOUNTS)) {
+    if (fd < 0 && !nsrun_is_classic(w)) {
         fd = make_file(w);
         w->stub_to_start = nsrun_above_standard(w->stub_to_start);
     }

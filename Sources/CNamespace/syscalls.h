@@ -12,7 +12,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#ifndef MOUNT_ATTR_NOSYMFOLLOW
+#define MOUNT_ATTR_NOSYMFOLLOW 0x00200000
+#endif
+/// Of statvfs(3) and mount(2), as the kernel has them since 5.10.
+enum { NSRUN_ST_NOSYMFOLLOW = 0x2000, NSRUN_MS_NOSYMFOLLOW = 256 };
+
 static inline int nsrun_result(long value) { return value < 0 ? -errno : (int)value; }
+
+/// A call that the kernel does not have, or that an old filter around a container answers for it.
+static inline int nsrun_is_lacking(int error) { return error == -ENOSYS || error == -EPERM; }
 
 /// A descriptor that is not in the place of a standard one that the caller has closed. An error stays one.
 static inline int nsrun_above_standard(int fd) {

@@ -18,8 +18,13 @@ struct nsrun_world {
     bool host_root;       ///< the root is still the host's own: nothing to enter
     bool entered;         ///< `/` is a root that may be hostile
     bool no_openat2;
+    bool has_chosen;      ///< how to mount, which takes the capabilities of the run's user namespace to find out
+    bool classic;         ///< by mount(2) only
+    const char *lacking;  ///< the call that there is not for the other way, NULL where all are there
     int scratch;          ///< a tmpfs that holds bound files, -1 before there is one
     unsigned scratch_names;
+    int held[16];         ///< trees that NSRUN_OP_HOLD has cloned, -1 for one that could not be
+    unsigned held_count;
     int known_root;       ///< the root that root_is_own speaks of
     bool root_is_own;
     int parent;           ///< the directory that was looked up last, -1 where none is remembered
@@ -114,6 +119,13 @@ int nsrun_remember_copy(struct nsrun_world *w, const struct nsrun_place *place, 
 int nsrun_seal(struct nsrun_world *w);
 
 // mounts.c
+/// Finds out whether the calls of Linux 5.12 can be had, for the first that asks.
+void nsrun_choose_calls(struct nsrun_world *w);
+static inline bool nsrun_is_classic(struct nsrun_world *w) {
+    if (!w->has_chosen)
+        nsrun_choose_calls(w);
+    return w->classic;
+}
 int nsrun_place_bind(struct nsrun_world *w, int source_dir, const char *source, unsigned flags,
                      struct nsrun_place *place);
 /// A symlink of the scratch tmpfs, placed.
@@ -139,6 +151,14 @@ int nsrun_enter(struct nsrun_world *w);
 // image.c
 int nsrun_image(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_read_ahead(struct nsrun_world *w, const struct nsrun_step *step);
+
+// adopt.c
+int nsrun_adopt(struct nsrun_world *w, const struct nsrun_step *step);
+
+// sysfs.c
+int nsrun_hold_trees(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_place_held(struct nsrun_world *w, const struct nsrun_step *step);
+int nsrun_sysfs(struct nsrun_world *w, const struct nsrun_step *step);
 
 // binfmt.c
 int nsrun_binfmt(struct nsrun_world *w, const struct nsrun_step *step);
@@ -166,6 +186,8 @@ int nsrun_scratch(struct nsrun_world *w);
 int nsrun_open_file(struct nsrun_world *w, const char *path, off_t largest);
 /// A new file in the scratch tmpfs, open for writing; `name` is its name there.
 int nsrun_scratch_file(struct nsrun_world *w, mode_t mode, char name[16]);
+/// The text of the step's source, in such a file, bound onto its target.
+int nsrun_bind_content(struct nsrun_world *w, const struct nsrun_step *step);
 /// Binds such a file onto the step's target.
 int nsrun_bind_scratch(struct nsrun_world *w, const char *name, const struct nsrun_step *step);
 int nsrun_file(struct nsrun_world *w, const struct nsrun_step *step);

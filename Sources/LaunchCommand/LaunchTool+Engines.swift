@@ -87,6 +87,8 @@ extension LaunchTool {
     private func run(
         _ invocation: Invocation, by engine: Engine
     ) throws(LaunchError) -> EngineRun {
+        Vocabulary.current.features = RequestBuilder.features(
+            askedForBy: invocation.options, as: personality)
         let facts = HostFacts.read(for: invocation.request)
         return try EngineRun(invocation.request, on: facts, by: engine)
     }

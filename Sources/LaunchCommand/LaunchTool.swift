@@ -37,9 +37,9 @@ public struct LaunchTool {
         let file = packed == nil ? HostFile.ownName : nil
         var tool = LaunchTool(
             personality: Personality(argument0: arguments.first ?? "nsrun", file: file))
-        tool.hasLevelPrefix = arguments.contains("--level-prefix")
         do throws(UsageError) {
             let line = try Parser.parse(Array(arguments.dropFirst()), as: tool.personality)
+            tool.hasLevelPrefix = line.hasLevelPrefix
             if tool.personality.isBubblewrap, line.asksForNothing {
                 HostProcess.printError(Help(tool.personality).text)
                 return tool.personality.status(125)
@@ -53,6 +53,7 @@ public struct LaunchTool {
             }
             return tool.perform(invocation)
         } catch {
+            if error.hasLevelPrefix { tool.hasLevelPrefix = true }
             let words = tool.personality.isBubblewrap ? error.bubblewrap : nil
             return tool.fail(words ?? error.message, error.remedy, 125)
         }
@@ -107,9 +108,25 @@ public struct LaunchTool {
 
     /// Launches with namespaces. `isFinal`: no other engine would follow a refusal.
     func start(_ invocation: Invocation, isFinal: Bool) throws(LaunchError) -> RunEnd {
+        var request = invocation.request
+        return try request.attempt { (request, isRepeatable) throws(LaunchError) in
+            var invocation = invocation
+            if request.proc != invocation.request.proc {
+                warn(
+                    "parts of the outer /proc are masked: it is shown as it is, with its processes and "
+                        + "their numbers, for none of the run's own can be had", invocation)
+            }
+            invocation.request = request
+            return try start(invocation, isFinal: isFinal, isRepeatable: isRepeatable)
+        }
+    }
+
+    private func start(
+        _ invocation: Invocation, isFinal: Bool, isRepeatable: Bool
+    ) throws(LaunchError) -> RunEnd {
         let facts = HostFacts.read(for: invocation.request)
         // bubblewrap always stays, and gives a signal's end as a status.
-        let stays = invocation.isVerbose || personality.isBubblewrap
+        let stays = invocation.isVerbose || personality.isBubblewrap || isRepeatable
         let role: Planner.Role = stays ? .watcher : .replaceable
         var plan = try Planner.plan(invocation.request, on: facts, as: role)
         // What has become of this process by a late refusal could not be taken back.
@@ -120,7 +137,7 @@ public struct LaunchTool {
             try HostProcess.print(json ? Explanation(plan).json : Explanation(plan).text)
             return .exited(0)
         }
-        plan.isAttempt = !isFinal
+        plan.isAttempt = !isFinal || isRepeatable
         plan.messagePrefix = ByteString((hasLevelPrefix ? "<3>" : "") + personality.prefix)
         if personality.isBubblewrap { plan.failureWords = "execvp " }
         plan.failureStatus = personality.status(126)

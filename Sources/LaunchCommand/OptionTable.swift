@@ -92,7 +92,8 @@ enum OptionID: Equatable {
         case unshareNetwork, unshareUTS, unshareCgroup, unshareCgroupTry, unshareAll, shareNetwork
         case userns, userns2, pidns, netns, disableUserns, assertUsernsDisabled, hostname, uid
         case gid, fakeRoot, mapAuto, mapUsers, mapGroups, capAdd, capDrop, seccomp, addSeccomp
-        case scopeAbstract, scopeAbstractTry, execLabel, fileLabel, notASecurityBoundary
+        case scopeAbstract, scopeAbstractTry, execLabel, fileLabel, notASecurityBoundary,
+            procFallback
     }
 
     enum Process {
@@ -247,6 +248,10 @@ enum OptionTable {
         Option(
             "--share-pid", "", .namespace(.sharePID), .namespaces,
             "No pid namespace: the command replaces nsrun in place and sees the host's /proc."),
+        Option(
+            "--proc-fallback", "", .namespace(.procFallback), .namespaces,
+            "Where a container masks parts of /proc, show that one: its processes and their numbers."
+        ),
         Option(
             "--join", "NAME", .namespace(.join), .namespaces,
             "Share namespaces and root with all who join NAME; auto: with this job step (MPI ranks)."

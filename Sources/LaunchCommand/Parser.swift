@@ -23,6 +23,9 @@ struct ParsedCommandLine {
             && !options.contains { $0.answersAtOnce || $0.id == .general(.debug) }
     }
 
+    /// Messages begin with their level.
+    var hasLevelPrefix: Bool { options.contains { $0.id == .report(.levelPrefix) } }
+
     /// Where arguments came from: not the command's business.
     var argumentDescriptors: [Int32] = []
 }
@@ -43,7 +46,13 @@ struct Parser {
         _ arguments: [ByteString], as personality: Personality = Personality(argument0: "nsrun")
     ) throws(UsageError) -> ParsedCommandLine {
         var parser = Parser(arguments, personality)
-        try parser.run()
+        do throws(UsageError) {
+            try parser.run()
+        } catch {
+            var error = error
+            error.hasLevelPrefix = parser.result.hasLevelPrefix
+            throw error
+        }
         return parser.result
     }
 
@@ -144,6 +153,8 @@ struct UsageError: Error {
     var remedy: String?
     /// What bubblewrap says in this case, where that is something else.
     var bubblewrap: String?
+    /// What came before the mistake asks for messages with their level.
+    var hasLevelPrefix = false
 
     init(_ message: String, remedy: String? = nil, bubblewrap: String? = nil) {
         self.message = message

@@ -43,6 +43,7 @@ extension RequestBuilder {
         case .sharePID:
             result.request.namespaces.new.remove(.pid)
             unsharesPID = false
+        case .procFallback: result.request.proc = .outerWhereRefused
         case .join:
             let name = parsed.values[0]
             result.request.join = name == "auto" ? .jobStep : .named(name)

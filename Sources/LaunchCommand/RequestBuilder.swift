@@ -25,6 +25,8 @@ struct Invocation {
     var usesEntryPoint = false
     /// Without a command a shell is started, whatever the rootfs's image would run.
     var startsShell = false
+    /// What it was built from, for words on what was asked for.
+    var options: [ParsedOption] = []
 }
 
 /// Which engine may run the command.
@@ -96,10 +98,39 @@ struct RequestBuilder {
             try builder.apply(parsed)
         }
         builder.result.request.command = line.command
+        builder.result.options = line.options
         if personality.isBubblewrap { builder.nameItself() }
         builder.result.request.closedDescriptors += line.argumentDescriptors
         try builder.finish()
         return builder.result
+    }
+
+    /// What engines may refuse, as it was typed: a namespace can be asked for in several ways.
+    static func features(
+        askedForBy options: [ParsedOption], as personality: Personality
+    ) -> [String] {
+        var names = Vocabulary.commandLine.features
+        let namespaces: [EngineFeature] = [.network, .hostname, .ipc, .cgroup]
+        for parsed in options {
+            var builder = RequestBuilder(personality)
+            do throws(UsageError) {
+                if parsed.id == .general(.preset) {
+                    try builder.applyPreset(parsed.values[0])
+                } else {
+                    try builder.apply(parsed)
+                }
+            } catch {
+                continue  // it makes sense beside others, and asks for no namespace
+            }
+            let asked = builder.result.request.engineFeatures
+            for feature in namespaces where asked.contains(feature) {
+                let hasValue =
+                    parsed.id == .namespace(.network) || parsed.id == .general(.preset)
+                names[feature.rawValue] =
+                    parsed.origin.text + (hasValue ? " " + parsed.values[0].text : "")
+            }
+        }
+        return names
     }
 
     private mutating func apply(_ parsed: ParsedOption) throws(UsageError) {

@@ -6,6 +6,7 @@ extension Vocabulary {
         var words = Vocabulary()
         words.unshare = "--unshare-"
         words.shareProcesses = "--share-pid"
+        words.outerProc = "--proc-fallback"
         words.memoryLayer = "add --ephemeral"
         words.workingDirectory = "set --chdir"
         words.user = "set --uid"

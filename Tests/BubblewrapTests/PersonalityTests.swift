@@ -182,6 +182,20 @@ import Testing
         }
     }
 
+    /// Behind the command's name it is the command's, and before it wherever it stands.
+    @Test(arguments: Name.allCases)
+    func levelPrefixOfTheCommandIsItsOwn(name: Name) throws {
+        for words in [["--", "/no/such", "--level-prefix"], ["/no/such", "--level-prefix"]] {
+            let seen = try run(name.command() + words)
+            #expect(seen.status != 0 && !seen.error.contains("<3>"), "\(seen)")
+        }
+        let seen = try run(name.command() + ["echo", "--level-prefix"])
+        expect(seen, prints: "--level-prefix")
+        let given = try run(
+            name.command() + ["--args", "7", "/no/such"], descriptors: [7: "--level-prefix\0"])
+        #expect(given.status != 0 && given.error.hasPrefix("<3>"), "\(given)")
+    }
+
     @Test func assumedKernelIsPrinted() throws {
         let seen = try bwrap(["--debug-opt=print-assumed-kernel"])
         let numbers = seen.output.split(separator: ".").compactMap { Int($0) }

@@ -33,6 +33,7 @@ import Testing
 
         OptionCase("--share-pid") { $0.namespaces.new = [.user, .mount] },
         OptionCase("--share-pid", "--unshare-pid") { _ in },
+        OptionCase("--proc-fallback") { $0.proc = .outerWhereRefused },
         OptionCase("--network", "none") { $0.namespaces.new.insert(.network) },
         OptionCase("--network", "none", "--network", "host") { _ in },
         OptionCase("--network", "pasta") {

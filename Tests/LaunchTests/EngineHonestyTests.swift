@@ -7,7 +7,7 @@ import Testing
 
     /// Options that only namespaces can honour, and how they are named.
     static let unsupported: [([String], String)] = [
-        (["--network", "none"], "--network none"), (["--unshare-net"], "--network none"),
+        (["--network", "none"], "--network none"), (["--unshare-net"], "--unshare-net"),
         (["--hostname", "x"], "--hostname"), (["--unshare-ipc"], "--unshare-ipc"),
         (["--unshare-cgroup"], "--unshare-cgroup"),
         (["--ro-bind", "/usr", "/x"], "a read-only bind"),

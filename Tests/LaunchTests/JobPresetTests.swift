@@ -118,6 +118,72 @@ import Testing
         expect(seen, prints: "outside\n/scratch/17\nNo such file or directory\ninside")
     }
 
+    /// Lists of hosts and the like, wherever the resource manager keeps them.
+    @Test(arguments: [
+        ("PBS_NODEFILE", "/var/spool/pbs/aux/17.server", ""),
+        ("PE_HOSTFILE", "/var/spool/sge/node/active_jobs/17.1/pe_hostfile", ""),
+        ("LSB_DJOB_HOSTFILE", "/lsf/tmp/17.hostfile", ""), ("LSF_SERVERDIR", "/lsf/etc/x", ""),
+        ("SLURM_CONF", "/etc/slurm/slurm.conf", ""), ("FLUX_URI", "/run/flux/local", "local://"),
+        ("OAR_NODEFILE", "/var/lib/oar/17", ""),
+    ])
+    func filesOfTheJob(variable: String, file: String, scheme: String) throws {
+        let bench = try Bench.current()
+        let script = """
+            mkdir -p \((file as NSString).deletingLastPathComponent); echo outside >\(file)
+            \(variable)=\(scheme)\(file) \
+                \(bench.nsrun) --preset hpc --rootfs \(bench.rootfs) -- sh -c 'cat \(file); echo $\(variable)'
+            """
+        let seen = try onHost(
+            script,
+            ["--ephemeral", "--tmpfs", "/run", "--tmpfs", "/var/spool", "--tmpfs", "/var/lib"])
+        expect(seen, prints: "outside\n\(scheme)\(file)")
+    }
+
+    /// A socket answers there.
+    @Test func socketsOfTheJob() throws {
+        let folder = try TemporaryDirectory(in: NSHomeDirectory())
+        let socket = try Session.listen(at: folder / "local")
+        defer { close(socket) }
+        let seen = try inJob(
+            Session.connect([folder / "local"]),
+            environment: ["FLUX_URI": "local://" + folder / "local", "HOME": "/nonexistent"])
+        expect(seen, prints: "connected")
+    }
+
+    @Test func programsOfTheHostAreNotTheJobs() throws {
+        let seen = try inJob(
+            "cmp -s /bin/true /bin/false || echo own",
+            environment: ["PBS_O_SHELL": "/bin/sh", "LSB_X": "/usr/bin/true"])
+        expect(seen, prints: "own")
+    }
+
+    // MARK: Time
+
+    /// The root's own zones stay what they are.
+    @Test(arguments: MountPath.allCases)
+    func theTimeZoneIsTheHosts(path: MountPath) throws {
+        let bench = try Bench.current()
+        let root = try BareRoot(with: ["cat"])
+        try root.directory.write("UTC's\n", to: "usr/share/zoneinfo/UTC")
+        try root.directory.makeDirectory("etc")
+        try root.directory.link("etc/localtime", to: "/usr/share/zoneinfo/UTC")
+        let folder = try TemporaryDirectory(in: NSHomeDirectory())
+        try folder.write("the host's\n", to: "zone")
+        try folder.write("Host/Zone\n", to: "name")
+        let script = "cat /etc/localtime /etc/timezone /usr/share/zoneinfo/UTC"
+        for layer in [[], ["--ephemeral"]] {
+            let inner =
+                [bench.nsrun, "--preset", "hpc", "--rootfs", root.path] + path.options + layer
+                + ["sh", "-c", script]
+            let seen = try nsrun(
+                ["--bind", root.path, root.path, "--ro-bind", folder / "zone", "/etc/localtime"]
+                    + ["--ro-bind", folder / "name", "/etc/timezone"] + inner)
+            expect(seen, prints: "the host's\nHost/Zone\nUTC's")
+        }
+        #expect(root.directory.content("usr/share/zoneinfo/UTC") == "UTC's\n")
+        #expect(root.directory.content("etc/timezone") == nil)
+    }
+
     @Test func theSpoolDirectoryOfTheJobsDaemon() throws {
         let bench = try Bench.current()
         let script = """

@@ -132,21 +132,41 @@ import Testing
             remedy: "same options", "another name")
     }
 
-    @Test(arguments: [
-        ["--tmpfs", "/srv"], ["--bind", "/srv", "/srv"], ["--ephemeral"], ["--uid", "0"],
-        ["--network", "none"], ["--unshare-ipc"], ["--hostname", "x"], ["--tmpfs", "/mnt"],
-    ])
-    func otherOptionsAreAnotherGroup(options: [String]) throws {
+    @Test(
+        arguments: [
+            (["--tmpfs", "/srv"], "not to mount a tmpfs on /srv (mode 0755)"),
+            (["--bind", "/srv", "/srv"], "not to bind-mount /srv onto /srv"),
+            (["--ephemeral"], "changes in memory"), (["--uid", "0"], "to /proc/self/uid_map"),
+            (["--network", "none"], "enter new user, mount, net namespaces"),
+            (["--unshare-ipc"], "enter new user, mount, ipc namespaces"),
+            (["--hostname", "x"], "enter new user, mount, uts namespaces"),
+            (["--tmpfs", "/mnt"], ""),
+        ] as [([String], String)])
+    func otherOptionsAreAnotherGroup(options: [String], difference: String) throws {
         let group = Group()
         let first = try group.member("read -r _ || :", ["--tmpfs", "/mnt"])
         let place = try #require(first.line())
         if options == ["--tmpfs", "/mnt"] {
             return expect(try group.runs(Group.where, options), prints: place)
         }
+        let seen = try group.runs("true", options)
+        let message = seen.error.components(separatedBy: "\n").first ?? ""
+        #expect(message.hasPrefix("nsrun: cannot join the group \(group.name): it was "), "\(seen)")
+        #expect(message.contains(difference), "\(seen)")
         expect(
-            try group.runs("true", options),
-            refuses: "cannot join the group \(group.name): its namespaces, mounts or ids are not "
-                + "those asked for",
+            seen, refuses: String(message.dropFirst("nsrun: ".count)),
+            remedy: "same options", "another name")
+    }
+
+    /// What the group has, and a newcomer does not ask for.
+    @Test func fewerOptionsAreAnotherGroup() throws {
+        let group = Group()
+        let first = try group.member("read -r _ || :", ["--tmpfs", "/mnt"])
+        _ = try #require(first.line())
+        expect(
+            try group.runs("true"),
+            refuses: "cannot join the group \(group.name): it was set up to mount a tmpfs on /mnt "
+                + "(mode 0755), which is not asked for here",
             remedy: "same options", "another name")
     }
 

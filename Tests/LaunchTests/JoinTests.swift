@@ -143,6 +143,70 @@ struct Group {
         #expect(try group.isGone())
     }
 
+    /// Where a member is and what it calls its home are its own; what the first shows, all see.
+    @Test(arguments: ["hpc", "rootfs", "host", "home", "network"])
+    func membersMayBeInDifferentPlaces(kind: String) throws {
+        let bench = try Bench.current()
+        let group = Group()
+        let here = try TemporaryDirectory()
+        let elsewhere = try TemporaryDirectory(in: NSHomeDirectory())
+        let options: [String] =
+            switch kind {
+            case "hpc": ["--preset", "hpc", "--rootfs", bench.rootfs]
+            case "rootfs": ["--rootfs", bench.rootfs, "--ephemeral"]
+            case "home": ["--rootfs", bench.rootfs, "--home"]
+            case "network": ["--network", "none"]
+            default: []
+            }
+        func member(_ home: String, in directory: String, _ script: String) throws -> Conversation {
+            try Conversation(
+                [bench.nsrun] + options + ["--join", group.name, "sh", "-c", script],
+                environment: ["HOME": home, "TMPDIR": directory, "USER": "u\(home.count)"],
+                directory: directory)
+        }
+        let first = try member(NSHomeDirectory(), in: here.path, "\(Group.where); read -r _ || :")
+        let place = try #require(first.line())
+        for (home, directory) in [
+            ("/nonexistent", "/"), (NSHomeDirectory(), "/usr"), (elsewhere.path, here.path),
+        ] {
+            let other = try member(home, in: directory, Group.where)
+            #expect(other.rest() == [place], "\(home) \(directory)")
+            #expect(other.child.wait() == 0)
+        }
+        first.hangUp()
+        #expect(first.child.wait() == 0)
+        #expect(try group.isGone())
+    }
+
+    /// A home that is to be hidden is not shown to somebody else's.
+    @Test func whatIsHiddenMustBeTheSame() throws {
+        let group = Group()
+        let home = try TemporaryDirectory(in: NSHomeDirectory())
+        let words = [try Bench.current().nsrun, "--preset", "test", "--join", group.name]
+        let first = try Conversation(words + ["sh", "-c", "\(Group.where); read -r _ || :"])
+        _ = try #require(first.line())
+        let seen = try run(words + ["true"], environment: ["HOME": home.path])
+        #expect(seen.status == 125 && seen.error.contains("a tmpfs on \(home.path) "), "\(seen)")
+        first.hangUp()
+        first.child.wait()
+    }
+
+    /// Nobody starts elsewhere than where he is.
+    @Test func aPlaceThatTheGroupDoesNotShowIsNamed() throws {
+        let group = Group()
+        let bench = try Bench.current()
+        let first = try Conversation([
+            bench.nsrun, "--join", group.name, "sh", "-c", "\(Group.where); read -r _ || :",
+        ])
+        _ = try #require(first.line())
+        let folder = try TemporaryDirectory(in: "/tmp")
+        let seen = try nsrun(["--join", group.name, "true"], directory: folder.path)
+        expect(
+            seen, refuses: "cannot start in \(folder.path): no such file or directory",
+            remedy: "first process was elsewhere", "--chdir")
+        first.hangUp()
+    }
+
     @Test func theHostsRootCanBeShared() throws {
         let group = Group()
         let words = [try Bench.current().nsrun, "--join", group.name, "sh", "-c"]

@@ -95,6 +95,35 @@ import Testing
         expect(seen, prints: "/usr/bin/readlink")
     }
 
+    /// Who has said so gets the outer one beside processes of the run's own, and is told.
+    @Test(arguments: MountPath.allCases)
+    func theOuterProcIsShownWhereThatIsWelcome(path: MountPath) throws {
+        let bench = try Bench.current()
+        let script = "[ -e /proc/tty/drivers ] || echo masked; readlink /proc/self/exe; echo $$"
+        let options = ["--proc-fallback", "--rootfs", bench.rootfs] + path.options
+        let seen = try masked(options + ["sh", "-c", script])
+        #expect(seen.status == 0, "\(seen)")
+        #expect(seen.output == "masked\n/usr/bin/readlink\n2", "\(seen)")
+        #expect(seen.error.hasPrefix("nsrun: parts of the outer /proc are masked"), "\(seen)")
+        // The host view has it there already.
+        let view = try masked(
+            ["--quiet", "--proc-fallback"] + path.options + ["sh", "-c", script])
+        expect(view, prints: "masked\n/usr/bin/readlink\n2")
+        let files = try masked(
+            ["--quiet", "--proc-fallback", "--rootfs", bench.rootfs, "--file", "0", "/tmp/none"]
+                + path.options + ["true"])
+        expect(files, exits: 0)
+    }
+
+    /// And elsewhere nothing changes.
+    @Test func theOuterProcIsNotShownWithoutNeed() throws {
+        let bench = try Bench.current()
+        let seen = try nsrun([
+            "--proc-fallback", "--rootfs", bench.rootfs, "sh", "-c", "cd /proc; echo [0-9]*",
+        ])
+        expect(seen, prints: "1 2")
+    }
+
     @Test func idMapRefused() throws {
         let bench = try Bench.current()
         // A /proc that is read-only as a whole takes no id map.

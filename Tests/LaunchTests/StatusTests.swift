@@ -12,6 +12,27 @@ import Testing
         }
     }
 
+    /// Who asked for reports has gone, before the run or while it lasts: that is no business of the command's.
+    @Test(
+        arguments: [[], ["--share-pid"], ["--die-with-parent"], ["--unshare-all"]],
+        ["--json-status-fd", "--info-fd"])
+    func readersOfReportsMayLeave(shape: [String], option: String) throws {
+        let script = """
+            import os, subprocess, sys
+            for late in False, True:
+                for command in "exit 0", "exit 7", "sleep 0.05; exit 3", "kill -KILL $$":
+                    reader, writer = os.pipe()
+                    if not late: os.close(reader)
+                    run = subprocess.Popen(sys.argv[1:] + [str(writer), "sh", "-c", command], pass_fds=[writer])
+                    os.close(writer)
+                    if late: os.read(reader, 8); os.close(reader)
+                    print(run.wait())
+            """
+        let seen = try run(
+            ["python3", "-c", script, Bench.current().nsrun] + shape + [option])
+        expect(seen, prints: "0\n7\n3\n137\n0\n7\n3\n137")
+    }
+
     @Test func everyStatusIsPassedOn() throws {
         for status: Int32 in 0...255 { try expect(inRoot("exit \(status)"), exits: status) }
     }

@@ -4,6 +4,26 @@ import Testing
 /// What is around a run and not of it: servers that listen on sockets, the caller's keys and processes. A view or a
 /// preset that hides them does so whatever the command tries.
 @Suite struct SurroundingsTests {
+    // MARK: The machine
+
+    /// A caller who is to take the machine for a smaller one, or its kernel for an older one, has the same programs.
+    @Test(arguments: [["linux32"], ["linux32", "--uname-2.6"], ["linux64", "--uname-2.6"]])
+    func whatTheMachineIsSaidToBe(personality: [String]) throws {
+        let bench = try Bench.current()
+        func asTold(_ command: [String]) throws -> Outcome {
+            try run(["setarch"] + personality + command)
+        }
+        for view in [[], ["--rootfs", bench.rootfs]] {
+            try expect(
+                asTold([bench.nsrun] + view + ["uname", "-mr"]), asTold(["uname", "-mr"]))
+            let plan = try asTold([bench.nsrun, "--explain"] + view + ["true"])
+            #expect(plan.status == 0 && !plan.output.contains("emulator"), "\(plan)")
+            #expect(!plan.output.contains("binfmt"), "\(plan)")
+        }
+        let root = [bench.nsrun, "--rootfs", bench.rootfs, "--ephemeral"]
+        try expect(asTold(root + ["/bin/sh", "-c", "exit 3"]), exits: 3)
+    }
+
     // MARK: Sockets
 
     /// Who has no network has none to the host's servers either, wherever they listen: the session's bus starts

@@ -18,7 +18,7 @@ import Testing
             cannot create user, mount, pid namespaces: the limit of this machine or of an outer \
             namespace is reached
               end what holds them, as a rule processes of yours (lsns tells); or ask the \
-            administrator for a higher sysctl user.max_*_namespaces
+            administrator for a higher sysctl user.max_*_namespaces; at most 32 levels of them can be nested
             """
         ),
         (EUSERS, "cannot create a user namespace: 32 levels of them are nested already"),
@@ -117,8 +117,8 @@ import Testing
             try diagnose(.fileSystem(.proc, target: "/proc"), EPERM).lines == """
                 cannot mount a fresh proc on /proc: parts of the outer /proc are masked, as \
                 container engines do
-                  remove .pid from namespaces.new, which keeps the outer /proc, or start the container with an \
-                unmasked /proc
+                  remove .pid from namespaces.new, which keeps the outer /proc, or set proc to .outer, which \
+                shows it beside processes of the run's own, or start the container with an unmasked /proc
                 """)
     }
 
@@ -191,6 +191,65 @@ import Testing
                 Linux 5.11 (this is 5.10)
                   work on a copy of the rootfs that is writable
                 """)
+    }
+
+    /// It may be the first mount of all, and then is no sign of a host that forbids them.
+    @Test func theFirstOverlayRefused() throws {
+        let layer = Step.Action.overlay(.init(target: "/", lower: ["/srv/debian"], upper: .memory))
+        var facts = HostFacts.alice
+        facts.kernel = KernelRelease(major: 5, minor: 10)
+        for code in [EPERM, EACCES] {
+            #expect(
+                try diagnose(layer, after: [.isolateMounts], code, on: facts).lines == """
+                    cannot mount an overlay of /srv/debian on /, changes in memory: overlays without root \
+                    need Linux 5.11 (this is 5.10)
+                      work on a copy of the rootfs that is writable
+                    """)
+        }
+    }
+
+    /// A table of mounts that is full says what a full disk says.
+    @Test func tooManyMounts() throws {
+        #expect(
+            try diagnose(.tmpfs(target: "/tmp", mode: 0, size: nil, replacesLink: false), ENOSPC)
+                .lines
+                    == """
+                    cannot mount a tmpfs on /tmp: there are as many mounts as the sysctls fs.mount-max and \
+                    user.max_mnt_namespaces allow
+                      end runs of yours, or ask the administrator for more
+                    """)
+        #expect(
+            try diagnose(rootfs, ENOSPC, NSRUN_CALL_SOURCE.rawValue).lines.contains(
+                "as many mounts as the sysctl user.max_mnt_namespaces allows"))
+        let full = try diagnose(overlay, ENOSPC).lines
+        #expect(full.contains("no space left") && !full.contains("sysctl"))
+    }
+
+    /// Where the newer calls are forbidden, and the older one is too, both are named.
+    @Test func refusedCalls() throws {
+        let error = try diagnose(
+            .emptyRoot, after: [.isolateMounts], EPERM, text: Array("move_mount".utf8))
+        #expect(error.message.hasSuffix(": move_mount(2) and mount(2) are both forbidden"))
+        #expect(error.refusal == .setup)
+        #expect(try diagnose(.enterRoot, EPERM).lines.contains("pivot_root(2) and umount2(2)"))
+    }
+
+    /// A launch whose host has changed is made again; what was asked for in so many words is not.
+    @Test func whatMayBeOutdatedIsMarked() throws {
+        var facts = HostFacts.alice
+        facts.hostTree = [.init(path: "/etc", kind: .plain)]
+        let request = LaunchRequest(command: ["true"]).with { $0.layer = .memory }
+        let plan = try Planner.plan(request, on: facts)
+        let index = try #require(
+            plan.steps.firstIndex { if case .overlay = $0.action { true } else { false } })
+        for (code, call) in [(EINVAL, NSRUN_CALL_STEP), (ENOENT, NSRUN_CALL_SOURCE)] {
+            let record = Diagnosis.Record(step: index, code: code, call: call.rawValue, text: [])
+            #expect(Diagnosis(plan: plan, facts: facts).explain(record).mayBeOutdated)
+        }
+        let rootfs = try Planner.plan(.rootfs().with { $0.layer = .memory }, on: .alice)
+        let record = Diagnosis.Record(
+            step: 5, code: ENOENT, call: NSRUN_CALL_SOURCE.rawValue, text: [])
+        #expect(!Diagnosis(plan: rootfs, facts: .alice).explain(record).mayBeOutdated)
     }
 
     // MARK: The rest

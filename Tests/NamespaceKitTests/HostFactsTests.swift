@@ -150,5 +150,7 @@ import Testing
             account.passwdLine(user: 1000, group: 100)
                 == "alice:x:1000:100::/home/alice:/bin/zsh\n")
         #expect(account.groupLine(group: 100) == "users:x:100:\n")
+        let other = Account(name: "a", home: "/a", shell: "/b", groupName: "c", comment: "A, 1,,")
+        #expect(other.passwdLine(user: 1, group: 2) == "a:x:1:2:A, 1,,:/a:/b\n")
     }
 }

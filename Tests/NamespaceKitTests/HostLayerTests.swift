@@ -10,7 +10,7 @@ import Testing
             .init(path: "/bin", kind: .symlink("usr/bin")), .init(path: "/dev", kind: .kernel),
             .init(path: "/etc", kind: .plain), .init(path: "/home", kind: .branch),
             .init(path: "/home/alice", kind: .plain), .init(path: "/home/bob", kind: .plain),
-            .init(path: "/home/notes", kind: .file),
+            .init(path: "/home/notes", kind: .file), .init(path: "/home/own", kind: .ownFile),
             .init(path: "/mnt/disk", kind: .unlayered("vfat")),
             .init(path: "/proc", kind: .processes),
             .init(path: "/run/netns/box", kind: .leftOut("no layer")),
@@ -29,7 +29,8 @@ import Testing
                 "/: tmpfs private", "/dev: /dev ro", "/dev/shm: tmpfs private",
                 "/etc: overlay of /etc private", "/home/alice: overlay of /home/alice private",
                 "/home/bob: overlay of /home/bob private", "/home/notes: /home/notes ro",
-                "/mnt/disk: /mnt/disk ro", "/proc: proc private", "/tmp: tmpfs private",
+                "/home/own: /home/own ro", "/mnt/disk: /mnt/disk ro", "/proc: proc private",
+                "/tmp: tmpfs private",
                 "/var/tmp: tmpfs private",
             ])
         let plan = try plan(request(.memory), on: facts)
@@ -39,6 +40,9 @@ import Testing
         // What is not as was asked for is said.
         #expect(
             plan.omissions == [
+                .init(
+                    what: "/home/own",
+                    reason: "it is read-only, for something is mounted beside it"),
                 .init(
                     what: "/mnt/disk",
                     reason: "it is read-only, for no layer can lie over a vfat"),
@@ -144,7 +148,14 @@ import Testing
                 return all.keys.filter { ByteString($0).parent == directory }.sorted()
                     .map { ByteString($0).lastComponent }
             },
-            kind: { all[$0.text] == nil ? nil : all[$0.text] == "file" ? .file : .directory }
+            kind: {
+                switch all[$0.text] {
+                case nil: nil
+                case "file": .file
+                case "own": .ownFile
+                default: .directory
+                }
+            }
         ).map { entry in
             let kind =
                 switch entry.kind {
@@ -154,6 +165,7 @@ import Testing
                 case .kernel: "kernel"
                 case .unlayered(let type): "unlayered \(type.text)"
                 case .file: "file"
+                case .ownFile: "own file"
                 case .symlink(let text): "link to \(text.text)"
                 case .leftOut(let reason): "left out: \(reason)"
                 }
@@ -199,6 +211,21 @@ import Testing
             seen == [
                 "/boot branch", "/boot/efi unlayered vfat", "/run branch", "/run/netns branch",
                 "/run/netns/box left out: a namespace cannot be layered",
+            ])
+    }
+
+    /// No layer lies over a single file, and what the caller may write is not to be lost in silence.
+    @Test func ownFilesBesideAMountAreTold() {
+        let seen = tree(
+            ["/ ext4", "/home/alice/mnt tmpfs"],
+            [
+                "/home/alice/own": "own", "/home/alice/others": "file", "/etc": "directory",
+                "/etc/x": "own",
+            ])
+        #expect(
+            seen == [
+                "/etc plain", "/home branch", "/home/alice branch", "/home/alice/mnt plain",
+                "/home/alice/others file", "/home/alice/own own file",
             ])
     }
 

@@ -31,6 +31,37 @@ import Testing
             ])
     }
 
+    @Test(
+        arguments: [
+            ("PBS_NODEFILE=/var/spool/pbs/aux/17", "/var/spool/pbs/aux/17"),
+            ("PE_HOSTFILE=/var/spool/sge/17", "/var/spool/sge/17"),
+            ("SGE_ROOT=/opt/sge", "/opt/sge"),
+            ("LSB_DJOB_HOSTFILE=/lsf/17", "/lsf/17"), ("LSF_ENVDIR=/lsf/conf", "/lsf/conf"),
+            ("FLUX_URI=local:///run/flux/local", "/run/flux/local"), ("FLUX_X=ssh://host/run", nil),
+            ("SLURM_CONF=/etc/slurm.conf", "/etc/slurm.conf"), ("PE_HOSTFILES=/x", nil),
+            ("TMPDIRS=/x", nil), ("LSB_HOSTS=a b", nil),
+        ] as [(String, ByteString?)])
+    func whateverManagesTheJob(entry: String, place: ByteString?) {
+        let places = HostPlaces.job(of: facts([ByteString(entry)], directories: []))
+        #expect(places.filter { $0 != "/var/spool/slurmd" } == [place].compactMap { $0 })
+    }
+
+    /// A file is bound onto the root's own, unless that is a program's.
+    @Test func filesAreShownByThemselves() throws {
+        var facts = facts([], directories: ["/scratch"])
+        facts.jobFiles = [
+            "/etc/slurm.conf", "/scratch/hosts", "/tmp/hosts", "/bin/sh", "/usr/lib/pmi.so",
+        ]
+        facts.timeZone = ["/etc/localtime"]
+        let plan = try Planner.plan(request, on: facts, as: .replaceable)
+        let bound = plan.steps.filter { $0.coversLink }.compactMap { $0.target }
+        #expect(bound == ["/etc/localtime", "/etc/slurm.conf"])
+        #expect(plan.omissions.map(\.what) == ["/bin/sh", "/usr/lib/pmi.so"])
+        var asRoot = request
+        asRoot.identity.user = 0
+        #expect(!(try Planner.plan(asRoot, on: facts).transcript.contains("localtime")))
+    }
+
     @Test func theyAreBoundOnceAndOnlyWhereTheyAreNotShownAnyway() throws {
         let facts = facts(
             ["TMPDIR=/local/17"],

@@ -114,6 +114,33 @@ import Testing
         #expect(try plan(.rootfs(), on: facts).transcript.contains("/dev/pts/7"))
     }
 
+    /// What is asked for is the group's, where the caller stands and what he calls his home is not.
+    @Test(arguments: [LaunchRequest.View.host, .rootfs("/srv/debian")])
+    func theCallersPlacesAreNotTheGroups(view: LaunchRequest.View) throws {
+        func steps(_ change: (inout HostFacts) -> Void) throws -> ByteString {
+            var facts = HostFacts.alice
+            change(&facts)
+            return try plan(
+                joined {
+                    $0.view = view
+                    $0.bindsCurrentDirectory = view != .host
+                    $0.namespaces.new.insert(.network)
+                    $0.hostParts = [.job, .desktop]
+                }, on: facts
+            ).stepsOfGroup
+        }
+        let own = try steps { _ in }
+        #expect(own.text.contains("/proc") && !own.text.contains("alice"))
+        #expect(
+            try own
+                == steps {
+                    $0.currentDirectory = "/tmp/x"
+                    $0.environment = ["HOME=/elsewhere", "TMPDIR=/scratch", "USER=bob"]
+                    $0.jobDirectories = ["/scratch"]
+                    $0.system = SystemFiles(mounts: ["/sys/x"], devices: [])
+                })
+    }
+
     @Test(arguments: ["", "a\nb", "a\0b", ByteString(String(repeating: "x", count: 65))])
     func badNames(name: ByteString) throws {
         let error = try #require(refusal(joined { $0.join = .named(name) }))
@@ -206,6 +233,21 @@ import Testing
             (
                 EEXIST, NSRUN_CALL_OTHER_GROUP, "/srv/debian",
                 "its namespaces, mounts or ids are not those asked for\n"
+                    + "  give all its processes the same options, or this one another name"
+            ),
+            (
+                EEXIST, NSRUN_CALL_OTHER_GROUP, "/srv/debian\0be big\0be small\0",
+                "it was set up to be big, not to be small\n"
+                    + "  give all its processes the same options, or this one another name"
+            ),
+            (
+                EEXIST, NSRUN_CALL_OTHER_GROUP, "/srv/debian\0be big\0\0",
+                "it was set up to be big, which is not asked for here\n"
+                    + "  give all its processes the same options, or this one another name"
+            ),
+            (
+                EEXIST, NSRUN_CALL_OTHER_GROUP, "/srv/debian\0\0be small\0",
+                "it was not set up to be small\n"
                     + "  give all its processes the same options, or this one another name"
             ),
             (

@@ -84,7 +84,7 @@ import Testing
         #expect(
             transcript.contains(
                 """
-                bind-mount /etc/hosts onto /etc/hosts (read-only, if it exists)
+                bind-mount /etc/hosts onto /etc/hosts (read-only, if it can be)
                 mount a tmpfs on /a (mode 0755)
                 make the directory /a/b (mode 0755)
                 bind-mount /x onto /a/b

@@ -115,9 +115,27 @@ import Testing
     }
 
     @Test func anyOtherReason() throws {
-        let error = try failure(E2BIG, head: ELFImage().bytes)
-        #expect(error.lines == "cannot run /usr/bin/tool: too long")
+        let error = try failure(EIO, head: ELFImage().bytes)
+        #expect(error.lines == "cannot run /usr/bin/tool: input/output error")
         #expect(error.exitStatus == 126)
+    }
+
+    /// Which of the two is too much, and whether one of them alone.
+    @Test func tooLong() {
+        let long = ByteString(bytes: Array("LONG=".utf8) + [UInt8](repeating: 120, count: 131_072))
+        let short: [ByteString] = ["A=b", "C=d"]
+        let sizes: [(CommandSize, String)] = [
+            (
+                .init(arguments: short, environment: [long]),
+                "the environment variable LONG has 131077"
+            ),
+            (.init(arguments: [long], environment: short), "an argument has 131077 bytes"),
+            (.init(arguments: short, environment: ["A=b"]), "the arguments are too long: 24 bytes"),
+            (.init(arguments: [], environment: short), "the environment is too long: 0 bytes"),
+        ]
+        for (size, words) in sizes { #expect(size.words.hasPrefix(words), "\(size.words)") }
+        #expect(sizes[0].0.remedy.contains("131071 bytes"))
+        #expect(sizes[3].0.remedy.contains("ulimit -s"))
     }
 
     // MARK: Found, but its interpreter is not

@@ -30,7 +30,8 @@ enum nsrun_op {
     NSRUN_OP_JOIN,            ///< target: the group's name, source: the directory where its processes meet, value:
                               ///< its CLONE_NEW*, value2: the step after those that set it up, and that are left
                               ///< out where it is there
-    NSRUN_OP_SHARE,           ///< value: CLONE_NEW*, source: the root in words; others can join from here on
+    NSRUN_OP_SHARE,           ///< value: CLONE_NEW*, source: the root in words, data: the steps that set the group up,
+                              ///< a line each; others can join from here on
     NSRUN_OP_WRITE,           ///< target: path on the host, data: text, in one write
     NSRUN_OP_AWAIT,           ///< fd: blocks until a byte or end of file can be read
     NSRUN_OP_LIMIT_NAMESPACES, ///< data: how many of each kind
@@ -40,7 +41,7 @@ enum nsrun_op {
     NSRUN_OP_HOSTNAME,        ///< data
     NSRUN_OP_LOOPBACK,        ///< brings lo up
     NSRUN_OP_FORBID_ADDRESSES, ///< list: internet addresses that become unreachable
-    NSRUN_OP_HOST_DIRECTORY,  ///< target: made on the host where it is missing
+    NSRUN_OP_HOST_DIRECTORY,  ///< target: made on the host where it is missing, flags
     NSRUN_OP_ROOT_HOST,       ///< the new root is the host's own
     NSRUN_OP_ROOT_TMPFS,      ///< the new root is an empty tmpfs
     NSRUN_OP_IMAGE,           ///< source: its name, fd: where the device goes to, or with flags the mount
@@ -49,9 +50,15 @@ enum nsrun_op {
     NSRUN_OP_PROC,            ///< target
     NSRUN_OP_DEVPTS,          ///< target
     NSRUN_OP_MQUEUE,          ///< target
+    NSRUN_OP_HOLD,            ///< list: directories of the host's, to be mounted by the next one
+    NSRUN_OP_PLACE_HELD,      ///< list: the same ones, list2: the target of each, flags
+    NSRUN_OP_SYSFS,           ///< on /sys, of this process's network namespace; list: what is mounted on the one that is
+                              ///< there, list2: directories of that, which become empty where there can be no other;
+                              ///< flags: in the root that was entered
     NSRUN_OP_BINFMT,          ///< target, list: records for binfmt_misc's `register`
     NSRUN_OP_OVERLAY,         ///< target, list: lower layers (uppermost first), source: upper, data: work, list2: further
                               ///< options, name and value in turn
+    NSRUN_OP_ADOPT,           ///< list: files and directories that are made again where their group is not mapped
     NSRUN_OP_COMPLETE,        ///< target: a directory, list: files that it shall have, in a layer in memory
     NSRUN_OP_FILE,            ///< target, fd or data, mode: an ordinary file made in the root
     NSRUN_OP_BIND_DATA,       ///< target, fd or data, mode, flags: a file in memory, bound
@@ -101,6 +108,11 @@ enum {
     NSRUN_ONLY_LOWER = 1 << 9,    ///< a limit that is lower already stays
     NSRUN_MOUNTED = 1 << 10,      ///< the descriptor is a mount already
     NSRUN_NO_EXECUTE = 1 << 11,   ///< no program starts from it
+    NSRUN_IMPLIED = 1 << 12,      ///< a file that nobody has asked for: what cannot be bound is copied or passed over
+    NSRUN_OWN = 1 << 13,          ///< a directory of the caller's own group, which hands none down
+    NSRUN_INCIDENTAL = 1 << 14,   ///< the processes of a group need not agree in it
+    NSRUN_COVER_LINK = 1 << 15,   ///< a destination that is a symlink is itself covered by a file, or replaced by a
+                                  ///< directory unless the host is spared
 };
 
 /// What NSRUN_OP_SCOPE forbids besides abstract sockets and signals.
@@ -224,9 +236,11 @@ enum nsrun_call {
     NSRUN_CALL_OTHER_LINK,    ///< a symlink that exists already; text: what it says, if it is one
     NSRUN_CALL_FORK,          ///< pid 1 could not start the command
     NSRUN_CALL_STRANGER,      ///< who answers to a group's name is none of the caller's
-    NSRUN_CALL_OTHER_GROUP,   ///< a group of that name was set up in another way; text: its root
+    NSRUN_CALL_OTHER_GROUP,   ///< a group of that name was set up in another way; text: its root, a step of its own and
+                              ///< one of this process's that the other has not, each with a NUL
     NSRUN_CALL_WAIT,          ///< pid 1 could not wait for the command
     NSRUN_CALL_LIBRARY,       ///< a C library that is too old; text: its version, empty where there is none
+    NSRUN_CALL_NO_EXECUTE,    ///< a program on a mount that forbids them (noexec)
 };
 
 enum { NSRUN_REPORT_TEXT = 3072 };
@@ -320,7 +334,7 @@ enum nsrun_feature {
     NSRUN_FEATURE_MOUNT_API = 1 << 0,   ///< open_tree, fsopen, move_mount, mount_setattr
     NSRUN_FEATURE_OPENAT2 = 1 << 1,
 };
-/// Which system calls answer anything but ENOSYS. Changes nothing.
+/// Which system calls this kernel has. Changes nothing.
 unsigned nsrun_features(void);
 /// uname(2): the release and the machine, NUL-terminated in fields of 65 bytes.
 int nsrun_uname(char release[65], char machine[65]);
@@ -416,6 +430,16 @@ int64_t nsrun_file_size(const char *path);
 
 // For engines that cannot mount: a private directory of the host's.
 
+/// Where an automounter waits to mount something on a directory, it is asked to, and waited for, so many nanoseconds. 0, or
+/// -ETIMEDOUT where it does not answer.
+int nsrun_have_mounted(const char *path, int64_t patience);
+/// getcwd(2). 0, or a negative errno: -ENAMETOOLONG where it is longer than any path may be.
+int nsrun_current_directory(char *buffer, size_t capacity);
+/// The type of the file system that a path lies on, as statfs(2) has it, or a negative errno.
+int64_t nsrun_file_system(const char *path);
+/// What clone(2) answers for namespaces of these kinds, CLONE_NEW*, made by a process that ends at once: 0 or a negative
+/// errno.
+int nsrun_try_namespaces(uint64_t kinds);
 /// Makes a directory with exactly this mode; 0 or a negative errno.
 int nsrun_make_directory(const char *path, uint32_t mode);
 int nsrun_make_link(const char *text, const char *path);

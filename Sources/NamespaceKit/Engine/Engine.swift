@@ -47,7 +47,7 @@ public enum EngineFeature: Int, Sendable, CaseIterable {
 
 extension LaunchRequest {
     /// The features of ``EngineFeature`` that are asked for in so many words.
-    var engineFeatures: [EngineFeature] {
+    public var engineFeatures: [EngineFeature] {
         var found: [EngineFeature] = []
         func add(_ feature: EngineFeature, _ isAsked: Bool) {
             if isAsked, !found.contains(feature) { found.append(feature) }

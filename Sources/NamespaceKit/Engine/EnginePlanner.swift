@@ -27,7 +27,8 @@ struct EnginePlanner {
                 }
                 directory = found.withoutDots
             case .execute(let wanted): candidates = wanted
-            case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+            case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace,
+                .join, .share, .write, .await, .requestIDMaps,
                 .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
                 .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
                 .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
@@ -85,7 +86,8 @@ struct EnginePlanner {
                 plan.steps.append(Step(action: .changeDirectory([place])))
             case .execute: plan.steps.append(Step(action: .execute([program])))
             // The view has what is seen of these; what else they are, Engine.lacks refuses or names.
-            case .unshare, .enterNamespace, .join, .share, .write, .requestIDMaps,
+            case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace,
+                .join, .share, .write, .requestIDMaps,
                 .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
                 .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
                 .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,

@@ -46,7 +46,8 @@ struct EngineView: Equatable {
             put(target, .link(text))
         case .directory(let target, let mode): put(target, .directory(mode: mode), isOptional: true)
         case .fileSystem(.mqueue, _): break  // refused, see EngineFeature
-        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+        case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace, .join,
+            .share, .write, .await, .requestIDMaps,
             .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
             .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
             .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,

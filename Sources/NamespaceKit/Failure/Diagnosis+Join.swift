@@ -6,13 +6,8 @@ extension Diagnosis {
         let what = "cannot join the group \(name.text)"
         switch nsrun_call(rawValue: record.call) {
         case NSRUN_CALL_OTHER_GROUP:
-            let there = ByteString(bytes: record.text).text
-            let here = plan.rootOfGroup?.text ?? ""
             return LaunchError(
-                .setup,
-                there == here
-                    ? "\(what): its namespaces, mounts or ids are not those asked for"
-                    : "\(what): its root is \(there), not \(here)",
+                .setup, "\(what): \(difference(record.text))",
                 remedy: "give all its processes the same options, or this one another name",
                 code: record.code)
         case NSRUN_CALL_STRANGER:
@@ -37,6 +32,22 @@ extension Diagnosis {
         case EAGAIN: return error(what, record.code, "raise the limit on processes (ulimit -u)")
         case EMFILE: return error(what, record.code, "raise the limit on open files (ulimit -n)")
         default: return error(what, record.code)
+        }
+    }
+
+    /// What the group is, and this request is not.
+    private func difference(_ text: [UInt8]) -> String {
+        let parts = ByteString(bytes: text).split(on: 0)
+        let there = parts.first?.text ?? ""
+        let here = plan.rootOfGroup?.text ?? ""
+        if there != here { return "its root is \(there), not \(here)" }
+        let theirs = parts.count > 1 ? parts[1] : ""
+        let own = parts.count > 2 ? parts[2] : ""
+        switch (theirs.isEmpty, own.isEmpty) {
+        case (true, true): return "its namespaces, mounts or ids are not those asked for"
+        case (false, true): return "it was set up to \(theirs.text), which is not asked for here"
+        case (true, false): return "it was not set up to \(own.text)"
+        case (false, false): return "it was set up to \(theirs.text), not to \(own.text)"
         }
     }
 

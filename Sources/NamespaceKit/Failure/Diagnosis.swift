@@ -16,6 +16,14 @@ struct Diagnosis {
     }
 
     func explain(_ record: Record) -> LaunchError {
+        var error = word(record)
+        if plan.layersHost, plan.steps.indices.contains(record.step) {
+            error.mayBeOutdated = plan.steps[record.step].origin == nil
+        }
+        return error
+    }
+
+    private func word(_ record: Record) -> LaunchError {
         guard record.step >= 0, record.step < plan.steps.count else {
             return LaunchError(.setup, "cannot set up the run: \(reason(record.code))")
         }
@@ -32,7 +40,8 @@ struct Diagnosis {
             return error("cannot \(step.plainDescription)", EFBIG, remedy(forSizeIn: step))
         }
         if let damage = damage(step, record) { return damage }
-        if isRefusedMount(step, record) { return mountsRefused(step, record.code) }
+        if isTableFull(step, record) { return tableFull(step, record) }
+        if isRefusedMount(step, record) { return mountsRefused(step, record) }
         switch step.action {
         case .unshare(let set): return namespaces(set, record.code)
         case .write(_, let file): return idMap(file, record.code)
@@ -112,13 +121,23 @@ struct Diagnosis {
                     .setup, "cannot create \(set.list) namespaces: the sysctl \(sysctl) is 0",
                     remedy: "ask the administrator for sysctl \(sysctl)=65536", code: code)
             }
+            if let (kind, sysctl) = HostRefusal.exhausted(set) {
+                return LaunchError(
+                    .setup,
+                    "cannot create \(kind.list) namespaces: the limit \(sysctl) of this machine or of "
+                        + "an outer namespace is reached",
+                    remedy:
+                        "end what holds them, as a rule processes of yours (lsns tells); or ask the "
+                        + "administrator for a higher sysctl \(sysctl)", code: code)
+            }
             return LaunchError(
                 .setup,
                 "cannot create \(set.list) namespaces: the limit of this machine or of an outer "
                     + "namespace is reached",
                 remedy:
                     "end what holds them, as a rule processes of yours (lsns tells); or ask the "
-                    + "administrator for a higher sysctl user.max_*_namespaces", code: code)
+                    + "administrator for a higher sysctl user.max_*_namespaces; at most 32 levels of "
+                    + "them can be nested", code: code)
         case EUSERS:
             return LaunchError(
                 .setup, "\(what): 32 levels of them are nested already", code: code)
@@ -157,26 +176,64 @@ struct Diagnosis {
             record.code == EPERM
             || record.code == EACCES && record.call == NSRUN_CALL_STEP.rawValue
         guard isDenied, step.mounts || step.action == .isolateMounts else { return false }
+        // An overlay is refused for reasons of its own, too.
+        if case .overlay = step.action {
+            if facts.lacksOverlays || HostRefusal.find() == .unknown { return false }
+        }
         return !plan.steps[..<record.step].contains { $0.mounts }
     }
 
-    private func mountsRefused(_ step: Step, _ code: Int32) -> LaunchError {
+    /// A file system that is full says the same of what is written to it, an overlay's upper directory among them.
+    private func isTableFull(_ step: Step, _ record: Record) -> Bool {
+        guard record.code == ENOSPC else { return false }
+        if record.call == NSRUN_CALL_SOURCE.rawValue { return true }
+        guard record.call == NSRUN_CALL_STEP.rawValue else { return false }
+        if case .overlay(let overlay) = step.action { return overlay.upper == .memory }
+        return step.mounts || step.action == .enterRoot
+    }
+
+    /// What is cloned hangs in a mount namespace of its own until it is attached.
+    private func tableFull(_ step: Step, _ record: Record) -> LaunchError {
+        let isClone = record.call == NSRUN_CALL_SOURCE.rawValue
+        let limits =
+            isClone
+            ? "sysctl user.max_mnt_namespaces"
+            : "sysctls fs.mount-max and user.max_mnt_namespaces"
+        return LaunchError(
+            .setup,
+            "cannot \(step.plainDescription): there are as many mounts as the \(limits) "
+                + (isClone ? "allows" : "allow"),
+            remedy: "end runs of yours, or ask the administrator for more", code: ENOSPC)
+    }
+
+    /// The call by which the classic way was chosen, and which took it that far.
+    private func refusedCalls(_ record: Record) -> String {
+        record.text.isEmpty
+            ? "" : ": \(ByteString(bytes: record.text).text)(2) and mount(2) are both forbidden"
+    }
+
+    private func mountsRefused(_ step: Step, _ record: Record) -> LaunchError {
         let (cause, remedy) = HostRefusal.find().words
         var error = LaunchError(
-            .setup, "cannot \(step.plainDescription): mounting is refused (\(cause))",
-            remedy: remedy, code: code)
+            .setup,
+            "cannot \(step.plainDescription): mounting is refused (\(cause))"
+                + refusedCalls(record),
+            remedy: remedy, code: record.code)
         error.refusal = .setup
         return error
     }
 
     private func proc(_ target: ByteString, _ record: Record) -> LaunchError {
         if record.code == EPERM, record.call == NSRUN_CALL_STEP.rawValue {
-            return LaunchError(
+            var error = LaunchError(
                 .setup,
                 "cannot mount a fresh proc on \(target.text): parts of the outer /proc are masked, "
                     + "as container engines do",
-                remedy: "\(words.shareProcesses), which keeps the outer /proc, or start the "
-                    + "container with an unmasked /proc", code: EPERM)
+                remedy: "\(words.shareProcesses), which keeps the outer /proc, or "
+                    + "\(words.outerProc), which shows it beside processes of the run's own, or start "
+                    + "the container with an unmasked /proc", code: EPERM)
+            error.isOfMaskedProc = true
+            return error
         }
         let step = Step(action: .fileSystem(.proc, target: target))
         return destination(step, record, nsrun_call(rawValue: record.call))
@@ -250,6 +307,8 @@ struct Diagnosis {
                 switch record.code {
                 case EROFS: "no such directory in \(rootName), which is read-only"
                 case ENOTDIR: "a part of \(name) is not a directory"
+                case EOVERFLOW:
+                    "it cannot be made there, in a directory of a user or group that is not mapped"
                 default: "it cannot be made there: \(reason(record.code))"
                 }
             return error(
@@ -275,7 +334,8 @@ struct Diagnosis {
         case .directory: "Destination is not a directory \(name)"
         case .changeMode(_, let mode):
             "Can't chmod 0\(String(mode, radix: 8)) \(name): \(systemReason(EOPNOTSUPP))"
-        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+        case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace, .join,
+            .share, .write, .await, .requestIDMaps,
             .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
             .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
             .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
@@ -291,7 +351,8 @@ struct Diagnosis {
     private func wordsOnMaking(_ step: Step, _ name: String, _ code: Int32) -> String? {
         switch step.action {
         case .file, .directory: "Can't create file \(name): \(systemReason(code))"
-        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+        case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace, .join,
+            .share, .write, .await, .requestIDMaps,
             .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
             .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
             .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
@@ -326,12 +387,20 @@ struct Diagnosis {
 
     private func overlay(_ overlay: Step.Overlay, _ code: Int32) -> LaunchError {
         let what = "cannot \(overlay.description)"
-        if facts.kernel < KernelRelease(major: 5, minor: 11) {
+        if facts.lacksOverlays {
             return LaunchError(
                 .setup,
                 "\(what): overlays without root need Linux 5.11 (this is "
                     + "\(facts.kernel.major).\(facts.kernel.minor))",
                 remedy: "work on a copy of the rootfs that is writable", code: code)
+        }
+        if code == EINVAL, case .directories(let upper, _) = overlay.upper,
+            let name = HostFile.unfitForLayers(upper)
+        {
+            return LaunchError(
+                .setup, "\(what): \(upper.text) lies on \(name), which cannot keep the changes",
+                remedy: "give a directory on a plain local file system (ext4, xfs, btrfs, tmpfs), "
+                    + "or \(words.memoryLayer) to keep the changes in memory", code: code)
         }
         let remedy: String =
             switch code {
@@ -368,11 +437,14 @@ struct Diagnosis {
         case .newKeyring where code == EDQUOT:
             "keys of yours take up all that is allowed: sysctl kernel.keys.maxkeys"
         case .hostDirectory: "give a directory in which you may write"
+        case .enterRoot where code == EPERM || code == ENOSYS:
+            "what confines nsrun must allow pivot_root(2) and umount2(2)"
         case .stub where code == EACCES || code == EPERM:
             "a file in memory must be executable here: sysctl vm.memfd_noexec=0"
         case .changeMode where code == EROFS || code == EPERM:
             "only what is yours and writable can be changed: \(words.memoryLayer)"
-        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+        case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace, .join,
+            .share, .write, .await, .requestIDMaps,
             .assertNoUserNamespaces, .scope, .limitNamespaces, .nest, .tellNamespaces,
             .dieWithParent, .isolateMounts, .raiseLoopback, .forbidAddresses, .connectNetwork,
             .hostRoot, .emptyRoot, .image, .bind, .tmpfs, .fileSystem, .binfmt, .overlay, .file,
@@ -390,6 +462,12 @@ struct Diagnosis {
         let name = candidates.last ?? "/"
         let saying = origin == Planner.imageDirectory ? ", \(Planner.imageDirectory.text)" : ""
         let isOwn = plan.isHostView && name == facts.currentDirectory
+        if plan.joinIndex != nil, name == facts.currentDirectory, code == ENOENT {
+            return error(
+                "cannot start in \(name.text)", code,
+                "the group's first process was elsewhere, and what it shows all of them see: bind it for "
+                    + "all, or \(words.workingDirectory)")
+        }
         return error(
             "cannot start in \(name.text)\(saying)", code,
             isOwn && code == ENOENT
@@ -404,7 +482,8 @@ struct Diagnosis {
         ProgramDiagnosis(
             name: candidates.count == 1 ? candidates[0] : candidates[0].lastComponent,
             candidates: candidates, machine: facts.machine, root: rootName,
-            lack: facts.emulation.lack
+            lack: facts.emulation.lack,
+            size: CommandSize(arguments: plan.arguments, environment: plan.environment)
         ).explain(record).sayingAsBubblewrap(
             "execvp \((candidates.count == 1 ? candidates[0] : candidates[0].lastComponent).text)")
     }
@@ -414,8 +493,9 @@ extension Step {
     /// It changes what is mounted.
     fileprivate var mounts: Bool {
         switch action {
-        case .hostRoot, .emptyRoot, .image, .bind, .tmpfs, .overlay, .fileSystem: true
-        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+        case .hostRoot, .emptyRoot, .image, .bind, .tmpfs, .overlay, .fileSystem, .system: true
+        case .holdGroups, .showGroups, .ownCopy, .adopt, .unshare, .enterNamespace, .join, .share,
+            .write, .await, .requestIDMaps,
             .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
             .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
             .forbidAddresses, .connectNetwork, .setIDs, .hostDirectory, .binfmt, .file, .bindData,
@@ -435,10 +515,12 @@ extension Step {
         case .tmpfs(let target, _, _, _), .fileSystem(_, let target), .file(_, let target, _),
             .bindData(_, let target, _, _), .prepend(_, let target), .symlink(_, let target),
             .directory(let target, _), .bindLink(_, let target), .binfmt(_, let target),
-            .linkerCache(_, let target),
+            .linkerCache(_, let target), .ownCopy(_, let target, _),
             .changeMode(let target, _), .remountReadOnly(let target), .lockFile(let target):
             target
-        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+        case .system: SystemFiles.place
+        case .holdGroups, .showGroups, .adopt, .unshare, .enterNamespace, .join, .share, .write,
+            .await, .requestIDMaps,
             .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
             .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
             .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,

@@ -28,6 +28,19 @@ enum HostRefusal: Equatable {
         return nil
     }
 
+    /// The kind of which there can be no more while there can of the others, found out by trying; nil where it is user
+    /// namespaces themselves, which may be too many or too deep.
+    static func exhausted(_ set: NamespaceSet) -> (NamespaceSet, String)? {
+        let around = set.intersection(.user)
+        guard nsrun_try_namespaces(around.cloneFlags) == 0 else { return nil }
+        for (member, name) in NamespaceSet.names where set.contains(member) && member != .user {
+            if nsrun_try_namespaces(around.union(member).cloneFlags) == -ENOSPC {
+                return (member, "user.max_\(member == .mount ? "mnt" : name)_namespaces")
+            }
+        }
+        return nil
+    }
+
     static var restrictsByAppArmor: Bool {
         number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1
     }

@@ -38,6 +38,12 @@ public struct LaunchError: Error, Sendable, Equatable {
 
     public var refusal: Refusal?
 
+    /// The host's mounts were not as they had been looked up before: they may have changed in between, and the same launch
+    /// may well succeed when they are looked up again.
+    var mayBeOutdated = false
+    /// A proc of the run's own cannot be had, since the outer one does not show everything.
+    var isOfMaskedProc = false
+
     /// The same of a process that has turned itself into something else on the way, and cannot go back.
     public var inPlace: LaunchError {
         guard refusal == .setup else { return self }
@@ -109,6 +115,12 @@ extension LaunchError {
         LaunchError(
             .setup, "cannot start in the current directory: it has been removed",
             remedy: "\(Vocabulary.current.workingDirectory), or change to one that exists")
+    }
+
+    static var deepDirectory: LaunchError {
+        LaunchError(
+            .setup, "cannot start in the current directory: its path is longer than 4095 bytes",
+            remedy: "\(Vocabulary.current.workingDirectory), or start from a directory above it")
     }
 
     static func noHome(_ cause: String) -> LaunchError {

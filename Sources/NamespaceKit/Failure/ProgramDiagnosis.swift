@@ -10,6 +10,8 @@ struct ProgramDiagnosis {
     let root: String
     /// Why programs of the root's architecture were not expected to run.
     var lack: LaunchError?
+    /// What the program was to be given.
+    var size = CommandSize()
 
     private var isRootfs: Bool { root != "the host" }
     private var place: String { isRootfs ? "in \(root)" : "on this machine" }
@@ -20,6 +22,17 @@ struct ProgramDiagnosis {
         let path = ByteString(bytes: Array(record.text[..<end]))
         let head = ProgramHead(bytes: Array(record.text[(end + 1)...]))
         let what = "cannot run \(path.text)"
+        if record.call == NSRUN_CALL_NO_EXECUTE.rawValue {
+            return LaunchError(
+                .notExecutable, "\(what): it lies on a mount that forbids programs (noexec)",
+                remedy: isRootfs
+                    ? "keep the rootfs on a file system that is mounted without noexec"
+                    : "keep it on a file system that is mounted without noexec", code: code)
+        }
+        if code == E2BIG {
+            return LaunchError(
+                .notExecutable, "\(what): \(size.words)", remedy: size.remedy, code: code)
+        }
         if record.call == NSRUN_CALL_INTERPRETER.rawValue {
             return LaunchError(
                 .notExecutable, "\(what): \(missing(head))", remedy: remedy(head), code: code)

@@ -39,6 +39,10 @@ extension Step {
         case .tmpfs(let target, let mode, let size, _):
             "mount a tmpfs on \(target.text) (\(octal(mode))\(size.map { ", \($0) bytes" } ?? ""))"
         case .fileSystem(let kind, let target): "mount a fresh \(kind.name) on \(target.text)"
+        case .holdGroups: "take hold of the caller's own control groups"
+        case .showGroups(let groups, _):
+            "show the caller's own control groups on \(list(groups.map { $0.mount }, separator: ", "))"
+        case .system: "mount a sysfs of its own network on \(SystemFiles.place.text)"
         case .binfmt(let records, let target):
             "mount a binfmt_misc of its own on \(target.text) and register \(list(records))"
         case .overlay(let overlay): overlay.description
@@ -46,6 +50,9 @@ extension Step {
             "make the file \(target.text) from \(content.description) (\(octal(mode)))"
         case .bindData(let content, let target, let mode, let readOnly):
             "bind \(content.description) onto \(target.text) (\(octal(mode))\(readOnly ? ", read-only" : ""))"
+        case .adopt(let files):
+            "make again what is of a group that is not mapped: \(list(files, separator: ", "))"
+        case .ownCopy(_, let target, _): "show \(target.text) as a file of yours"
         case .complete(let directory, let files):
             "see that \(directory.text) has \(list(files, separator: ", "))"
         case .prepend(let text, let target):
@@ -95,7 +102,8 @@ extension Step {
         case .join(let name, _, _): "join the group \(name.text)"
         case .limit(let limit): "set the limit \(limit.name)"
         case .binfmt(let records, _): "register the emulator \(list(records))"
-        case .unshare, .enterNamespace, .share, .write, .await, .requestIDMaps,
+        case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace, .share,
+            .write, .await, .requestIDMaps,
             .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
             .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
             .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
@@ -151,6 +159,7 @@ extension Step.Bind {
         if options.contains(.noExecute) { notes.append("no programs") }
         if options.contains(.devices) { notes.append("devices") }
         if options.contains(.optional) { notes.append("if it exists") }
+        if options.contains(.implied), !options.contains(.optional) { notes.append("if it can be") }
         if options.contains(.onlyIfPresent) { notes.append("if the target exists") }
         let note = notes.isEmpty ? "" : " (" + notes.joined(separator: ", ") + ")"
         return "bind-mount \(sourceText) onto \(target.text)\(note)"

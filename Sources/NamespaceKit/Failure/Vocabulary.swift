@@ -5,6 +5,7 @@ public struct Vocabulary: Sendable {
     // In remedies
     public var unshare = "namespaces.new: ."
     public var shareProcesses = "remove .pid from namespaces.new"
+    public var outerProc = "set proc to .outer"
     public var memoryLayer = "set layer to .memory"
     public var workingDirectory = "set workingDirectory"
     public var user = "set identity.user"

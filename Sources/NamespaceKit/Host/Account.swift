@@ -4,9 +4,15 @@ public struct Account: Sendable, Equatable {
     public var home: ByteString
     public var shell: ByteString
     public var groupName: ByteString
+    /// What else is said of the user, passwd(5)'s GECOS.
+    public var comment: ByteString
 
-    public init(name: ByteString, home: ByteString, shell: ByteString, groupName: ByteString) {
+    public init(
+        name: ByteString, home: ByteString, shell: ByteString, groupName: ByteString,
+        comment: ByteString = ""
+    ) {
         self.name = name
+        self.comment = comment
         self.home = home
         self.shell = shell
         self.groupName = groupName
@@ -14,13 +20,40 @@ public struct Account: Sendable, Equatable {
 
     /// The line for `/etc/passwd`, passwd(5).
     func passwdLine(user: UInt32, group: UInt32) -> ByteString {
-        name + ":x:" + ByteString(String(user)) + ":" + ByteString(String(group)) + "::" + home
-            + ":" + shell + "\n"
+        name + ":x:" + ByteString(String(user)) + ":" + ByteString(String(group)) + ":" + comment
+            + ":" + home + ":" + shell + "\n"
     }
 
     /// The line for `/etc/group`, group(5).
     func groupLine(group: UInt32) -> ByteString {
         groupName + ":x:" + ByteString(String(group)) + ":\n"
+    }
+}
+
+extension Account {
+    /// For somebody of whom the user database knows nothing: who he says he is, or else his number. Many programs do
+    /// not run without a name. `isTaken`: the database has it for another.
+    static func invented(
+        for user: UInt32, on facts: HostFacts, isTaken: (ByteString) -> Bool
+    ) -> Account {
+        let said = [facts.variable("USER"), facts.variable("LOGNAME")].compactMap { $0 }
+        let name = said.first { isName($0) && !isTaken($0) } ?? ByteString(String(user))
+        let shell = facts.variable("SHELL").flatMap { fits($0) ? $0 : nil } ?? "/bin/sh"
+        return Account(name: name, home: "", shell: shell, groupName: name)
+    }
+
+    /// A name, and not a number, as useradd(8) would take it or an administrator have it.
+    private static func isName(_ text: ByteString) -> Bool {
+        let isPlain = text.bytes.allSatisfy {
+            $0 > 0x20 && $0 != 0x7f && !ByteString(":,/+").contains($0)
+        }
+        return isPlain && !text.isEmpty && text.count <= 256 && text.number() == nil
+            && text.first != UInt8(ascii: "-")
+    }
+
+    /// A path that can be a field of passwd(5).
+    static func fits(_ path: ByteString) -> Bool {
+        path.isAbsolute && !path.contains(UInt8(ascii: ":")) && !path.contains(UInt8(ascii: "\n"))
     }
 }
 

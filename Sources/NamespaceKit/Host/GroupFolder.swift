@@ -10,7 +10,8 @@ public enum GroupFolder {
     }
 
     /// The user's runtime directory, which is gone when he logs out; on machines without, such as the nodes of a cluster,
-    /// one in his home that is named after this boot of this machine, for a home may be on many.
+    /// one in his home that is named after this boot of this machine, for a home may be on many. The user database's is
+    /// the same for all his processes, whatever they call their home.
     static func find(in facts: HostFacts) -> Finding {
         var runtime = [ByteString("/run/user/\(facts.userID)")]
         if let given = facts.variable("XDG_RUNTIME_DIR"), given.isAbsolute {
@@ -19,19 +20,29 @@ public enum GroupFolder {
         for path in runtime where isPrivate(path) {
             return .found(path.appending(path: "nsrun"))
         }
-        var state = facts.home.map { $0.appending(path: ".local/state") }
-        if let given = facts.variable("XDG_STATE_HOME"), given.isAbsolute { state = given }
-        guard let state, let boot = HostFacts.readFile("/proc/sys/kernel/random/boot_id", limit: 64)
-        else { return .refused(nowhere("neither a runtime directory nor a home is known")) }
-        let folder = state.appending(path: "nsrun")
-        for path in [folder.parent?.parent, folder.parent, folder] {
-            guard let path else { continue }
-            _ = withCString(path) { nsrun_make_directory($0, 0o700) }
+        let boot = HostFacts.readFile("/proc/sys/kernel/random/boot_id", limit: 64)
+        guard let boot, let last = states(of: facts).last else {
+            return .refused(nowhere("neither a runtime directory nor a home is known"))
         }
-        guard HostFile.isDirectory(folder) else {
-            return .refused(nowhere("\(folder.text) cannot be made"))
+        for state in states(of: facts) {
+            let folder = state.appending(path: "nsrun")
+            for path in [folder.parent?.parent, folder.parent, folder] {
+                guard let path else { continue }
+                _ = withCString(path) { nsrun_make_directory($0, 0o700) }
+            }
+            guard HostFile.isWritable(folder) else { continue }
+            let name = "groups-" + ByteString(bytes: Array(boot.prefix(8)))
+            return .found(folder.appending(path: name))
         }
-        return .found(folder.appending(path: "groups-" + ByteString(bytes: Array(boot.prefix(8)))))
+        return .refused(nowhere("\(last.appending(path: "nsrun").text) cannot be made"))
+    }
+
+    /// Where programs keep what they know between runs.
+    private static func states(of facts: HostFacts) -> [ByteString] {
+        if let given = facts.variable("XDG_STATE_HOME"), given.isAbsolute { return [given] }
+        let known = HostFacts.readAccount(user: facts.userID, group: facts.groupID)
+        return [known?.home, facts.home].compactMap { $0 }.filter { $0.isAbsolute }
+            .map { $0.appending(path: ".local/state") }
     }
 
     private static func isPrivate(_ path: ByteString) -> Bool {

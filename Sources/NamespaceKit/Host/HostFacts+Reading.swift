@@ -8,7 +8,9 @@ extension HostFacts {
     ) -> HostFacts {
         var facts = HostFacts()
         if let earlier { facts.copyLasting(from: earlier) } else { facts.readLasting() }
-        facts.currentDirectory = readCurrentDirectory()
+        // Before anything else looks there, and waits without an end.
+        facts.silentAutomount = Automounts.call(for: request, in: facts)
+        (facts.currentDirectory, facts.isTooDeep) = readCurrentDirectory()
         if request.identity.mapsSubordinates {
             let account = readAccount(user: facts.userID, group: facts.groupID)
             func ranges(_ path: ByteString) -> [IDRange] {
@@ -36,7 +38,9 @@ extension HostFacts {
         var isRootfs = false
         if case .rootfs = request.view { isRootfs = true }
         if facts.account == nil, isRootfs || request.home != .standard {
-            facts.account = readAccount(user: facts.userID, group: facts.groupID)
+            facts.account =
+                readAccount(user: facts.userID, group: facts.groupID)
+                ?? facts.inventAccount()
         }
         if case .rootfs(let path) = request.view {
             if request.rootDescriptor == nil {
@@ -58,6 +62,12 @@ extension HostFacts {
         if request.hidesHostsSockets || request.showsHostsSockets {
             facts.sockets = HostSockets.read()
         }
+        let cgroup = request.namespaces.new.union(request.namespaces.optional).contains(.cgroup)
+        if request.view != .empty, cgroup { facts.controlGroups = .read() }
+        if request.view == .host, facts.userID != 0 {
+            facts.shellFiles = SecureShell.readIncludedFiles()
+        }
+        if request.view != .empty, request.hasOwnNetwork { facts.system = .read() }
         if request.connectsNetwork { facts.addresses = HostNetwork.addresses() }
         if request.view == .host, request.layer != .readOnly {
             facts.hostTree = HostTree.read()
@@ -105,12 +115,32 @@ extension HostFacts {
             let release = buffer.baseAddress!
             let machine = release + 65
             if nsrun_uname(release, machine) == 0 {
-                let text = ByteString(cString: release)
-                kernel = KernelRelease(parsing: text) ?? KernelRelease(major: 0, minor: 0)
-                self.machine = ByteString(cString: machine)
+                kernel = HostFacts.readKernel(ByteString(cString: release))
+                self.machine = HostFacts.ownMachine ?? ByteString(cString: machine)
             }
         }
         environment = HostFacts.readEnvironment()
+    }
+
+    /// What this program was built for, which uname(2) does not tell a caller who is to take the machine for a smaller one
+    /// (setarch(8)).
+    private static var ownMachine: ByteString? {
+        #if arch(x86_64)
+            "x86_64"
+        #elseif arch(arm64)
+            "aarch64"
+        #else
+            nil
+        #endif
+    }
+
+    /// A caller may also be told of a much older kernel (personality(2), `UNAME26`).
+    private static func readKernel(_ release: ByteString) -> KernelRelease {
+        var kernel = KernelRelease(parsing: release)
+        if kernel?.major == 2, let text = readFile("/proc/sys/kernel/osrelease", limit: 256) {
+            kernel = KernelRelease(parsing: ByteString(bytes: text)) ?? kernel
+        }
+        return kernel ?? KernelRelease(major: 0, minor: 0)
     }
 
     private mutating func copyLasting(from earlier: HostFacts) {
@@ -131,11 +161,13 @@ extension HostFacts {
         return facts
     }
 
-    private static func readCurrentDirectory() -> ByteString? {
+    private static func readCurrentDirectory() -> (ByteString?, isTooDeep: Bool) {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
-            guard getcwd(buffer.baseAddress!, buffer.count) != nil else { return nil }
+            let error = nsrun_current_directory(buffer.baseAddress!, buffer.count)
+            guard error == 0 else { return (nil, error == -ENAMETOOLONG) }
             let path = ByteString(cString: buffer.baseAddress!)
-            return path.isAbsolute ? path : nil  // "(unreachable)..." is outside of our root
+            // "(unreachable)..." is outside of our root.
+            return (path.isAbsolute ? path : nil, false)
         }
     }
 
@@ -191,20 +223,43 @@ extension HostFacts {
     static func readAccount(user: UInt32, group: UInt32) -> Account? {
         var fields = AccountFile(text: readFile("/etc/passwd", limit: 1 << 24) ?? [])
             .fields(number: user)
-        if fields == nil { fields = askNameService("passwd", user) }
+        if fields == nil { fields = askNameService("passwd", [user]).fields(number: user) }
         guard let fields, fields.count >= 7 else { return nil }
-        var groupFields = AccountFile(text: readFile("/etc/group", limit: 1 << 24) ?? [])
-            .fields(number: group)
-        if groupFields == nil { groupFields = askNameService("group", group) }
         return Account(
             name: fields[0], home: fields[5], shell: fields[6],
-            groupName: groupFields?.first ?? fields[0])
+            groupName: readGroups([group]).first?.name ?? fields[0], comment: fields[4])
     }
 
-    private static func askNameService(_ database: ByteString, _ number: UInt32) -> [ByteString]? {
-        let answer = HostTool.run("/usr/bin/getent", [database, ByteString(String(number))])
-        guard let answer, answer.succeeded else { return nil }
-        return AccountFile(text: answer.output).fields(number: number)
+    private func inventAccount() -> Account {
+        let passwd = AccountFile(text: HostFacts.readFile("/etc/passwd", limit: 1 << 24) ?? [])
+        var account = Account.invented(for: userID, on: self) { passwd.fields(name: $0) != nil }
+        if let group = HostFacts.readGroups([groupID]).first { account.groupName = group.name }
+        return account
+    }
+
+    /// Those of the groups that have names.
+    static func readGroups(_ ids: [UInt32]) -> [HostGroup] {
+        let file = AccountFile(text: readFile("/etc/group", limit: 1 << 24) ?? [])
+        var names = ids.map { file.fields(number: $0)?.first }
+        let unknown = ids.indices.filter { names[$0] == nil }
+        if !unknown.isEmpty {
+            let answer = askNameService("group", unknown.map { ids[$0] })
+            for index in unknown { names[index] = answer.fields(number: ids[index])?.first }
+        }
+        return zip(ids, names).compactMap { id, name in name.map { HostGroup(name: $0, id: id) } }
+    }
+
+    /// The lines of those that it knows.
+    private static func askNameService(_ database: ByteString, _ numbers: [UInt32]) -> AccountFile {
+        var answer: HostTool.Answer?
+        // Some systems have it elsewhere.
+        for tool in ["/usr/bin/getent"] + environmentOnly.places(ofTool: "getent")
+        where HostFile.isExecutable(tool) {
+            let words = [database] + numbers.map { ByteString(String($0)) }
+            answer = HostTool.run(tool, words, limit: 1 << 20)
+            break
+        }
+        return AccountFile(text: answer?.output ?? [])
     }
 }
 

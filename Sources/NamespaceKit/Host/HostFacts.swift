@@ -13,6 +13,12 @@ public struct HostFacts: Sendable, Equatable {
     public var hasOpenat2 = true
     /// Nil where it has been removed or cannot be reached.
     public var currentDirectory: ByteString? = "/"
+    /// It is there, but its path is longer than one may be (`PATH_MAX`).
+    public var isTooDeep = false
+    /// A place that was named, and that an automounter does not mount.
+    var silentAutomount: ByteString?
+    /// Why there is no ``currentDirectory``.
+    var lackOfDirectory: LaunchError { isTooDeep ? .deepDirectory : .lostDirectory }
     /// The caller may write to it.
     public var ownsCurrentDirectory = false
     /// The caller's environment, entries of `NAME=value`.
@@ -42,6 +48,10 @@ public struct HostFacts: Sendable, Equatable {
     public var settings: [HostSetting] = []
     /// Directories of the job that this process is of, where they are asked for.
     public var jobDirectories: [ByteString] = []
+    /// And its files and sockets.
+    public var jobFiles: [ByteString] = []
+    /// The files that say which time zone the host is in, where it is asked for.
+    public var timeZone: [ByteString] = []
     /// The caller's supplementary groups that have names, where they are asked for.
     public var groups: [HostGroup] = []
     /// The top of the source tree that the current directory belongs to, where it is asked for.
@@ -70,6 +80,12 @@ public struct HostFacts: Sendable, Equatable {
     var addresses = HostNetwork.Addresses.found([])
     /// Who connects a network of the run's own to the host's, where it is to be connected.
     public var pasta = Pasta.Finding.notLookedFor
+    /// Files that ssh(1) takes from root alone or its own user, where these are nobody's inside.
+    var shellFiles: [SecureShell.File] = []
+    /// The caller's control groups, where they are to be all that is seen of them.
+    public var controlGroups: ControlGroups?
+    /// The host's sysfs, where one of the run's own network is to be shown.
+    public var system: SystemFiles?
     /// SELinux is there and enabled.
     public var hasSELinux = false
 
@@ -96,6 +112,9 @@ public struct HostFacts: Sendable, Equatable {
 
     /// Whether each user namespace can have a binfmt_misc of its own.
     public var hasOwnBinfmt: Bool { kernel >= KernelRelease(major: 6, minor: 7) }
+
+    /// Before Linux 5.11 only root mounts an overlay.
+    var lacksOverlays: Bool { kernel < KernelRelease(major: 5, minor: 11) && userID != 0 }
 
     /// Whether mounts can be put onto a tree that is mounted nowhere yet.
     public var hasDetachedMounts: Bool {
@@ -161,7 +180,7 @@ public struct MountPoint: Sendable, Equatable {
     }
 
     /// Undoes the octal escapes of mountinfo.
-    private static func unescape(_ field: ByteString) -> ByteString {
+    static func unescape(_ field: ByteString) -> ByteString {
         var result: [UInt8] = []
         var index = 0
         while index < field.count {

@@ -80,6 +80,22 @@ public enum HostFile {
         return mode >= 0 && mode & 0o170000 == 0o100000
     }
 
+    /// The file system of a path, in words, where it is one that overlayfs takes for no upper directory.
+    static func unfitForLayers(_ path: ByteString) -> String? {
+        switch withCString(path, { nsrun_file_system($0) }) {
+        case 0x6573_5546: "a FUSE file system"
+        case 0x6969: "NFS"
+        case 0x794c_7630: "another overlay"
+        case 0x0102_1997: "9p"
+        case 0x00c3_6400: "Ceph"
+        case 0x0bd0_0bd0: "Lustre"
+        case 0x4750_4653: "GPFS"
+        case 0x1983_0326: "BeeGFS"
+        case 0xff53_4d42, 0xfe53_4d42: "SMB"
+        default: nil
+        }
+    }
+
     static func isWritable(_ path: ByteString) -> Bool {
         withCString(path) { nsrun_is_writable($0) } == 1
     }

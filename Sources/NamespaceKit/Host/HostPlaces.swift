@@ -40,15 +40,21 @@ enum HostPlaces {
         "/run/systemd/users", "/run/udev",
     ]
 
+    private static let system: [ByteString] = [
+        "bin", "boot", "dev", "lib", "lib32", "lib64", "libx32", "proc", "sbin", "sys", "usr",
+    ]
+
+    /// What is there is a program, or for one and of its own system. A single file of settings is nobody else's.
+    static func isOfPrograms(_ file: ByteString) -> Bool {
+        let parts = file.withoutDots.split(on: UInt8(ascii: "/")).filter { !$0.isEmpty }
+        return parts.first.map { system.contains($0) } ?? true
+    }
+
     /// To bind the host's directory there would take the rootfs's own away. Below `/var` both have their
     /// state, and what the caller may write to is hardly the system's.
     static func isOfTheSystem(_ path: ByteString, isOwn: Bool = true) -> Bool {
         let parts = path.withoutDots.split(on: UInt8(ascii: "/")).filter { !$0.isEmpty }
-        let system: [ByteString] = [
-            "bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "sbin", "sys",
-            "usr",
-        ]
-        guard let top = parts.first, !system.contains(top) else { return true }
+        guard let top = parts.first, !system.contains(top), top != "etc" else { return true }
         if top == "var" { return parts.count < 3 || !isOwn }
         return parts.count == 1 && ["home", "media", "mnt", "root", "run", "tmp"].contains(top)
     }
@@ -87,19 +93,32 @@ enum HostPlaces {
         return places
     }
 
+    /// How the variables begin that resource managers and MPI's process managers set: Slurm, PBS, Grid Engine, LSF, Flux,
+    /// OAR, Cobalt, PALS.
+    private static let jobVariables: [StaticString] = [
+        "SLURM_", "SLURMD_", "PMI_", "PMIX_", "PBS_", "SGE_", "PE_HOSTFILE=", "LSB_", "LSF_", "LS_",
+        "FLUX_", "OAR_", "COBALT_", "PALS_", "SCRATCH=", "TMPDIR=",
+    ]
+
     /// Paths of the job that this process is of, the shorter ones first.
     static func job(of facts: HostFacts) -> [ByteString] {
         var places: [ByteString] = ["/var/spool/slurmd"]
         for entry in facts.environment {
-            guard let sign = entry.firstIndex(of: UInt8(ascii: "=")) else { continue }
-            let name = entry.slice(from: 0, to: sign)
-            let value = entry.slice(from: sign + 1).withoutDots
-            let isOfJob =
-                name.hasPrefix("SLURM_") || name.hasPrefix("PMI_") || name.hasPrefix("PMIX_")
-                || name == "SCRATCH" || name == "TMPDIR"
-            if isOfJob, value.isAbsolute, !places.contains(value) { places.append(value) }
+            guard jobVariables.contains(where: { entry.hasPrefix($0) }),
+                let sign = entry.firstIndex(of: UInt8(ascii: "="))
+            else { continue }
+            let value = place(in: entry.slice(from: sign + 1)).withoutDots
+            if value.isAbsolute, !places.contains(value) { places.append(value) }
         }
         return places.sorted { $0.count < $1.count }
+    }
+
+    /// The path that a URI names, such as `local:///run/flux/local`; other text is itself.
+    private static func place(in text: ByteString) -> ByteString {
+        guard let colon = text.firstIndex(of: UInt8(ascii: ":")),
+            text.slice(from: colon).hasPrefix(":///")
+        else { return text }
+        return text.slice(from: colon + 3)
     }
 }
 
@@ -127,9 +146,12 @@ extension HostFacts {
             }
         }
         if parts.contains(.job) {
-            jobDirectories = HostPlaces.job(of: self).filter { HostFile.isDirectory($0) }
+            let places = HostPlaces.job(of: self).filter { HostFile.exists($0) }
+            jobDirectories = places.filter { HostFile.isDirectory($0) }
+            jobFiles = places.filter { !jobDirectories.contains($0) }
+            timeZone = ["/etc/localtime", "/etc/timezone"].filter { HostFile.isRegular($0) }
         }
-        if parts.contains(.groups) { groups = HostFacts.readGroups() }
+        if parts.contains(.groups) { groups = HostFacts.readGroups(HostFacts.readGroupIDs()) }
     }
 
     /// The caller's supplementary groups.
@@ -138,17 +160,6 @@ extension HostFacts {
         return [UInt32](unsafeUninitializedCapacity: capacity) { buffer, count in
             count = Int(max(0, nsrun_groups(buffer.baseAddress!, Int32(capacity))))
         }
-    }
-
-    private static func readGroups() -> [HostGroup] {
-        let file = AccountFile(text: readFile("/etc/group", limit: 1 << 24) ?? [])
-        var groups: [HostGroup] = []
-        for id in readGroupIDs() {
-            if let name = file.fields(number: id)?.first {
-                groups.append(HostGroup(name: name, id: id))
-            }
-        }
-        return groups
     }
 
     /// The directory above the current one that version control calls the top.

@@ -18,6 +18,8 @@ public struct HostTreeEntry: Sendable, Equatable {
         /// A directory of a file system that no layer can lie over, and why.
         case unlayered(ByteString)
         case file
+        /// A file that the caller may write to.
+        case ownFile
         case symlink(ByteString)
         /// Not shown, and why.
         case leftOut(String)
@@ -41,7 +43,7 @@ struct HostTree {
     private var entries: [HostTreeEntry] = []
 
     enum FileKind {
-        case directory, file
+        case directory, file, ownFile
         case symlink(ByteString)
     }
 
@@ -85,6 +87,7 @@ struct HostTree {
         switch mode & 0o170000 {
         case 0o120000: return HostFile.linkText(path).map { .symlink($0) }
         case 0o040000: return .directory
+        case 0o100000 where HostFile.isWritable(path): return .ownFile
         default: return .file
         }
     }
@@ -103,10 +106,11 @@ struct HostTree {
             switch kind(path) {
             case .symlink(let text): add(path, .symlink(text))
             case .directory: describe(path)
-            case .file where type(of: path) == "nsfs":
+            case .file where type(of: path) == "nsfs", .ownFile where type(of: path) == "nsfs":
                 // Whoever holds it could enter a namespace of somebody else's by it.
                 add(path, .leftOut("a namespace cannot be layered"))
             case .file: add(path, .file)
+            case .ownFile: add(path, .ownFile)
             case nil: continue
             }
         }

@@ -18,8 +18,16 @@ public struct RootImage: Sendable, Equatable {
         case refused(LaunchError)
     }
 
+    /// Somebody who has files.
+    public struct Owner: Sendable, Equatable {
+        public var user: UInt32
+        public var group: UInt32
+    }
+
     public var path: ByteString
     public var mounting: Mounting
+    /// Whose the files are, where they are not root's.
+    public var owner: Owner?
 
     public init(path: ByteString, mounting: Mounting) {
         self.path = path
@@ -37,14 +45,16 @@ struct RootImageFinder {
         let mode = withCString(path) { nsrun_file_mode($0, true) }
         guard mode >= 0, mode & 0o170000 == 0o100000 else { return .none }
         do throws(LaunchError) {
-            try checkFile()
-            return .image(RootImage(path: path, mounting: try findMounting()))
+            let head = try checkFile()
+            var image = RootImage(path: path, mounting: try findMounting())
+            image.owner = owner(of: head)
+            return .image(image)
         } catch {
             return .refused(error)
         }
     }
 
-    private func checkFile() throws(LaunchError) {
+    private func checkFile() throws(LaunchError) -> SquashfsHead {
         guard let bytes = HostFacts.readFile(path, limit: 8192) else {
             throw refusal("it cannot be read", "it must be readable by you", EACCES)
         }
@@ -65,6 +75,39 @@ struct RootImageFinder {
                 "the squashfs is cut short: \(max(0, size)) bytes of \(head.bytesUsed)",
                 "copy or make it again", EINVAL)
         }
+        return head
+    }
+
+    /// A list of a few ids is not compressed, for that would make it longer. The first is of the user whose file was written
+    /// first; root's are in every list but those of images that are all somebody's, whose list is short.
+    private func owner(of head: SquashfsHead) -> RootImage.Owner? {
+        let most = 2048
+        guard head.ids.count > 0, head.ids.count <= most else { return nil }
+        let file = withCString(path) { nsrun_open_for_reading($0) }
+        guard file >= 0 else { return nil }
+        defer { closeDescriptor(file) }
+        func number(at offset: UInt64, _ size: Int) -> UInt64? {
+            guard offset < head.bytesUsed, let place = Int64(exactly: offset) else { return nil }
+            var bytes: UInt64 = 0
+            let count = withUnsafeMutableBytes(of: &bytes) {
+                pread(file, $0.baseAddress!, size, off_t(place))
+            }
+            return count == size ? UInt64(littleEndian: bytes) : nil
+        }
+        let isPlain: UInt64 = 0x8000
+        guard let block = number(at: head.ids.start, 8), let length = number(at: block, 2),
+            length == isPlain | UInt64(4 * head.ids.count)
+        else { return nil }
+        var ids: [UInt32] = []
+        for index in 0..<head.ids.count {
+            guard let id = number(at: block + 2 + 4 * UInt64(index), 4) else { return nil }
+            ids.append(UInt32(truncatingIfNeeded: id))
+        }
+        guard !ids.contains(0) else { return nil }
+        let user = ids.contains(facts.userID) ? facts.userID : ids[0]
+        let other = ids.first { $0 != user } ?? user
+        return RootImage.Owner(
+            user: user, group: ids.contains(facts.groupID) ? facts.groupID : other)
     }
 
     private func findMounting() throws(LaunchError) -> RootImage.Mounting {

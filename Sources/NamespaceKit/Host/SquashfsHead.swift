@@ -6,6 +6,8 @@ struct SquashfsHead: Equatable {
     /// Bytes of the file that belong to the file system; what follows is padding.
     let bytesUsed: UInt64
     let version: (major: UInt16, minor: UInt16)
+    /// How many user and group ids there are, and where they stand in the file.
+    let ids: (count: Int, start: UInt64)
 
     /// Nil where the bytes do not begin a squashfs.
     init?(bytes: [UInt8]) {
@@ -20,6 +22,7 @@ struct SquashfsHead: Equatable {
             return value
         }
         version = (UInt16(number(at: 28, 2)), UInt16(number(at: 30, 2)))
+        ids = (Int(number(at: 26, 2)), number(at: 48, 8))
         bytesUsed = number(at: 40, 8)
     }
 

@@ -19,8 +19,11 @@ public struct Launcher: Sendable {
     }
 
     private func launchWithAll(_ request: LaunchRequest) throws(LaunchError) -> RunningProcess {
-        let facts = HostFacts.read(for: request)
-        return try launch(Planner.plan(request, on: facts), facts: facts)
+        var request = request
+        return try request.attempt { (request, _) throws(LaunchError) in
+            let facts = HostFacts.read(for: request)
+            return try launch(Planner.plan(request, on: facts), facts: facts)
+        }
     }
 
     /// Starts a plan. Returns once the command runs; throws what kept it from running. `signalMask` are the signals that

@@ -10,6 +10,8 @@ struct LoweredPlan {
     private let steps: UnsafeMutablePointer<nsrun_step>
     private var arguments = CStringArray()
     private var environment = CStringArray()
+    /// Those that have been made so far, for layers that are kept.
+    private var layerDirectories: [ByteString] = []
     /// What proot traces would go on outside of its root if proot were killed; at SIGQUIT it ends that first.
     private let deathSignal: Int32
 
@@ -22,6 +24,8 @@ struct LoweredPlan {
         for index in 0..<count {
             try lower(source.steps[index].action, into: &steps[index])
             steps[index].parent_mode = source.steps[index].parentMode
+            if source.steps[index].isIncidental { steps[index].flags |= UInt32(NSRUN_INCIDENTAL) }
+            if source.steps[index].coversLink { steps[index].flags |= UInt32(NSRUN_COVER_LINK) }
         }
         lowerJoin(source)
         plan.steps = UnsafePointer(steps)
@@ -85,9 +89,10 @@ struct LoweredPlan {
     }
 
     /// Who joins goes on behind the steps that set the group up.
-    private func lowerJoin(_ source: LaunchPlan) {
+    private mutating func lowerJoin(_ source: LaunchPlan) {
         guard let join = source.joinIndex, let share = source.shareIndex else { return }
         steps[join].value2 = UInt64(share + 1)
+        steps[share].data = keep(source.stepsOfGroup)
     }
 
     private mutating func lowerCommand(_ source: LaunchPlan) {
@@ -252,7 +257,13 @@ struct LoweredPlan {
             step.list = keep(list: candidates)
         case .hostRoot: set(&step, NSRUN_OP_ROOT_HOST)
         case .emptyRoot: set(&step, NSRUN_OP_ROOT_TMPFS)
-        case .hostDirectory(let path): set(&step, NSRUN_OP_HOST_DIRECTORY, target: path)
+        case .hostDirectory(let path):
+            set(&step, NSRUN_OP_HOST_DIRECTORY, target: path)
+            // What the layer's own directory holds is for the kernel alone.
+            if layerDirectories.contains(where: { path.isAtOrBelow($0) }) {
+                step.flags |= UInt32(NSRUN_OWN)
+            }
+            layerDirectories.append(path)
         case .image(let image):
             set(&step, NSRUN_OP_IMAGE)
             step.source = keep(image.path)
@@ -271,6 +282,20 @@ struct LoweredPlan {
                 }
             set(&step, op, target: target)
             step.flags |= UInt32(NSRUN_REPLACE_LINK)
+        case .holdGroups(let groups):
+            set(&step, NSRUN_OP_HOLD)
+            step.list = keep(list: groups.map { $0.directory })
+        case .showGroups(let groups, let readOnly):
+            set(&step, NSRUN_OP_PLACE_HELD)
+            step.list = keep(list: groups.map { $0.directory })
+            step.list2 = keep(list: groups.map { $0.mount })
+            if readOnly { step.flags |= UInt32(NSRUN_READ_ONLY) }
+        case .system(let system):
+            set(&step, NSRUN_OP_SYSFS)
+            step.list = keep(list: system.files.mounts)
+            step.list2 = keep(list: system.files.devices)
+            if system.isReadOnly { step.flags |= UInt32(NSRUN_READ_ONLY) }
+            if system.isBelow { step.flags |= UInt32(NSRUN_INSIDE) }
         case .binfmt(let records, let target):
             set(&step, NSRUN_OP_BINFMT, target: target)
             step.list = keep(list: records.map { $0.line })
@@ -282,6 +307,13 @@ struct LoweredPlan {
             set(&step, NSRUN_OP_BIND_DATA, target: target, mode: mode)
             if readOnly { step.flags |= UInt32(NSRUN_READ_ONLY) }
             keep(content, in: &step)
+        case .adopt(let files):
+            set(&step, NSRUN_OP_ADOPT)
+            step.list = keep(list: files)
+        case .ownCopy(let content, let target, let mode):
+            set(&step, NSRUN_OP_BIND_DATA, target: target, mode: mode)
+            step.flags |= UInt32(NSRUN_READ_ONLY) | UInt32(NSRUN_MUST_EXIST)
+            keep(bytes: content, in: &step)
         case .complete(let directory, let files):
             set(&step, NSRUN_OP_COMPLETE, target: directory)
             step.list = keep(list: files)
@@ -348,6 +380,7 @@ struct LoweredPlan {
         if bind.options.contains(.onlyIfPresent) { flags |= UInt32(NSRUN_MUST_EXIST) }
         if bind.options.contains(.replaceLink) { flags |= UInt32(NSRUN_REPLACE_LINK) }
         if bind.options.contains(.inside) { flags |= UInt32(NSRUN_INSIDE) }
+        if bind.options.contains(.implied) { flags |= UInt32(NSRUN_IMPLIED) }
         if bind.directoryOnly { flags |= UInt32(NSRUN_DIRECTORY_ONLY) }
         step.flags = flags
     }

@@ -208,10 +208,20 @@ struct MountTree {
                     bind.options.contains(.readOnly) ? .readOnly : .writable)
             case .tmpfs(let target, _, _, _): put(target, "tmpfs", .isPrivate)
             case .fileSystem(let kind, let target): put(target, kind.name, .isPrivate)
+            case .showGroups(let groups, let readOnly):
+                for group in groups {
+                    put(group.mount, group.directory.text, readOnly ? .readOnly : .writable)
+                }
+            case .system(let system):
+                put(SystemFiles.place, "sysfs", .readOnly)
+                for path in system.files.mounts {
+                    put(path, path.text, system.isReadOnly ? .readOnly : .writable)
+                }
             case .binfmt(_, let target): put(target, "binfmt_misc", .isPrivate)
             case .overlay(let overlay): put(overlay)
             case .bindData(let content, let target, _, let readOnly):
                 put(target, content.description, readOnly ? .readOnly : .isPrivate)
+            case .ownCopy(_, let target, _): put(target, "a copy that is yours", .readOnly)
             case .linkerCache(_, let target):
                 put(target, "the rootfs's, with the devices' libraries", .readOnly)
             case .bindLink(let text, let target): put(target, "link to \(text.text)", .readOnly)
@@ -222,7 +232,8 @@ struct MountTree {
                     mounts[index] = Mount(
                         path: name, source: mounts[index].source, access: .readOnly)
                 }
-            case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+            case .holdGroups, .adopt, .unshare, .enterNamespace, .join, .share, .write, .await,
+                .requestIDMaps,
                 .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
                 .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
                 .forbidAddresses, .connectNetwork, .setIDs, .hostDirectory, .file, .complete,

@@ -133,11 +133,33 @@ extension LaunchPlan {
         steps.firstIndex { if case .share = $0.action { true } else { false } }
     }
 
+    /// What the processes of a group must agree in, a line each.
+    var stepsOfGroup: ByteString {
+        guard let join = joinIndex, let share = shareIndex else { return "" }
+        var text: ByteString = ""
+        for step in steps[(join + 1)..<share] where !step.isIncidental {
+            text = text + ByteString(step.description) + "\n"
+        }
+        return text
+    }
+
     var rootOfGroup: ByteString? {
         for step in steps {
             if case .share(_, let root) = step.action { return root }
         }
         return nil
+    }
+
+    /// The host's root is made again from what was known of its mounts.
+    var layersHost: Bool {
+        isHostView
+            && steps.contains {
+                if case .overlay(let overlay) = $0.action {
+                    overlay.lower == [overlay.target] && overlay.upper != .none
+                } else {
+                    false
+                }
+            }
     }
 
     /// The squashfs that the root is, where it is one.

@@ -208,7 +208,7 @@ extension Planner {
         }
         if request.view == .host || startsHere {
             // Another directory than the caller's own would be a surprise that deletes files.
-            guard let here = facts.currentDirectory else { throw .lostDirectory }
+            guard let here = facts.currentDirectory else { throw facts.lackOfDirectory }
             add(.changeDirectory([here]))
             return
         }

@@ -1,12 +1,18 @@
 /// Programs of other architectures, by records in a binfmt_misc of the run's own user namespace.
 extension Planner {
-    /// Only root of the namespace, with root's group, may write records. So the namespace has the caller
-    /// as root, and the command lives in one below it as who it is: records hold for namespaces below, too.
-    /// An image wants the same, see ``servesImageAsRoot``.
-    var setsUpAsRoot: Bool {
-        (!facts.emulation.records.isEmpty || servesImageAsRoot) && !request.identity.needsHelpers
-            && ((request.user ?? facts.userID) != 0 || (request.group ?? facts.groupID) != 0)
+    /// The caller's ids in the namespace that the run is set up in. Only root of it, with root's group, may write records:
+    /// so it has the caller as root, and the command lives in one below it as who it is, for which records hold, too. An
+    /// image wants the same, see ``imageOwner``.
+    var setUpIDs: RootImage.Owner {
+        if !facts.emulation.records.isEmpty { return .init(user: 0, group: 0) }
+        return imageOwner ?? ownIDs
     }
+
+    var ownIDs: RootImage.Owner {
+        .init(user: request.user ?? facts.userID, group: request.group ?? facts.groupID)
+    }
+
+    var setsUpAsAnother: Bool { setUpIDs != ownIDs && !request.identity.needsHelpers }
 
     func checkEmulation() throws(LaunchError) {
         if let refusal = facts.emulation.refusal { throw refusal }

@@ -3,14 +3,18 @@ extension Planner {
     // MARK: Home and current directory
 
     mutating func planCallersPlaces() throws(LaunchError) {
+        let first = plan.steps.count
         if request.home == .bound { try planHome() }
         if request.bindsCurrentDirectory { try planCurrentDirectory() }
         if request.bindsSourceTree { try planSourceTree() }
+        markIncidental(from: first)
         if request.showsHostRoot || request.runsHostProgram {
             add(
                 .bind(.init(source: .path("/"), target: "/run/host", options: .readOnly)),
                 word(words.hostRoot))
+            let first = plan.steps.count
             if request.showsHostsSockets { hideSockets(below: "/run/host") }
+            markIncidental(from: first)
         }
     }
 
@@ -31,8 +35,10 @@ extension Planner {
 
     private mutating func planCurrentDirectory() throws(LaunchError) {
         guard let here = facts.currentDirectory else {
-            if !request.leavesOutMissing { throw .lostDirectory }
-            return omit("the current directory", "it has been removed")
+            if !request.leavesOutMissing { throw facts.lackOfDirectory }
+            return omit(
+                "the current directory",
+                facts.isTooDeep ? "its path is too long" : "it has been removed")
         }
         // The root itself is there already, as the view has it.
         if here == "/" {
@@ -66,7 +72,7 @@ extension Planner {
     /// The source tree is what the tests are about: shown even where it lies in a place that is
     /// emptied for them.
     private mutating func planSourceTree() throws(LaunchError) {
-        guard let here = facts.currentDirectory else { throw .lostDirectory }
+        guard let here = facts.currentDirectory else { throw facts.lackOfDirectory }
         startsHere = true
         if here == "/" { return }
         var tree = facts.sourceTree ?? here
@@ -102,6 +108,8 @@ extension Planner {
         if request.hostParts.contains(.media) {
             for place in HostPlaces.media { show(place) }
         }
+        let first = plan.steps.count
+        defer { markIncidental(from: first) }
         if request.hostParts.contains(.job) { planJob() }
         guard request.hostParts.contains(.desktop) else { return }
         for place in HostPlaces.desktop(of: facts) where !isInTemporary(place) {
@@ -124,6 +132,31 @@ extension Planner {
                 mount(place, place, .replaceLink)
                 shown.append(place)
             }
+        }
+        for file in facts.jobFiles
+        where !isShown(file) && !shown.contains(where: { file.isAtOrBelow($0) }) {
+            if HostPlaces.isOfPrograms(file) {
+                omit(file, Planner.ofTheSystem)
+            } else {
+                mount(file, file, .optional)
+                plan.steps[plan.steps.count - 1].coversLink = true
+            }
+        }
+    }
+
+    /// What root changes there is the root's own.
+    var shownTimeZone: [ByteString] {
+        request.hostParts.contains(.job) && (request.user ?? facts.userID) != 0
+            ? facts.timeZone : []
+    }
+
+    /// In place of the link that says which of the root's own zones it is, and not of that zone.
+    mutating func planTimeZone() {
+        for file in shownTimeZone {
+            var options: BindOptions = [.readOnly, .optional]
+            if request.layer == .writable { options.insert(.onlyIfPresent) }
+            mount(file, file, options)
+            plan.steps[plan.steps.count - 1].coversLink = true
         }
     }
 

@@ -46,13 +46,14 @@ extension Planner {
                 with: directories.map { $0.appending(path: loader) }))
     }
 
-    /// FUSE takes owners for ids of the user namespace that it is mounted in. In an image all files are
-    /// root's, or mostly: with the caller as root of that namespace they are the caller's, as those of a
-    /// directory would be, and the command lives in a namespace below, as who it is.
-    var servesImageAsRoot: Bool {
-        guard case .server = image?.mounting else { return false }
-        return request.namespaces.new.contains(.user) && request.namespaces.enteredUser == nil
-            && request.lifecycle.mapsDescriptor == nil
+    /// FUSE takes owners for ids of the user namespace that it is mounted in. In an image all files are root's, or mostly,
+    /// or else somebody's: with the caller as him in that namespace they are the caller's, as those of a directory would
+    /// be, and the command lives in a namespace below, as who it is.
+    var imageOwner: RootImage.Owner? {
+        guard let image, case .server = image.mounting, request.namespaces.new.contains(.user),
+            request.namespaces.enteredUser == nil, request.lifecycle.mapsDescriptor == nil
+        else { return nil }
+        return image.owner ?? .init(user: 0, group: 0)
     }
 }
 

@@ -32,14 +32,15 @@ extension Planner {
             // A change of ids makes the kernel forget whose death ends us.
             if plan.shape == .child, plan.followsLauncher { add(.dieWithParent) }
         }
-        if setsUpAsRoot || locksMounts {
+        if setsUpAsAnother || locksMounts {
             // With capabilities over its mounts, too, it could undo what is read-only there. In a copy that belongs to a
             // further user namespace their flags are locked.
             var new: NamespaceSet = locksMounts ? [.user, .mount] : .user
             new.formUnion(later)
             let origin = word(facts.emulation.records.isEmpty ? words.rootfs : words.emulation)
-            nest(new, setsUpAsRoot ? origin : nil)
+            nest(new, setsUpAsAnother ? origin : nil)
             planFirstUse(of: later)
+            planSystemBelow()
         }
         if namespaces.forbidsNestedUser {
             // One more namespace is allowed, the command's own; from inside that one the limit
@@ -55,6 +56,18 @@ extension Planner {
         }
     }
 
+    /// The network is made now, and its devices are shown unless the request has put something of its own there.
+    private mutating func planSystemBelow() {
+        guard later.contains(.network), let files = facts.system else { return }
+        let isTaken = request.operations.contains {
+            guard let point = $0.action.mountPoint?.withoutDots else { return false }
+            return point.isAtOrBelow(SystemFiles.place) || SystemFiles.place.isAtOrBelow(point)
+        }
+        guard !isTaken else { return }
+        add(.system(.init(files: files, isBelow: true)))
+        markIncidental(from: plan.steps.count - 1)
+    }
+
     /// Further namespaces, in which everybody has the id that he is to have.
     private mutating func nest(_ new: NamespaceSet, _ origin: ByteString?) {
         if request.identity.needsHelpers {
@@ -65,17 +78,17 @@ extension Planner {
             return
         }
         add(.unshare(new), origin)
-        planOwnIDs(origin, wereRoot: setsUpAsRoot)
+        planOwnIDs(origin, afterSetUp: true)
     }
 
     /// In a further user namespace, for the one id that a process can map by itself.
-    private mutating func planOwnIDs(_ origin: ByteString?, wereRoot: Bool = false) {
+    private mutating func planOwnIDs(_ origin: ByteString?, afterSetUp: Bool = false) {
         let user = request.user ?? facts.userID
         let group = request.group ?? facts.groupID
         add(.write(text: "deny", file: "/proc/self/setgroups"), origin)
-        let (outerUser, outerGroup) = wereRoot ? (0, 0) : (user, group)
-        add(.write(text: idMap(group, outerGroup), file: "/proc/self/gid_map"), origin)
-        add(.write(text: idMap(user, outerUser), file: "/proc/self/uid_map"), origin)
+        let outer = afterSetUp ? setUpIDs : ownIDs
+        add(.write(text: idMap(group, outer.group), file: "/proc/self/gid_map"), origin)
+        add(.write(text: idMap(user, outer.user), file: "/proc/self/uid_map"), origin)
     }
 
     /// The command has capabilities, and shall not have them over the mounts that this run has made for it. It has none

@@ -1,6 +1,10 @@
 /// What each starting view mounts.
 extension Planner {
     mutating func planRoot() {
+        if let groups = facts.controlGroups?.groups, !groups.isEmpty {
+            add(.holdGroups(groups))
+            markIncidental(from: plan.steps.count - 1)
+        }
         switch request.view {
         case .host: planHostView()
         case .rootfs(let path): planRootfsView(path)
@@ -8,7 +12,12 @@ extension Planner {
         }
     }
 
-    private var hasPidNamespace: Bool { request.namespaces.new.contains(.pid) }
+    var hasOwnProc: Bool {
+        switch request.proc {
+        case .own, .outerWhereRefused: request.namespaces.new.contains(.pid)
+        case .outer: false
+        }
+    }
 
     mutating func mount(
         _ source: ByteString, _ target: ByteString, _ options: BindOptions = [],
@@ -28,23 +37,53 @@ extension Planner {
         case .readOnly, .writable:
             // Mounts straight into the host's tree are cheapest, but they hide what lies below, and
             // sources are looked up while they are made: with sources the tree is copied first.
-            let hasSources = request.hasSources || directoryToShow != nil
+            let hasSources =
+                request.hasSources || directoryToShow != nil || facts.system != nil
+                || facts.controlGroups?.groups.isEmpty == false || request.join != nil
             if hasSources { mount("/", "/", .devices) } else { add(.hostRoot) }
-        case .memory, .directory: planHostLayers()
+        case .memory, .directory:
+            let first = plan.steps.count
+            planHostLayers()
+            markIncidental(from: first)
         }
-        if hasPidNamespace { add(.fileSystem(.proc, target: "/proc")) }
+        if hasOwnProc { add(.fileSystem(.proc, target: "/proc")) }
         coverKernelControls(below: "/proc")
         if facts.isMachinesRoot { mount("/sys", "/sys", [.readOnly, .inside]) }
+        planSystem()
         planEmulation()
         for directory in Planner.privatePlaces {
             add(.tmpfs(target: directory, mode: 0o1777, size: nil, replacesLink: false))
         }
+        var first = plan.steps.count
         if let directoryToShow { showAlone(directoryToShow) }
+        markIncidental(from: first)
+        // Whoever joins a group that does not hide his home would have it shown.
         if request.home == .empty, let home = ownHome, !facts.lacks(home) {
             add(.tmpfs(target: home, mode: 0o700, size: nil, replacesLink: false))
         }
+        first = plan.steps.count
         if request.hidesHostsSockets { hideSockets() }
-        if let resolverFile { mount(resolverFile, "/etc/resolv.conf", .readOnly) }
+        markIncidental(from: first)
+        if let resolverFile { mount(resolverFile, "/etc/resolv.conf", [.readOnly, .implied]) }
+        for file in facts.shellFiles where !isHidden(file.path) {
+            add(.ownCopy(content: file.content, target: file.path, mode: file.mode))
+            markIncidental(from: plan.steps.count - 1)
+        }
+    }
+
+    /// The network's devices as the run has them, and not the host's; and its control groups.
+    private mutating func planSystem() {
+        let first = plan.steps.count
+        var isHosts = request.view == .host && !facts.isMachinesRoot
+        switch request.layer {
+        case .readOnly, .writable: break
+        case .memory, .directory: isHosts = false
+        }
+        if let files = facts.system { add(.system(.init(files: files, isReadOnly: !isHosts))) }
+        if let groups = facts.controlGroups?.groups, !groups.isEmpty {
+            add(.showGroups(groups, readOnly: !isHosts))
+        }
+        markIncidental(from: first)
     }
 
     private static let privatePlaces: [ByteString] = ["/tmp", "/var/tmp", "/dev/shm"]
@@ -116,6 +155,9 @@ extension Planner {
                 omit(entry.path, "it is read-only, for no layer can lie over a \(type.text)")
             case .leftOut(let reason): omit(entry.path, reason)
             case .file: mount(entry.path, entry.path, [.readOnly, .optional])
+            case .ownFile:
+                mount(entry.path, entry.path, [.readOnly, .optional])
+                omit(entry.path, "it is read-only, for something is mounted beside it")
             case .plain: layer(entry.path)
             }
         }
@@ -158,13 +200,15 @@ extension Planner {
 
     private mutating func planRootfsView(_ path: ByteString) {
         if let image { planImage(image) } else { planRootDirectory(path) }
+        planAdoption()
         mount("/sys", "/sys", [.readOnly, .replaceLink])
+        planSystem()
         if request.hostParts.contains(.devices) {
             mount("/dev", "/dev", [.devices, .replaceLink])
         } else {
             planDevices(at: "/dev", origin: nil)
         }
-        if hasPidNamespace {
+        if hasOwnProc {
             add(.fileSystem(.proc, target: "/proc"))
         } else {
             mount("/proc", "/proc", .replaceLink)
@@ -183,7 +227,9 @@ extension Planner {
         if let home = ownHome, request.home != .bound,
             request.home == .empty || request.environment.start != .empty
         {
+            let first = plan.steps.count
             privateDirectory(home, mode: 0o700)
+            markIncidental(from: first)
         }
         if request.fakesRoot {
             let setting = ByteString("APT::Sandbox::User \"root\";\n")
@@ -194,14 +240,16 @@ extension Planner {
         let hasSettings = request.hostParts.contains(.settings)
         let follows = hasSettings && (request.user ?? facts.userID) != 0
         files += follows ? facts.settings.map { $0.name } : ["resolv.conf", "hosts"]
+        if request.layer != .writable { files += shownTimeZone.map { $0.lastComponent } }
         add(.complete(directory: "/etc", files: files))
         planAccounts()
         if hasSettings { planSettings() }
         if !follows {
             let servers = resolverFile ?? "/etc/resolv.conf"
-            mount(servers, "/etc/resolv.conf", [.readOnly, .optional])
-            mount("/etc/hosts", "/etc/hosts", [.readOnly, .optional])
+            mount(servers, "/etc/resolv.conf", [.readOnly, .implied])
+            mount("/etc/hosts", "/etc/hosts", [.readOnly, .implied])
         }
+        planTimeZone()
         planHostPlaces()
     }
 
@@ -227,12 +275,34 @@ extension Planner {
         }
     }
 
+    /// What useradd(8), groupadd(8) and their like write to. In a root that was made with subordinate ids some of it is of
+    /// a group that only these map, and no layer can copy it.
+    private mutating func planAdoption() {
+        switch request.layer {
+        case .readOnly, .writable: return
+        case .memory, .directory: break
+        }
+        guard (request.user ?? facts.userID) == 0, !request.identity.needsHelpers else { return }
+        var places: [ByteString] = []
+        for name: ByteString in ["passwd", "group", "shadow", "gshadow", "subuid", "subgid"] {
+            let file = ByteString("/etc/").appending(path: name)
+            places += [file, file + "-"]
+        }
+        for name: ByteString in ["mail", "local", "log/lastlog", "log/faillog"] {
+            places.append(ByteString("/var/").appending(path: name))
+        }
+        add(.adopt(places))
+    }
+
     /// The caller's name inside. As root the rootfs's own files serve, and stay writable.
     private mutating func planAccounts() {
         let user = request.user ?? facts.userID
         let group = request.group ?? facts.groupID
         guard user != 0, var account = facts.account else { return }
-        if let home = facts.home { account.home = home }
+        let first = plan.steps.count
+        defer { markIncidental(from: first) }
+        if let home = facts.home, Account.fits(home) { account.home = home }
+        if account.home.isEmpty { account.home = "/" }
         add(.prepend(text: account.passwdLine(user: user, group: group), target: "/etc/passwd"))
         var groups = account.groupLine(group: group)
         for other in facts.groups where other.id != group {
@@ -266,7 +336,7 @@ extension Planner {
         for (name, text) in links { add(.symlink(text: text, target: below(name)), origin) }
         if let terminal = facts.terminal, request.join == nil {
             // Programs that look for their terminal by name find it here; those of a group have several.
-            let options: BindOptions = [.devices, .optional]
+            let options: BindOptions = [.devices, .optional, .implied]
             add(
                 .bind(.init(source: .path(terminal), target: below("console"), options: options)),
                 origin)

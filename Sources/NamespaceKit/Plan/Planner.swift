@@ -89,6 +89,11 @@ public struct Planner {
         plan.steps.append(Step(action: action, origin: origin))
     }
 
+    /// What has been planned from there on is of the caller's moment, see ``Step/isIncidental``.
+    mutating func markIncidental(from first: Int) {
+        for index in first..<plan.steps.count { plan.steps[index].isIncidental = true }
+    }
+
     /// Refuses what cannot work before anything has been touched.
     private func check() throws(LaunchError) {
         for argument in request.command where argument.contains(0) {
@@ -101,6 +106,7 @@ public struct Planner {
             throw .nulByte(in: "path", path)
         }
         if let first = request.command.first, first.isEmpty { throw .emptyCommand }
+        if let path = facts.silentAutomount { throw .silentAutomount(path) }
         if case .rootfs(let path) = request.view {
             if path.isEmpty { throw .emptyPath(of: "rootfs") }
             if path.contains(0) { throw .nulByte(in: "path", path) }
@@ -191,6 +197,8 @@ public struct Planner {
         plan.shape = isWatched ? hasInit ? .childWithInit : .child : .inPlace
         if locksMounts { later = laterNamespaces(of: namespaces) }
         namespaces.subtract(later)
+        // One that nobody has a device in: what the command finds below its own sysfs.
+        if later.contains(.network), facts.system != nil { namespaces.insert(.network) }
         if lifecycle.timeout != nil, !namespaces.contains(.pid), !isParent {
             plan.strays = .endedAtLimit
         }
@@ -269,9 +277,8 @@ public struct Planner {
         let identity = request.identity
         if !identity.needsHelpers {
             add(.write(text: "deny", file: "/proc/self/setgroups"))
-            let (outerUser, outerGroup) = setsUpAsRoot ? (0, 0) : (user, group)
-            add(.write(text: idMap(outerGroup, facts.groupID), file: "/proc/self/gid_map"))
-            add(.write(text: idMap(outerUser, facts.userID), file: "/proc/self/uid_map"))
+            add(.write(text: idMap(setUpIDs.group, facts.groupID), file: "/proc/self/gid_map"))
+            add(.write(text: idMap(setUpIDs.user, facts.userID), file: "/proc/self/uid_map"))
             return
         }
         var users = identity.users
@@ -314,6 +321,7 @@ public struct Planner {
         defer {
             for index in first..<plan.steps.count {
                 plan.steps[index].parentMode = operation.parentMode
+                plan.steps[index].coversLink = request.view != .empty
             }
         }
         switch operation.action {
@@ -327,7 +335,7 @@ public struct Planner {
             add(.tmpfs(target: target, mode: mode, size: size, replacesLink: false), origin)
         case .proc(let target):
             try checkPath(target, origin)
-            if request.namespaces.new.contains(.pid) {
+            if hasOwnProc {
                 add(.fileSystem(.proc, target: target), origin)
             } else {
                 add(.bind(.init(source: .path("/proc"), target: target, options: [])), origin)
@@ -438,6 +446,10 @@ extension LaunchRequest {
             }
         }
         return false
+    }
+
+    var hasOwnNetwork: Bool {
+        namespaces.new.contains(.network) || namespaces.enteredNetwork != nil
     }
 
     /// Whoever has a network of his own is not to reach the host's servers by their paths either.

@@ -5,6 +5,12 @@ public struct Step: Sendable, Equatable {
     public var origin: ByteString?
     /// The mode of directories that have to be made on the way.
     public var parentMode: UInt32 = 0o755
+    /// A file or directory that is bound onto a symlink takes that one's place, and not that of what it leads to: a file
+    /// covers it, a directory replaces it in a rootfs.
+    public var coversLink = false
+    /// It follows from where the caller is, or what his host has at the moment, and not from what he asks for: the
+    /// processes of a group need not agree in it.
+    public var isIncidental = false
 
     public enum Action: Sendable, Equatable {
         // Namespaces and identity
@@ -52,11 +58,22 @@ public struct Step: Sendable, Equatable {
         case bind(Bind)
         case tmpfs(target: ByteString, mode: UInt32, size: UInt64?, replacesLink: Bool)
         case fileSystem(KernelFileSystem, target: ByteString)
+        /// The caller's control groups are taken hold of, before the root is made of mounts that show more: of two on one
+        /// place some programs heed the older one.
+        case holdGroups([ControlGroups.Group])
+        /// They stand in place of the hierarchies.
+        case showGroups([ControlGroups.Group], readOnly: Bool)
+        /// A sysfs that shows the devices of the run's own network, over the one that is there.
+        case system(System)
         /// A binfmt_misc of this run's user namespace, with these records.
         case binfmt([BinfmtRecord], target: ByteString)
         case overlay(Overlay)
         case file(FileSystemOperation.Content, target: ByteString, mode: UInt32)
         case bindData(FileSystemOperation.Content, target: ByteString, mode: UInt32, readOnly: Bool)
+        /// A file that is there, as the caller's own: by a copy in memory.
+        case ownCopy(content: [UInt8], target: ByteString, mode: UInt32)
+        /// Files of a layered root whose group is none of the run's: made again in the layer.
+        case adopt([ByteString])
         /// Files that a directory of the rootfs shall have, made in a layer in memory.
         case complete(directory: ByteString, files: [ByteString])
         /// The file of the root with a text before its own, bound read-only.
@@ -127,6 +144,14 @@ public struct Step: Sendable, Equatable {
         var descriptor: Int32 = -1
 
         init(_ image: RootImage) { (path, mounting) = (image.path, image.mounting) }
+    }
+
+    public struct System: Sendable, Equatable {
+        public var files: SystemFiles
+        /// What is mounted on it is.
+        public var isReadOnly = true
+        /// Of the root that has been entered, in namespaces below those that put it together.
+        public var isBelow = false
     }
 
     public struct Overlay: Sendable, Equatable {

@@ -89,6 +89,9 @@ public struct BindOptions: OptionSet, Sendable {
     static let inside = BindOptions(rawValue: 1 << 6)
     /// No program can be started from it.
     public static let noExecute = BindOptions(rawValue: 1 << 7)
+    /// Nobody has asked for it: it is a file or a device, and where it cannot be bound its text is copied, or it is left
+    /// out.
+    static let implied = BindOptions(rawValue: 1 << 8)
     /// A destination that is a symlink is refused.
     public static let refuseLink = BindOptions(rawValue: 1 << 5)
 }

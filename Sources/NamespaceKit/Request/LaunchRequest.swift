@@ -70,6 +70,17 @@ public struct LaunchRequest: Sendable, Equatable {
     public var runsHostProgram = false
 
     public var namespaces = NamespaceRequest()
+    /// Which processes the command finds in `/proc`, where it has a pid namespace of its own.
+    public enum Proc: Sendable, Equatable {
+        /// Those of the run (proc(5)).
+        case own
+        /// The same, but ``outer`` where the kernel refuses it: a container shows only parts of its `/proc`, and so nobody
+        /// in it is to see all.
+        case outerWhereRefused
+        /// Those around the run, with their numbers, which are not those that the command's own calls tell.
+        case outer
+    }
+    public var proc = Proc.own
     /// The processes to share namespaces and root with, of which none has a pid namespace of its own.
     public var join: JoinedGroup?
     /// The network of its own, with `.network` among the new namespaces, reaches what the host's does: by
@@ -174,8 +185,8 @@ public struct HostParts: OptionSet, Sendable, Hashable {
     public static let desktop = HostParts(rawValue: 1 << 4)
     /// The names of the caller's supplementary groups.
     public static let groups = HostParts(rawValue: 1 << 5)
-    /// The directories that a resource manager names in the environment: of `SLURM_*`, `PMI_*`, `PMIX_*`,
-    /// `SCRATCH` and `TMPDIR`, and slurmd's spool directory.
+    /// The directories and files that a resource manager names in the environment, as in `SLURM_*`, `PBS_*`, `SGE_*`,
+    /// `LSB_*`, `FLUX_*`, `PMIX_*`, `SCRATCH` and `TMPDIR`, slurmd's spool directory, and the host's time zone.
     public static let job = HostParts(rawValue: 1 << 6)
 }
 

@@ -41,7 +41,9 @@ public final class PartialTree {
                 if errno == EEXIST { continue }
                 throw RootFilesystemError(cannot: "create the directory", path, errno: errno)
             }
-            // Whatever the umask says.
+            // Whatever the umask says; and of the caller's own group, whichever the directory hands down: what lies below has
+            // one that a run can have.
+            fchownat(parent.number, name, uid_t.max, getegid(), AT_SYMLINK_NOFOLLOW)
             fchmodat(parent.number, name, 0o700, 0)
             let opened = parent.openDirectory(ByteString(name))
             if opened == nil && errno != ENOENT {

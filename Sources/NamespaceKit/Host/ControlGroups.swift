@@ -1,0 +1,90 @@
+/// The caller's own control groups, one in each hierarchy that is mounted, as directories: what stands in a cgroup
+/// namespace (cgroup_namespaces(7)) for the whole hierarchy. Who looks there for his limits finds them, also where the
+/// mounts are still the host's.
+public struct ControlGroups: Sendable, Equatable {
+    /// A group's directory, and where its hierarchy is mounted.
+    public struct Group: Sendable, Equatable {
+        public var directory: ByteString
+        public var mount: ByteString
+    }
+
+    public var groups: [Group]
+
+    static func read() -> ControlGroups {
+        ControlGroups(
+            mounts: HostFacts.readFile("/proc/self/mountinfo", limit: 1 << 22) ?? [],
+            membership: HostFacts.readFile("/proc/self/cgroup", limit: 1 << 20) ?? [])
+    }
+
+    /// `mounts` as proc_pid_mountinfo(5), `membership` as `/proc/PID/cgroup` in cgroups(7).
+    init(mounts: [UInt8], membership: [UInt8]) {
+        let newline = UInt8(ascii: "\n")
+        let memberships = ByteString(bytes: membership).split(on: newline)
+            .compactMap { Membership($0) }
+        groups = []
+        for line in ByteString(bytes: mounts).split(on: newline) {
+            guard let mount = Hierarchy(line), mount.path.isAtOrBelow(SystemFiles.place),
+                let path = memberships.first(where: { $0.isIn(mount) })?.path
+            else { continue }
+            // Of several mounts on one place the last is seen.
+            groups.removeAll { $0.mount == mount.path }
+            if let below = ControlGroups.path(path, below: mount.root) {
+                groups.append(
+                    Group(directory: mount.path.appending(path: below), mount: mount.path))
+            }
+        }
+    }
+
+    /// Nil where it is not below, or is the same.
+    private static func path(_ path: ByteString, below root: ByteString) -> ByteString? {
+        let parts = path.split(on: UInt8(ascii: "/"))
+        guard path.isAbsolute, path != root, path.isAtOrBelow(root), !parts.contains("..") else {
+            return nil
+        }
+        return root == "/" ? path : path.slice(from: root.count)
+    }
+
+    /// Where a hierarchy is mounted.
+    private struct Hierarchy {
+        var path: ByteString
+        /// Which directory of it.
+        var root: ByteString
+        var isUnified: Bool
+        var options: [ByteString]
+
+        init?(_ line: ByteString) {
+            let fields = line.split(on: UInt8(ascii: " "))
+            guard fields.count >= 10, let dash = fields[6...].firstIndex(of: "-"),
+                dash + 3 < fields.count
+            else { return nil }
+            isUnified = fields[dash + 1] == "cgroup2"
+            guard isUnified || fields[dash + 1] == "cgroup" else { return nil }
+            root = MountPoint.unescape(fields[3])
+            path = MountPoint.unescape(fields[4])
+            options = fields[dash + 3].split(on: UInt8(ascii: ","))
+        }
+    }
+
+    /// A line of the list: a number, the hierarchy's controllers or name, and the group's path.
+    private struct Membership {
+        var controllers: [ByteString]
+        var path: ByteString
+
+        init?(_ line: ByteString) {
+            let colon = UInt8(ascii: ":")
+            guard let first = line.firstIndex(of: colon) else { return nil }
+            let rest = line.slice(from: first + 1)
+            guard let second = rest.firstIndex(of: colon) else { return nil }
+            controllers = rest.slice(from: 0, to: second).split(on: UInt8(ascii: ","))
+                .filter { !$0.isEmpty }
+            path = rest.slice(from: second + 1)
+        }
+
+        func isIn(_ hierarchy: Hierarchy) -> Bool {
+            if hierarchy.isUnified || controllers.isEmpty {
+                return hierarchy.isUnified && controllers.isEmpty
+            }
+            return controllers.allSatisfy { hierarchy.options.contains($0) }
+        }
+    }
+}
