@@ -150,11 +150,14 @@ import Testing
         try host.write("meant\n", to: "file")
         let before = try root.directory.listing()
         let nsrun = try Bench.current().nsrun
+        // By a pipe: cat copies from file to file by copy_file_range(2), of which two at a time meet at one offset.
         let script = """
-            for i in 1 2 3 4 5 6 7 8 9 10; do
-                "$@" --ephemeral --bind "$H" /deep/place --dir /etc/x -- cat /deep/place/file &
-                "$@" --ro-bind "$H/file" /deep/file --symlink "$H" /deep/place -- cat /deep/file &
-            done; wait
+            {
+                for i in 1 2 3 4 5 6 7 8 9 10; do
+                    "$@" --ephemeral --bind "$H" /deep/place --dir /etc/x -- cat /deep/place/file &
+                    "$@" --ro-bind "$H/file" /deep/file --symlink "$H" /deep/place -- cat /deep/file &
+                done; wait
+            } | cat
             """
         let seen = try run(
             ["sh", "-c", script, "sh", nsrun, "--rootfs", root.path], environment: ["H": host.path])

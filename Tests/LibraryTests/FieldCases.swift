@@ -214,6 +214,10 @@ extension FieldCase {
             name: "connectsNetwork", effect: .planned,
             base: { request, _ in request.namespaces.new.insert(.network) },
             change: { request, _ in request.connectsNetwork = true }),
+        FieldCase(
+            name: "proc", script: "[ $(readlink /proc/self) -gt 9 ] && echo outer",
+            effect: .prints("outer")
+        ) { request, _ in request.proc = .outer },
         FieldCase(name: "hostname", script: "uname -n", effect: .prints("inside")) { request, _ in
             request.hostname = "inside"
         },

@@ -104,6 +104,8 @@ struct RootImageFinder {
             ids.append(UInt32(truncatingIfNeeded: id))
         }
         guard !ids.contains(0) else { return nil }
+        // A user's id and a group's may be the same number, but of two the user's comes first.
+        if ids.count <= 2 { return RootImage.Owner(user: ids[0], group: ids[ids.count - 1]) }
         let user = ids.contains(facts.userID) ? facts.userID : ids[0]
         let other = ids.first { $0 != user } ?? user
         return RootImage.Owner(
