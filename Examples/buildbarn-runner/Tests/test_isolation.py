@@ -258,7 +258,7 @@ class RefusedNetworkNamespacesTests(RunnerTest):
 
     def test_run(self):
         self.assert_refused(
-            self.action("true"), grpc.StatusCode.INTERNAL, "the limit of this machine")
+            self.action("true"), grpc.StatusCode.INTERNAL, "of this machine")
 
 
 class UnneededNetworkNamespacesTests(RunnerTest):

@@ -108,7 +108,7 @@ class Run:
         self.assert_invalid(self.action(), "arguments")
         self.assert_invalid(self.action(""), "empty")
         self.assert_invalid(self.action("true", "\0"), "NUL")
-        self.assert_invalid(self.action("true", "x" * 200000), "too long")
+        self.assert_invalid(self.action("true", "x" * 200000), "too many for the kernel")
         self.assert_invalid(self.action("true", environment={"A=B": ""}), "A=B")
 
     def test_files_that_are_no_programs(self):
