@@ -10,20 +10,6 @@
 /// What is larger is no list of accounts, and not worth the memory.
 enum { LARGEST = 16 << 20 };
 
-static int copy_content(int from, int to) {
-    char buffer[16384];
-    for (;;) {
-        const ssize_t count = read(from, buffer, sizeof buffer);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return count < 0 ? -errno : 0;
-        const int error = nsrun_write_all(to, buffer, (size_t)count);
-        if (error < 0)
-            return error;
-    }
-}
-
 static int make_file_again(int folder, const char *name, int file, mode_t mode) {
     static const char temporary[] = ".nsrun-new";
     char path[32];
@@ -33,7 +19,7 @@ static int make_file_again(int folder, const char *name, int file, mode_t mode) 
         return from;
     const int to =
         nsrun_result(openat(folder, temporary, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600));
-    int error = to < 0 ? to : copy_content(from, to);
+    int error = to < 0 ? to : nsrun_copy(from, to, -1);
     if (error == 0 && (fchmod(to, mode & 0777) != 0 || renameat(folder, temporary, folder, name) != 0))
         error = -errno;
     if (error < 0 && to >= 0)

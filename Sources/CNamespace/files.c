@@ -12,8 +12,7 @@ enum { LARGEST_COPY = 4 << 20 };
 /// A passwd or group file of the root that is larger is no such file: it would be copied into memory.
 enum { LARGEST_ACCOUNT_FILE = 256 << 20 };
 
-/// Copies until the end of `from`, or `limit` bytes where it is not negative.
-static int copy_all(int from, int to, off_t limit) {
+int nsrun_copy(int from, int to, off_t limit) {
     char buffer[16384];
     while (limit != 0) {
         size_t want = limit > 0 && limit < (off_t)sizeof buffer ? (size_t)limit : sizeof buffer;
@@ -35,7 +34,7 @@ static int copy_all(int from, int to, off_t limit) {
 
 static int fill(struct nsrun_world *w, int file, const struct nsrun_step *step) {
     w->call = NSRUN_CALL_CONTENT;
-    int error = step->fd >= 0 ? copy_all(step->fd, file, -1)
+    int error = step->fd >= 0 ? nsrun_copy(step->fd, file, -1)
                               : nsrun_write_all(file, step->data, step->length);
     if (error == 0)
         w->call = NSRUN_CALL_STEP;
@@ -105,7 +104,7 @@ int nsrun_bind_content(struct nsrun_world *w, const struct nsrun_step *step) {
     int error = fstat(source, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= LARGEST_COPY ? 0 : -EINVAL;
     const int file = error < 0 ? error : nsrun_scratch_file(w, 0644, name);
     if (file >= 0) {
-        error = copy_all(source, file, LARGEST_COPY);
+        error = nsrun_copy(source, file, LARGEST_COPY);
         close(file);
     }
     close(source);
@@ -146,7 +145,7 @@ int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {
             own = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         close(place.fd);
         if (own >= 0) {
-            error = status.st_size > LARGEST_ACCOUNT_FILE ? -EFBIG : copy_all(own, file, status.st_size);
+            error = status.st_size > LARGEST_ACCOUNT_FILE ? -EFBIG : nsrun_copy(own, file, status.st_size);
             close(own);
         }
     }

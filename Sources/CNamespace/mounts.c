@@ -10,8 +10,6 @@
 
 #include "world.h"
 
-static bool classic(struct nsrun_world *w) { return nsrun_is_classic(w); }
-
 void nsrun_choose_calls(struct nsrun_world *w) {
     w->has_chosen = true;
     w->classic = w->plan->flags & NSRUN_CLASSIC_MOUNTS;
@@ -114,7 +112,7 @@ static int set_bind_attributes(int tree, unsigned flags) {
 
 int nsrun_place_bind(struct nsrun_world *w, int source_dir, const char *source, unsigned flags,
                      struct nsrun_place *place) {
-    if (classic(w))
+    if (nsrun_is_classic(w))
         return nsrun_classic_bind(w, source_dir, source, flags, place);
     int tree = clone_tree(source_dir, source, flags);
     if (tree < 0)
@@ -128,7 +126,7 @@ int nsrun_place_bind(struct nsrun_world *w, int source_dir, const char *source, 
 }
 
 int nsrun_place_link(struct nsrun_world *w, const char *name, struct nsrun_place *place) {
-    if (classic(w))
+    if (nsrun_is_classic(w))
         return nsrun_classic_link(w, name, place);
     int tree = clone_tree(w->scratch, name, 0);
     return tree < 0 ? tree : attach(w, tree, true, place);
@@ -164,7 +162,7 @@ int nsrun_make_filesystem(const char *type, const char *const *options, unsigned
 int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *const *options,
                            unsigned attributes, struct nsrun_place *place) {
     int error;
-    if (classic(w)) {
+    if (nsrun_is_classic(w)) {
         error = nsrun_classic_filesystem(w, type, options, attributes, place);
     } else {
         int mount = nsrun_make_filesystem(type, options, attributes);
@@ -215,17 +213,17 @@ static int open_source(struct nsrun_world *w, const struct nsrun_step *step) {
     if (step->flags & NSRUN_INSIDE) {
         struct nsrun_place place;
         int error = nsrun_find(w, step->source, NSRUN_KIND_ANY, NSRUN_MUST_EXIST, 0, &place);
-        if (error < 0 || classic(w))
+        if (error < 0 || nsrun_is_classic(w))
             return error < 0 ? error : place.fd;
         int tree = clone_tree(place.fd, "", step->flags);
         close(place.fd);
         return tree;
     }
     if (step->fd < 0)
-        return classic(w) ? nsrun_open(step->source, O_PATH)
+        return nsrun_is_classic(w) ? nsrun_open(step->source, O_PATH)
                           : clone_path(w, step->source, step->flags);
     int file = reopen_source(step->fd);
-    if (file < 0 || classic(w))
+    if (file < 0 || nsrun_is_classic(w))
         return file;
     int tree = clone_tree(file, "", step->flags);
     close(file);
@@ -269,7 +267,7 @@ static int bind(struct nsrun_world *w, const struct nsrun_step *step) {
     }
     if (error < 0) {
         close(source);
-    } else if (classic(w)) {
+    } else if (nsrun_is_classic(w)) {
         w->call = NSRUN_CALL_STEP;
         error = nsrun_classic_bind(w, source, "", step->flags, &place);
         close(source);
@@ -316,7 +314,7 @@ int nsrun_filesystem(struct nsrun_world *w, const struct nsrun_step *step, const
 
 int nsrun_place_private(struct nsrun_world *w, mode_t mode, struct nsrun_place *place) {
     char name[16];
-    if (!(w->plan->flags & NSRUN_DETACHED_ROOT) || classic(w)) {
+    if (!(w->plan->flags & NSRUN_DETACHED_ROOT) || nsrun_is_classic(w)) {
         snprintf(name, sizeof name, "%o", mode);
         const char *const options[] = {"mode", name, NULL};
         return nsrun_place_filesystem(w, "tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
@@ -359,7 +357,7 @@ int nsrun_remount_read_only(struct nsrun_world *w, const struct nsrun_step *step
     if (error < 0)
         return error;
     w->call = NSRUN_CALL_ATTRIBUTES;
-    if (classic(w)) {
+    if (nsrun_is_classic(w)) {
         error = nsrun_classic_attributes(w, place.fd, MS_RDONLY, false);
     } else {
         error = nsrun_mount_setattr(place.fd, 0, MOUNT_ATTR_RDONLY, 0);
@@ -369,7 +367,7 @@ int nsrun_remount_read_only(struct nsrun_world *w, const struct nsrun_step *step
 }
 
 int nsrun_root_host(struct nsrun_world *w) {
-    if (classic(w)) {
+    if (nsrun_is_classic(w)) {
         // The classic calls bind files from a tmpfs that must not stay behind on the host's root,
         // so even the host view gets a root of its own to enter.
         struct nsrun_place place = {.fd = -1, .is_root = true};

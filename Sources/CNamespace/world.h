@@ -181,6 +181,8 @@ int nsrun_overlay(struct nsrun_world *w, const struct nsrun_step *step);
 int nsrun_complete(struct nsrun_world *w, const struct nsrun_step *step);
 
 // files.c
+/// Copies until the end of `from`, or `limit` bytes where it is not negative.
+int nsrun_copy(int from, int to, off_t limit);
 int nsrun_scratch(struct nsrun_world *w);
 /// A regular file of the new root of at most so many bytes, to be read. A descriptor or a negative errno.
 int nsrun_open_file(struct nsrun_world *w, const char *path, off_t largest);
