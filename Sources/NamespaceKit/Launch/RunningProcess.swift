@@ -253,9 +253,14 @@ public final class RunningProcess {
         switch limit.turn() {
         case .nothing: break
         case .end:
-            if isBeforeCommand || plan.keepsTimeInside { end() }
-            try? signal(SIGTERM)
-            try? signal(SIGCONT)  // a stopped command could not end
+            if isBeforeCommand || plan.keepsTimeInside { return end() }
+            do throws(LaunchError) {
+                try signal(SIGTERM)
+            } catch {
+                return end()  // whom that does not reach
+            }
+            // A stopped command could not end, and one that has ended needs none.
+            try? signal(SIGCONT)
         case .kill: end()
         }
     }
