@@ -8,6 +8,13 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0
 
+# The script goes on in a mount namespace of its own.
+own_mounts() {
+    [[ ${NSRUN_TEST_UNSHARED-} != yes ]] || return 0
+    NSRUN_TEST_UNSHARED=yes unshare --mount --propagation private "$0"
+    exit
+}
+
 # expect WANTED WHAT COMMAND...: the command prints exactly that.
 expect() {
     local seen

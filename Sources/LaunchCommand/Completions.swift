@@ -82,7 +82,7 @@ enum Completions {
                     case .directory: text += "_directories"
                     case .file where index == 0: text += "_files"
                     case .words(let list): text += "(\(list))"
-                    default: break
+                    case .file, .none: break
                     }
                 }
             }

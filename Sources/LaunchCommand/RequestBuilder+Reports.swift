@@ -5,7 +5,7 @@ extension RequestBuilder {
     mutating func apply(_ option: OptionID.Report, _ parsed: ParsedOption) throws(UsageError) {
         func descriptor() throws(UsageError) -> Int32 { try Value.descriptor(parsed, 0) }
         switch option {
-        case .levelPrefix: result.hasLevelPrefix = true
+        case .levelPrefix: break  // see ParsedCommandLine.hasLevelPrefix
         case .infoFD: result.request.lifecycle.infoDescriptor = try descriptor()
         case .jsonStatusFD: result.request.lifecycle.statusDescriptor = try descriptor()
         case .syncFD: result.request.lifecycle.heldDescriptors.append(try descriptor())

@@ -20,7 +20,6 @@ struct Invocation {
     var requiresIsolation = false
     /// What the user should know although the run goes on.
     var warnings: [String] = []
-    var hasLevelPrefix = false
     /// The command is arguments for the entry point of the rootfs's image.
     var usesEntryPoint = false
     /// Without a command a shell is started, whatever the rootfs's image would run.

@@ -167,8 +167,8 @@ import Testing
     // MARK: Levels
 
     @Test func messagesMayBeginWithTheirLevel() throws {
-        #expect(try build(["--level-prefix", "true"]).hasLevelPrefix)
-        #expect(!(try build(["true"]).hasLevelPrefix))
+        #expect(try parse("--level-prefix", "true").hasLevelPrefix)
+        #expect(!(try parse("true", "--level-prefix").hasLevelPrefix))
     }
 
     @Test(arguments: [

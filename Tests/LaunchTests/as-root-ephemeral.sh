@@ -7,10 +7,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/../as-root-lib.sh"
 nsrun=$(realpath "$NSRUN_TEST_BINARY")
-if [[ ${NSRUN_TEST_UNSHARED-} != yes ]]; then
-    NSRUN_TEST_UNSHARED=yes unshare --mount --propagation private "${BASH_SOURCE[0]}"
-    exit
-fi
+own_mounts
 cd /
 
 place=/srv/nsrun-ephemeral

@@ -73,6 +73,11 @@ final class Stage {
     request.view = .rootfs(stage.root)
 }
 
+@Sendable private func fromHere(_ request: inout LaunchRequest, _ stage: Stage) {
+    inRoot(&request, stage)
+    request.workingDirectory = nil
+}
+
 extension FieldCase {
     static let root: [FieldCase] = [
         FieldCase(
@@ -95,18 +100,12 @@ extension FieldCase {
         FieldCase(
             name: "bindsCurrentDirectory", script: "[ -e Package.swift ] && echo here",
             effect: .prints("here"),
-            base: { request, stage in
-                inRoot(&request, stage)
-                request.workingDirectory = nil
-            },
+            base: fromHere,
             change: { request, _ in request.bindsCurrentDirectory = true }),
         FieldCase(
             name: "bindsSourceTree", script: "[ -e Package.swift ] && echo here",
             effect: .prints("here"),
-            base: { request, stage in
-                inRoot(&request, stage)
-                request.workingDirectory = nil
-            },
+            base: fromHere,
             change: { request, _ in request.bindsSourceTree = true }),
         FieldCase(
             name: "showsHostRoot", script: "[ -d /run/host/etc ] && echo host",

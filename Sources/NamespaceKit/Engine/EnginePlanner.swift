@@ -20,25 +20,12 @@ struct EnginePlanner {
         var directory: ByteString = "/"
         var candidates: [ByteString] = []
         for step in original.steps {
-            switch step.action {
-            case .changeDirectory(let wanted):
-                guard let found = wanted.first(where: { [view] in view.hasDirectory($0) }) else {
-                    throw diagnosis.directory(wanted, ENOENT)
-                }
-                directory = found.withoutDots
-            case .execute(let wanted): candidates = wanted
-            case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace,
-                .join, .share, .write, .await, .requestIDMaps,
-                .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
-                .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
-                .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
-                .image, .bind, .tmpfs, .fileSystem, .binfmt, .overlay, .file, .bindData, .complete,
-                .prepend, .linkerCache, .needGlibc, .symlink, .bindLink, .directory, .changeMode,
-                .remountReadOnly, .lockFile, .readAhead, .enterRoot, .redirect, .newSession,
-                .processGroup, .newKeyring, .limit, .personality32, .noNewPrivileges, .capabilities,
-                .filter, .shareChannel, .stub:
-                continue
+            if case .execute(let wanted) = step.action { candidates = wanted }
+            guard case .changeDirectory(let wanted) = step.action else { continue }
+            guard let found = wanted.first(where: { [view] in view.hasDirectory($0) }) else {
+                throw diagnosis.directory(wanted, ENOENT)
             }
+            directory = found.withoutDots
         }
         self.directory = directory
         let finder = GuestProgramFinder(view: view, directory: directory, diagnosis: diagnosis)

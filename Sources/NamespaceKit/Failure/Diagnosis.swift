@@ -170,76 +170,6 @@ struct Diagnosis {
         return error
     }
 
-    /// Ubuntu's AppArmor lets the namespace be made and refuses the first mount in it.
-    private func isRefusedMount(_ step: Step, _ record: Record) -> Bool {
-        let isDenied =
-            record.code == EPERM
-            || record.code == EACCES && record.call == NSRUN_CALL_STEP.rawValue
-        guard isDenied, step.mounts || step.action == .isolateMounts else { return false }
-        // An overlay is refused for reasons of its own, too.
-        if case .overlay = step.action {
-            if facts.lacksOverlays || HostRefusal.find() == .unknown { return false }
-        }
-        return !plan.steps[..<record.step].contains { $0.mounts }
-    }
-
-    /// A file system that is full says the same of what is written to it, an overlay's upper directory among them.
-    private func isTableFull(_ step: Step, _ record: Record) -> Bool {
-        guard record.code == ENOSPC else { return false }
-        if record.call == NSRUN_CALL_SOURCE.rawValue { return true }
-        guard record.call == NSRUN_CALL_STEP.rawValue else { return false }
-        if case .overlay(let overlay) = step.action { return overlay.upper == .memory }
-        return step.mounts || step.action == .enterRoot
-    }
-
-    /// What is cloned hangs in a mount namespace of its own until it is attached.
-    private func tableFull(_ step: Step, _ record: Record) -> LaunchError {
-        let isClone = record.call == NSRUN_CALL_SOURCE.rawValue
-        let limits =
-            isClone
-            ? "sysctl user.max_mnt_namespaces"
-            : "sysctls fs.mount-max and user.max_mnt_namespaces"
-        return LaunchError(
-            .setup,
-            "cannot \(step.plainDescription): there are as many mounts as the \(limits) "
-                + (isClone ? "allows" : "allow"),
-            remedy: "end runs of yours, or ask the administrator for more", code: ENOSPC)
-    }
-
-    /// The call by which the classic way was chosen, and which took it that far.
-    private func refusedCalls(_ record: Record) -> String {
-        record.text.isEmpty
-            ? "" : ": \(ByteString(bytes: record.text).text)(2) and mount(2) are both forbidden"
-    }
-
-    private func mountsRefused(_ step: Step, _ record: Record) -> LaunchError {
-        let (cause, remedy) = HostRefusal.find().words
-        var error = LaunchError(
-            .setup,
-            "cannot \(step.plainDescription): mounting is refused (\(cause))"
-                + refusedCalls(record),
-            remedy: remedy, code: record.code)
-        error.refusal = .setup
-        return error
-    }
-
-    private func proc(_ target: ByteString, _ record: Record) -> LaunchError {
-        if record.code == EPERM, record.call == NSRUN_CALL_STEP.rawValue {
-            var error = LaunchError(
-                .setup,
-                "cannot mount a fresh proc on \(target.text): parts of the outer /proc are masked, "
-                    + "as container engines do",
-                remedy: "\(words.shareProcesses), which keeps the outer /proc, or "
-                    + "\(words.outerProc), which shows it beside processes of the run's own, or start "
-                    + "the container with an unmasked /proc", code: EPERM)
-            error.isOfMaskedProc = true
-            return error
-        }
-        let step = Step(action: .fileSystem(.proc, target: target))
-        return destination(step, record, nsrun_call(rawValue: record.call))
-            ?? error("cannot \(step.description)", record.code)
-    }
-
     // MARK: Roots and places
 
     private func rootfs(_ path: String, _ record: Record) -> LaunchError {
@@ -263,7 +193,7 @@ struct Diagnosis {
         plan.isHostView ? "the host" : plan.rootfs == nil ? "the new root" : "the rootfs"
     }
 
-    private func destination(_ step: Step, _ record: Record, _ call: nsrun_call) -> LaunchError? {
+    func destination(_ step: Step, _ record: Record, _ call: nsrun_call) -> LaunchError? {
         let what = "cannot \(step.plainDescription)"
         let name = step.target?.text ?? "the destination"
         func error(
@@ -330,39 +260,18 @@ struct Diagnosis {
     }
 
     private func wordsOnLink(_ step: Step, _ name: String) -> String {
-        switch step.action {
-        case .directory: "Destination is not a directory \(name)"
-        case .changeMode(_, let mode):
-            "Can't chmod 0\(String(mode, radix: 8)) \(name): \(systemReason(EOPNOTSUPP))"
-        case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace, .join,
-            .share, .write, .await, .requestIDMaps,
-            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
-            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
-            .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
-            .image, .bind, .tmpfs, .fileSystem, .binfmt, .overlay, .file, .bindData, .complete,
-            .prepend, .linkerCache, .needGlibc, .symlink, .bindLink, .remountReadOnly, .lockFile,
-            .readAhead, .enterRoot, .redirect, .newSession, .processGroup, .newKeyring,
-            .changeDirectory, .limit, .personality32, .noNewPrivileges, .capabilities, .filter,
-            .shareChannel, .stub, .execute:
-            "Can't mount on symlink destination \(name)"
+        if case .directory = step.action { return "Destination is not a directory \(name)" }
+        if case .changeMode(_, let mode) = step.action {
+            return "Can't chmod 0\(String(mode, radix: 8)) \(name): \(systemReason(EOPNOTSUPP))"
         }
+        return "Can't mount on symlink destination \(name)"
     }
 
     private func wordsOnMaking(_ step: Step, _ name: String, _ code: Int32) -> String? {
-        switch step.action {
-        case .file, .directory: "Can't create file \(name): \(systemReason(code))"
-        case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace, .join,
-            .share, .write, .await, .requestIDMaps,
-            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
-            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
-            .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
-            .image, .bind, .tmpfs, .fileSystem, .binfmt, .overlay, .bindData, .complete, .prepend,
-            .linkerCache, .needGlibc, .symlink, .bindLink, .changeMode, .remountReadOnly, .lockFile,
-            .readAhead, .enterRoot, .redirect, .newSession, .processGroup, .newKeyring,
-            .changeDirectory, .limit, .personality32, .noNewPrivileges, .capabilities, .filter,
-            .shareChannel, .stub, .execute:
-            nil
-        }
+        let words = "Can't create file \(name): \(systemReason(code))"
+        if case .file = step.action { return words }
+        if case .directory = step.action { return words }
+        return nil
     }
 
     private func wordsOnChanging(_ step: Step, _ name: String, _ code: Int32) -> String? {
@@ -383,43 +292,6 @@ struct Diagnosis {
             remedy: "create it, or use \(words.optionalBind), which passes over what is missing",
             code: ENOENT
         ).sayingAsBubblewrap(bubblewrap)
-    }
-
-    private func overlay(_ overlay: Step.Overlay, _ code: Int32) -> LaunchError {
-        let what = "cannot \(overlay.description)"
-        if facts.lacksOverlays {
-            return LaunchError(
-                .setup,
-                "\(what): overlays without root need Linux 5.11 (this is "
-                    + "\(facts.kernel.major).\(facts.kernel.minor))",
-                remedy: "work on a copy of the rootfs that is writable", code: code)
-        }
-        if code == EINVAL, case .directories(let upper, _) = overlay.upper,
-            let name = HostFile.unfitForLayers(upper)
-        {
-            return LaunchError(
-                .setup, "\(what): \(upper.text) lies on \(name), which cannot keep the changes",
-                remedy: "give a directory on a plain local file system (ext4, xfs, btrfs, tmpfs), "
-                    + "or \(words.memoryLayer) to keep the changes in memory", code: code)
-        }
-        let remedy: String =
-            switch code {
-            case ENODEV: "ask the administrator to load the overlay module (modprobe overlay)"
-            case EINVAL:
-                overlay.lower == ["/"]
-                    ? "leave the rootfs out: a layer over the host goes around its mounts"
-                    : overlay.upper == .memory
-                        ? "an overlay cannot lie over a directory with mounts below it"
-                        : "the file system that keeps the changes must be a plain local one (ext4, "
-                            + "xfs, btrfs, tmpfs), not NFS or another overlay"
-            case EBUSY: "another run uses the same layer; give each run its own"
-            case EPERM, EACCES: "the directories must belong to you"
-            default:
-                overlay.upper == .memory
-                    ? "the layers must be directories of an ordinary file system"
-                    : "\(words.memoryLayer) to keep the changes in memory"
-            }
-        return error(what, code, remedy)
     }
 
     private func hint(_ step: Step, _ code: Int32, _ call: nsrun_call) -> String? {
@@ -486,48 +358,5 @@ struct Diagnosis {
             size: CommandSize(arguments: plan.arguments, environment: plan.environment)
         ).explain(record).sayingAsBubblewrap(
             "execvp \((candidates.count == 1 ? candidates[0] : candidates[0].lastComponent).text)")
-    }
-}
-
-extension Step {
-    /// It changes what is mounted.
-    fileprivate var mounts: Bool {
-        switch action {
-        case .hostRoot, .emptyRoot, .image, .bind, .tmpfs, .overlay, .fileSystem, .system: true
-        case .holdGroups, .showGroups, .ownCopy, .adopt, .unshare, .enterNamespace, .join, .share,
-            .write, .await, .requestIDMaps,
-            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
-            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
-            .forbidAddresses, .connectNetwork, .setIDs, .hostDirectory, .binfmt, .file, .bindData,
-            .complete, .prepend, .linkerCache, .needGlibc, .symlink, .bindLink, .directory,
-            .changeMode, .remountReadOnly, .lockFile, .readAhead, .enterRoot, .redirect,
-            .newSession, .processGroup, .newKeyring, .changeDirectory, .limit, .personality32,
-            .noNewPrivileges, .capabilities, .filter, .shareChannel, .stub, .execute:
-            false
-        }
-    }
-
-    /// Where in the new root the step works.
-    var target: ByteString? {
-        switch action {
-        case .bind(let bind): bind.target
-        case .overlay(let overlay): overlay.target
-        case .tmpfs(let target, _, _, _), .fileSystem(_, let target), .file(_, let target, _),
-            .bindData(_, let target, _, _), .prepend(_, let target), .symlink(_, let target),
-            .directory(let target, _), .bindLink(_, let target), .binfmt(_, let target),
-            .linkerCache(_, let target), .ownCopy(_, let target, _),
-            .changeMode(let target, _), .remountReadOnly(let target), .lockFile(let target):
-            target
-        case .system: SystemFiles.place
-        case .holdGroups, .showGroups, .adopt, .unshare, .enterNamespace, .join, .share, .write,
-            .await, .requestIDMaps,
-            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
-            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
-            .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
-            .image, .complete, .needGlibc, .readAhead, .enterRoot, .redirect, .newSession,
-            .processGroup, .newKeyring, .changeDirectory, .limit, .personality32, .noNewPrivileges,
-            .capabilities, .filter, .shareChannel, .stub, .execute:
-            nil
-        }
     }
 }
