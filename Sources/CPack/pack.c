@@ -76,8 +76,13 @@ static int unfold_entry(struct archive *archive, struct archive_entry *entry, in
     switch (archive_entry_filetype(entry)) {
     case AE_IFDIR:
         return mkdirat(directory, path, mode | 0700) == 0 || errno == EEXIST ? 0 : -errno;
-    case AE_IFLNK:
-        return symlinkat(archive_entry_symlink(entry), directory, path) == 0 ? 0 : -errno;
+    case AE_IFLNK: {
+        // NULL, too, where the archive's text is in no charset that libarchive can read.
+        const char *target = archive_entry_symlink(entry);
+        if (target == NULL)
+            return -EINVAL;
+        return symlinkat(target, directory, path) == 0 ? 0 : -errno;
+    }
     case AE_IFREG:
         return write_file(archive, directory, path, mode | 0600);
     default:
