@@ -47,16 +47,19 @@ let launcher: [Target] = [
         name: "CLibseccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
     .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .target(
-        name: "CNamespace",
-        dependencies: ["CLibcap", "CLibseccomp", "CLibyaml"] + (isEmbedded ? ["CMusl"] : []),
+        name: "CNamespace", dependencies: ["CLibcap"] + (isEmbedded ? ["CMusl"] : []),
         cSettings: cSettings),
-    .target(name: "NamespaceKit", dependencies: ["CNamespace"], swiftSettings: librarySettings),
+    .target(
+        name: "CHost", dependencies: ["CLibcap", "CLibseccomp", "CLibyaml", "CNamespace"],
+        cSettings: cSettings + [.headerSearchPath("../CNamespace")]),
+    .target(
+        name: "NamespaceKit", dependencies: ["CHost", "CNamespace"], swiftSettings: librarySettings),
     .systemLibrary(
         name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CPack", dependencies: ["CArchive", "CZlib"], cSettings: cSettings),
     .target(
-        name: "PackedProgram", dependencies: ["CNamespace", "CPack", "NamespaceKit"],
+        name: "PackedProgram", dependencies: ["CHost", "CNamespace", "CPack", "NamespaceKit"],
         swiftSettings: librarySettings),
     .target(
         name: "LaunchCommand", dependencies: ["NamespaceKit", "PackedProgram"],
@@ -72,7 +75,7 @@ let rootfs: [Target] = [
     .target(
         name: "RootFilesystemKit",
         dependencies: [
-            "CArchive", "CNamespace", "CPack", "CRootFilesystem", "CZlib", "NamespaceKit",
+            "CArchive", "CHost", "CNamespace", "CPack", "CRootFilesystem", "CZlib", "NamespaceKit",
         ]),
     .executableTarget(
         name: "nsrun-rootfs",
@@ -88,7 +91,7 @@ let tests: [Target] = [
     .target(
         name: "CCheckedParts", dependencies: ["CNamespace"], path: "Tests/CCheckedParts",
         cSettings: [.unsafeFlags(["-fsanitize=undefined", "-fsanitize-trap=undefined"])]),
-    .testTarget(name: "NamespaceKitTests", dependencies: ["CCheckedParts", "NamespaceKit"]),
+    .testTarget(name: "NamespaceKitTests", dependencies: ["CCheckedParts", "CHost", "NamespaceKit"]),
     .testTarget(name: "LaunchCommandTests", dependencies: ["LaunchCommand", "NamespaceKit"]),
     .testTarget(
         name: "RootFilesystemKitTests", dependencies: ["RootFilesystemKit", "nsrun-rootfs"]),
@@ -107,7 +110,7 @@ let fuzzers: [Target] = [
     .executableTarget(
         name: "fuzz",
         dependencies: [
-            "CNamespace", "CPack", "FuzzParts", "LaunchCommand", "NamespaceKit",
+            "CHost", "CNamespace", "CPack", "FuzzParts", "LaunchCommand", "NamespaceKit",
             "RootFilesystemKit",
         ],
         path: "Tests/Fuzz/Harness", swiftSettings: [.unsafeFlags(["-O"])]),

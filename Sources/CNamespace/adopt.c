@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "world.h"
+#include "executor.h"
 
 /// What is larger is no list of accounts, and not worth the memory.
 enum { LARGEST = 16 << 20 };

@@ -3,7 +3,7 @@
 #define _GNU_SOURCE
 #include <string.h>
 
-#include "world.h"
+#include "executor.h"
 
 /// Mounts it and writes the records. They last as long as a mount of it: this one stays where the host
 /// has its own.

@@ -8,9 +8,7 @@
 #include <sys/statvfs.h>
 
 #include "include/parsers.h"
-#include "world.h"
-
-void nsrun_fd_path(int fd, char path[32]) { snprintf(path, 32, "/proc/self/fd/%d", fd); }
+#include "executor.h"
 
 /// The flags that a remount must repeat: in a user namespace those of the source are locked.
 static unsigned long present_flags(int fd) {

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#include "world.h"
+#include "executor.h"
 
 /// Where there is no list: as far as the limit allows.
 static void try_each(void (*visit)(void *context, int fd), void *context) {

@@ -10,58 +10,11 @@
 #include <string.h>
 #include <sys/vfs.h>
 
-#include "world.h"
-
-bool nsrun_is_own(const struct nsrun_world *w, int fd) {
-    struct stat status;
-    if (fstat(fd, &status) != 0)
-        return false;
-    for (unsigned i = 0; i < w->made_count; i++)
-        if (w->made[i] == status.st_dev)
-            return true;
-    return false;
-}
-
-/// Opens a canonical path (no symlinks, no dots) below the root, crossing mounts.
-int nsrun_reopen(struct nsrun_world *w, const char *path) {
-    // "." reaches the directory itself: what is mounted on the root is tracked in w->root.
-    int current = openat(w->root, ".", O_PATH | O_CLOEXEC | O_DIRECTORY);
-    char name[NAME_MAX + 1];
-    while (current >= 0) {
-        path += strspn(path, "/");
-        size_t length = strcspn(path, "/");
-        if (length == 0)
-            return current;
-        if (length > NAME_MAX) {
-            close(current);
-            return -ENAMETOOLONG;
-        }
-        memcpy(name, path, length);
-        name[length] = 0;
-        path += length;
-        int next = openat(current, name, O_PATH | O_CLOEXEC | O_NOFOLLOW);
-        int error = errno;
-        close(current);
-        errno = error;
-        current = next;
-    }
-    return -errno;
-}
+#include "executor.h"
 
 static void replace_fd(struct nsrun_place *place, int fd) {
     close(place->fd);
     place->fd = fd;
-}
-
-/// The directory is the caller's own, but nobody may write to it by its mode. In a user namespace he could all
-/// the same, but it is to be left as it is, as somebody else's would be.
-bool nsrun_is_closed(const struct nsrun_world *w, int directory) {
-    struct stat status;
-    struct statfs filesystem;
-    return (w->plan->flags & NSRUN_MIRROR) && fstat(directory, &status) == 0
-           && status.st_uid == geteuid() && !(status.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH))
-           && fstatfs(directory, &filesystem) == 0 && filesystem.f_type != PROC_SUPER_MAGIC
-           && filesystem.f_type != SYSFS_MAGIC;
 }
 
 /// Lets `make` make something in place->fd, or in a copy of that directory in memory where it cannot be
@@ -93,7 +46,7 @@ static int make_in(struct nsrun_world *w, struct nsrun_place *place, const char 
         if (copied || !(policy & NSRUN_MIRROR)
             || (error != -EROFS && error != -EACCES && error != -EPERM && error != -EOVERFLOW))
             return error;
-        error = nsrun_mirror(w, place, NULL);
+        error = nsrun_cover(w, place, NULL);
         if (error < 0) {
             w->call = NSRUN_CALL_MIRROR;
             return error;
@@ -215,7 +168,7 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
         }
         if (last && (flags & NSRUN_REPLACE_LINK) && !(flags & NSRUN_REFUSE_LINK)) {
             // The view promises a real directory here: the link gives way in a copy of its parent.
-            error = nsrun_mirror(w, place, name);
+            error = nsrun_cover(w, place, name);
             if (error < 0) {
                 w->call = NSRUN_CALL_MIRROR;
                 break;
@@ -251,12 +204,6 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
 }
 
 static bool names_root(const char *path) { return path[strspn(path, "/.")] == 0; }
-
-void nsrun_forget_parent(struct nsrun_world *w) {
-    if (w->parent >= 0)
-        close(w->parent);
-    w->parent = -1;
-}
 
 /// Splits a path before its last component. Returns that component, or NULL where there is none that
 /// a directory could hold.

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "world.h"
+#include "executor.h"
 
 /// What is copied of a file that cannot be bound.
 enum { LARGEST_COPY = 4 << 20 };
@@ -39,48 +39,6 @@ static int fill(struct nsrun_world *w, int file, const struct nsrun_step *step) 
     if (error == 0)
         w->call = NSRUN_CALL_STEP;
     return error;
-}
-
-/// A tmpfs for files that are bound into the root: never visible as a whole.
-int nsrun_scratch(struct nsrun_world *w) {
-    if (w->scratch >= 0)
-        return 0;
-    if (!nsrun_is_classic(w)) {
-        static const char *const options[] = {"mode", "0755", NULL};
-        int error =
-            nsrun_make_filesystem("tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-        if (error < 0)
-            return error;
-        w->scratch = error;
-        nsrun_remember_made(w, w->scratch);
-        if (w->plan->flags & NSRUN_DETACHED_ROOT)
-            return 0;
-        // Older kernels clone only from mounts that are attached.
-        error = nsrun_workspace(w);
-        return error < 0 ? error : nsrun_move_mount(w->scratch, w->workspace, "scratch", 0);
-    }
-    int error = nsrun_workspace(w);
-    if (error < 0)
-        return error;
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/scratch", w->workspace_path);
-    if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0)
-        return -errno;
-    w->scratch =
-        nsrun_result(openat(w->workspace, "scratch", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (w->scratch < 0)
-        return w->scratch;
-    nsrun_remember_made(w, w->scratch);
-    return 0;
-}
-
-int nsrun_scratch_file(struct nsrun_world *w, mode_t mode, char name[16]) {
-    int error = nsrun_scratch(w);
-    if (error < 0)
-        return error;
-    snprintf(name, 16, "%u", w->scratch_names++);
-    return nsrun_result(
-        openat(w->scratch, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, mode));
 }
 
 int nsrun_bind_scratch(struct nsrun_world *w, const char *name, const struct nsrun_step *step) {

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "beside.h"
-#include "world.h"
+#include "executor.h"
+#include "passing.h"
 
 /// What the kernel reads at a time, and the most that is worth reading before it is asked for.
 enum { PIECE = 128 << 10, LARGEST = 8 << 20 };
@@ -57,7 +57,7 @@ int nsrun_image(struct nsrun_world *w, const struct nsrun_step *step) {
     int error;
     if (step->flags & NSRUN_MOUNTED) {
         const int mount = nsrun_result(fcntl(step->fd, F_DUPFD_CLOEXEC, 3));
-        error = mount < 0 ? mount : nsrun_place_mount(w, mount, &place);
+        error = mount < 0 ? mount : nsrun_place_mount(w, mount, false, &place);
     } else {
         w->call = NSRUN_CALL_SOURCE;
         // Opened in the user namespace that mounts it: the kernel insists on that.

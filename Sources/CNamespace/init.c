@@ -7,7 +7,7 @@
 #include <sys/signalfd.h>
 
 #include "pidone.h"
-#include "world.h"
+#include "executor.h"
 
 /// Without a pid namespace nothing else ends the command when its pid 1 is killed.
 static void end_with_pid_one(const struct nsrun_world *w) {
@@ -36,7 +36,7 @@ static bool is_needed(const struct nsrun_world *w, int fd) {
     if (fd <= 2 || fd == w->channel || fd == w->life || fd == w->stub || fd == w->stub_to_start || is_kept(w, fd))
         return true;
     for (size_t i = w->plan->command_start; i < w->plan->count; i++)
-        if (w->plan->steps[i].fd == fd && w->plan->steps[i].op != NSRUN_OP_RLIMIT)
+        if (w->plan->steps[i].fd == fd)
             return true;
     return false;
 }

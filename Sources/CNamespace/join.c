@@ -1,6 +1,6 @@
 // Joining: processes that name the same name share one set of namespaces (MPI ranks of a node).
 //
-// The first to come binds a unix socket of that name, starts a holder (holder.c), sets
+// The first to come binds a unix socket of that name, starts a holder (join_server.c), sets
 // everything up and sends the holder descriptors of its namespaces. All others connect, get copies of
 // these and enter. Why it is done so:
 //
@@ -25,13 +25,10 @@
 #include <sys/un.h>
 #include <time.h>
 
-#include "beside.h"
+#include "detached.h"
+#include "executor.h"
 #include "join.h"
-#include "world.h"
-
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77   // Linux 6.5
-#endif
+#include "passing.h"
 
 /// What an attempt came to, besides an error.
 enum { JOINED = 1, LEADING, GONE };
@@ -183,7 +180,7 @@ void nsrun_leave_group(struct nsrun_world *w) {
     w->group = w->first_user = -1;
 }
 
-int nsrun_unshare(struct nsrun_world *w, uint64_t kinds) {
+int nsrun_unshare_kinds(struct nsrun_world *w, uint64_t kinds) {
     // Other namespaces may belong to the first of several user namespaces, and be entered from there only.
     if (w->group >= 0 && (kinds & CLONE_NEWUSER) && w->users++ == 1) {
         w->first_user = nsrun_result(openat(w->proc, "self/ns/user", O_RDONLY | O_CLOEXEC));
@@ -192,6 +189,8 @@ int nsrun_unshare(struct nsrun_world *w, uint64_t kinds) {
     }
     return unshare((int)kinds) == 0 ? 0 : -errno;
 }
+
+int nsrun_unshare(struct nsrun_world *w, const struct nsrun_step *step) { return nsrun_unshare_kinds(w, step->value); }
 
 /// Adds the namespace of this process to the group.
 static int add(struct nsrun_world *w, struct nsrun_group *group, int *fds, uint32_t kind,
@@ -251,15 +250,6 @@ int nsrun_share(struct nsrun_world *w, const struct nsrun_step *step) {
 }
 
 // MARK: All others
-
-int nsrun_peer(int socket) {
-    int life = -1;
-    socklen_t size = sizeof life;
-    if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &life, &size) == 0)
-        return life;
-    // Before Linux 6.16 there is none for a process that has been waited for.
-    return errno == ENOPROTOOPT ? -1 : -ESRCH;
-}
 
 /// The holder must be who we take it for: a process of ours, in our user namespace. A program in a
 /// namespace below could have bound the name to lure us into its own world.

@@ -30,8 +30,5 @@ struct nsrun_holder {
     char file[NSRUN_GROUP_FILE];
 };
 
-/// The process that a socket was connected or listened by, as a descriptor (Linux 6.5); -ESRCH if it is gone, -1 where
-/// the kernel does not tell.
-int nsrun_peer(int socket);
 /// Keeps a group until its last member has ended. For a process of its own; takes a `struct nsrun_holder`.
 void nsrun_hold(const void *holder) __attribute__((noreturn));

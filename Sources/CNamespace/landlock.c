@@ -5,7 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "world.h"
+#include "executor.h"
 
 enum {
     CREATE_RULESET = 444,

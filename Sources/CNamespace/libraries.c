@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 
 #include "include/parsers.h"
-#include "world.h"
+#include "executor.h"
 
 static const char old_magic[] = "ld.so-1.7.0";
 static const char magic[] = "glibc-ld.so.cache1.1";

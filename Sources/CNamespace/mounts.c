@@ -1,179 +1,14 @@
-// Mounts by descriptor: open_tree, fsopen, fsmount, mount_setattr, move_mount (Linux 5.12).
-//
-// Where the kernel can mount onto a detached tree (6.15) the root is put together visible nowhere and
-// attached in one step; elsewhere it is attached first and put together in place.
+// Steps that mount something, and the change into the new root.
 
 #define _GNU_SOURCE
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "world.h"
+#include "executor.h"
 
-void nsrun_choose_calls(struct nsrun_world *w) {
-    w->has_chosen = true;
-    w->classic = w->plan->flags & NSRUN_CLASSIC_MOUNTS;
-    if (!w->classic) {
-        struct mount_attr none = {.attr_set = 0};
-        // None of them finds anything to change. Who may mount is told just that; EPERM is then a filter's answer, which
-        // is to be taken for a kernel's that has none of these calls.
-        const struct {
-            const char *name;
-            int answer;
-        } calls[] = {
-            {"open_tree", nsrun_open_tree(-1, "", OPEN_TREE_CLONE | AT_EMPTY_PATH)},
-            {"fsopen", nsrun_fsopen(NULL)},
-            {"fsconfig", nsrun_fsconfig(-1, FSCONFIG_CMD_CREATE, NULL, NULL)},
-            {"fsmount", nsrun_fsmount(-1, 0)},
-            {"move_mount", nsrun_move_mount(-1, -1, "", MOVE_MOUNT_T_EMPTY_PATH)},
-            {"mount_setattr", nsrun_result(syscall(SYS_mount_setattr, -1, "", AT_EMPTY_PATH, &none, sizeof none))},
-        };
-        for (size_t i = 0; i < sizeof calls / sizeof calls[0] && !w->classic; i++) {
-            w->classic = nsrun_is_lacking(calls[i].answer);
-            w->lacking = w->classic ? calls[i].name : NULL;
-        }
-    }
-    w->attached |= w->classic;
-}
-
-/// The mount attributes that a bind adds. Flags that the source carries stay in force.
-static uint64_t bind_attributes(unsigned flags) {
-    uint64_t set = 0;
-    if (!(flags & NSRUN_SETUID))
-        set |= MOUNT_ATTR_NOSUID;
-    if (!(flags & NSRUN_DEVICES))
-        set |= MOUNT_ATTR_NODEV;
-    if (flags & NSRUN_READ_ONLY)
-        set |= MOUNT_ATTR_RDONLY;
-    if (flags & NSRUN_NO_EXECUTE)
-        set |= MOUNT_ATTR_NOEXEC;
-    return set;
-}
-
-/// Puts a detached mount where it belongs; `place->fd` is the mount's root afterwards.
-static int attach(struct nsrun_world *w, int mount, bool is_file, struct nsrun_place *place) {
-    int error = 0;
-    if (!place->is_root) {
-        error = nsrun_move_mount(mount, place->fd, "", MOVE_MOUNT_T_EMPTY_PATH);
-    } else if (!w->attached) {
-        // Nothing is seen of the tree yet: the new mount simply is the root from now on.
-        w->base = mount;
-    } else if (w->root >= 0 && !w->host_root) {
-        error = nsrun_move_mount(mount, w->root, "", MOVE_MOUNT_T_EMPTY_PATH);
-    } else {
-        error = nsrun_workspace(w);
-        if (error == 0)
-            error = nsrun_move_mount(mount, w->workspace, "root", 0);
-    }
-    if (error < 0) {
-        close(mount);
-        return error;
-    }
-    if (!is_file)
-        nsrun_forget_parent(w);
-    if (place->is_root) {
-        // A detached tree ends with its descriptor, and this one may still be copied from.
-        if (w->root >= 0 && w->attached)
-            close(w->root);
-        w->root = mount;
-        w->known_root = -1;
-        w->host_root = false;
-        mount = fcntl(mount, F_DUPFD_CLOEXEC, 3);
-        if (mount < 0)
-            return -errno;
-    }
-    if (place->fd >= 0)
-        close(place->fd);
-    place->fd = mount;
-    return 0;
-}
-
-static int clone_tree(int dir, const char *path, unsigned flags) {
-    unsigned how = OPEN_TREE_CLONE | AT_NO_AUTOMOUNT;
-    if (flags & NSRUN_RECURSIVE)
-        how |= AT_RECURSIVE;
-    if (path[0] == 0)
-        how |= AT_EMPTY_PATH;
-    else if (dir != AT_FDCWD)
-        how |= AT_SYMLINK_NOFOLLOW;
-    return nsrun_open_tree(dir, path, how);
-}
-
-static int set_bind_attributes(int tree, unsigned flags) {
-    struct mount_attr attributes = {.attr_set = bind_attributes(flags)};
-    if (attributes.attr_set == 0)
-        return 0;
-    // What the host mounts below from now on, an automounter say, would be as writable here as it is there.
-    if (flags & NSRUN_READ_ONLY)
-        attributes.propagation = MS_PRIVATE;
-    const unsigned how = AT_EMPTY_PATH | (flags & NSRUN_RECURSIVE ? AT_RECURSIVE : 0);
-    return nsrun_result(syscall(SYS_mount_setattr, tree, "", how, &attributes, sizeof attributes));
-}
-
-int nsrun_place_bind(struct nsrun_world *w, int source_dir, const char *source, unsigned flags,
-                     struct nsrun_place *place) {
-    if (nsrun_is_classic(w))
-        return nsrun_classic_bind(w, source_dir, source, flags, place);
-    int tree = clone_tree(source_dir, source, flags);
-    if (tree < 0)
-        return tree;
-    int error = set_bind_attributes(tree, flags);
-    if (error < 0) {
-        close(tree);
-        return error;
-    }
-    return attach(w, tree, false, place);
-}
-
-int nsrun_place_link(struct nsrun_world *w, const char *name, struct nsrun_place *place) {
-    if (nsrun_is_classic(w))
-        return nsrun_classic_link(w, name, place);
-    int tree = clone_tree(w->scratch, name, 0);
-    return tree < 0 ? tree : attach(w, tree, true, place);
-}
-
-int nsrun_place_mount(struct nsrun_world *w, int mount, struct nsrun_place *place) {
-    return attach(w, mount, false, place);
-}
-
-void nsrun_remember_made(struct nsrun_world *w, int fd) {
-    struct stat status;
-    if (w->made_count < sizeof w->made / sizeof w->made[0] && fstat(fd, &status) == 0)
-        w->made[w->made_count++] = status.st_dev;
-}
-
-int nsrun_make_filesystem(const char *type, const char *const *options, unsigned attributes) {
-    int context = nsrun_fsopen(type);
-    if (context < 0)
-        return context;
-    int error = 0;
-    for (; *options != NULL && error == 0; options += 2)
-        error = options[1] == NULL
-                    ? nsrun_fsconfig(context, FSCONFIG_SET_FLAG, options[0], NULL)
-                    : nsrun_fsconfig(context, FSCONFIG_SET_STRING, options[0], options[1]);
-    if (error == 0)
-        error = nsrun_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL);
-    if (error == 0)
-        error = nsrun_fsmount(context, attributes);
-    close(context);
-    return error;
-}
-
-int nsrun_place_filesystem(struct nsrun_world *w, const char *type, const char *const *options,
-                           unsigned attributes, struct nsrun_place *place) {
-    int error;
-    if (nsrun_is_classic(w)) {
-        error = nsrun_classic_filesystem(w, type, options, attributes, place);
-    } else {
-        int mount = nsrun_make_filesystem(type, options, attributes);
-        if (mount < 0)
-            return mount;
-        error = attach(w, mount, false, place);
-    }
-    if (error == 0 && strcmp(type, "tmpfs") == 0)
-        nsrun_remember_made(w, place->fd);
-    return error;
-}
+static const char *const none[] = {NULL};
+static const unsigned strict = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 
 /// A descriptor of the caller's is of the mount namespace that was left, where nothing can be cloned: its
 /// path is opened again in this one, and must lead to the same file.
@@ -198,7 +33,7 @@ static int reopen_source(int fd) {
 /// One call finds the path and clones what is there. Security modules refuse the second with EACCES, which says
 /// of a path that it is out of reach.
 static int clone_path(struct nsrun_world *w, const char *path, unsigned flags) {
-    const int tree = clone_tree(AT_FDCWD, path, flags);
+    const int tree = nsrun_clone_tree(AT_FDCWD, path, flags);
     if (tree != -EACCES)
         return tree;
     const int found = open(path, O_PATH | O_CLOEXEC);
@@ -215,7 +50,7 @@ static int open_source(struct nsrun_world *w, const struct nsrun_step *step) {
         int error = nsrun_find(w, step->source, NSRUN_KIND_ANY, NSRUN_MUST_EXIST, 0, &place);
         if (error < 0 || nsrun_is_classic(w))
             return error < 0 ? error : place.fd;
-        int tree = clone_tree(place.fd, "", step->flags);
+        int tree = nsrun_clone_tree(place.fd, "", step->flags);
         close(place.fd);
         return tree;
     }
@@ -225,7 +60,7 @@ static int open_source(struct nsrun_world *w, const struct nsrun_step *step) {
     int file = reopen_source(step->fd);
     if (file < 0 || nsrun_is_classic(w))
         return file;
-    int tree = clone_tree(file, "", step->flags);
+    int tree = nsrun_clone_tree(file, "", step->flags);
     close(file);
     return tree;
 }
@@ -275,12 +110,12 @@ static int bind(struct nsrun_world *w, const struct nsrun_step *step) {
         w->call = NSRUN_CALL_ATTRIBUTES;
         // A single device node needs no attributes: nothing below it, nothing to execute.
         if (is_directory || step->flags != (NSRUN_RECURSIVE | NSRUN_DEVICES | NSRUN_TRY))
-            error = set_bind_attributes(source, step->flags);
+            error = nsrun_set_bind_attributes(source, step->flags);
         if (error < 0) {
             close(source);
         } else {
             w->call = NSRUN_CALL_STEP;
-            error = attach(w, source, !is_directory, &place);
+            error = nsrun_place_mount(w, source, !is_directory, &place);
         }
     }
     if (place.fd >= 0)
@@ -312,24 +147,17 @@ int nsrun_filesystem(struct nsrun_world *w, const struct nsrun_step *step, const
     return error;
 }
 
-int nsrun_place_private(struct nsrun_world *w, mode_t mode, struct nsrun_place *place) {
-    char name[16];
-    if (!(w->plan->flags & NSRUN_DETACHED_ROOT) || nsrun_is_classic(w)) {
-        snprintf(name, sizeof name, "%o", mode);
-        const char *const options[] = {"mode", name, NULL};
-        return nsrun_place_filesystem(w, "tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-                                      place);
-    }
-    // Directories of one tmpfs, each a mount of its own: making and ending a file system costs more
-    // than all the rest of it.
-    int error = nsrun_scratch(w);
-    if (error < 0)
-        return error;
-    snprintf(name, sizeof name, "%u", w->scratch_names++);
-    if (mkdirat(w->scratch, name, mode) != 0)
-        return -errno;
-    int tree = clone_tree(w->scratch, name, 0);
-    return tree < 0 ? tree : attach(w, tree, false, place);
+int nsrun_proc(struct nsrun_world *w, const struct nsrun_step *step) {
+    return nsrun_filesystem(w, step, "proc", none, strict);
+}
+
+int nsrun_devpts(struct nsrun_world *w, const struct nsrun_step *step) {
+    static const char *const options[] = {"newinstance", NULL, "ptmxmode", "0666", "mode", "0620", NULL};
+    return nsrun_filesystem(w, step, "devpts", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+}
+
+int nsrun_mqueue(struct nsrun_world *w, const struct nsrun_step *step) {
+    return nsrun_filesystem(w, step, "mqueue", none, strict);
 }
 
 int nsrun_tmpfs(struct nsrun_world *w, const struct nsrun_step *step) {
@@ -366,7 +194,8 @@ int nsrun_remount_read_only(struct nsrun_world *w, const struct nsrun_step *step
     return error;
 }
 
-int nsrun_root_host(struct nsrun_world *w) {
+int nsrun_root_host(struct nsrun_world *w, const struct nsrun_step *step) {
+    (void)step;
     if (nsrun_is_classic(w)) {
         // The classic calls bind files from a tmpfs that must not stay behind on the host's root,
         // so even the host view gets a root of its own to enter.
@@ -382,7 +211,8 @@ int nsrun_root_host(struct nsrun_world *w) {
     return w->root < 0 ? -errno : 0;
 }
 
-int nsrun_root_tmpfs(struct nsrun_world *w) {
+int nsrun_root_tmpfs(struct nsrun_world *w, const struct nsrun_step *step) {
+    (void)step;
     static const char *const options[] = {"mode", "0755", NULL};
     struct nsrun_place place = {.fd = -1, .is_root = true};
     int error = nsrun_place_filesystem(w, "tmpfs", options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
@@ -418,7 +248,8 @@ static int enter_on_top(struct nsrun_world *w) {
     return error == -EXDEV ? -EINVAL : error;
 }
 
-int nsrun_enter(struct nsrun_world *w) {
+int nsrun_enter(struct nsrun_world *w, const struct nsrun_step *step) {
+    (void)step;
     int error = 0;
     if (!w->attached)
         error = nsrun_move_mount(w->base, AT_FDCWD, "/", 0);

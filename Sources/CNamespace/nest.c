@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "world.h"
+#include "executor.h"
 
 /// What a command and its like use up counts against their user, so that he could make no more of them himself. The
 /// limit is that of the user namespace this process is in, which takes its capabilities to raise.
@@ -87,7 +87,7 @@ int nsrun_nest(struct nsrun_world *w, const struct nsrun_step *step) {
     const pid_t mapper = start_mapper(w, step, &turn);
     if (mapper < 0)
         return mapper;
-    int error = nsrun_unshare(w, step->value);
+    int error = nsrun_unshare_kinds(w, step->value);
     if (error == 0)
         error = nsrun_write_all(turn, "+", 1);
     close(turn);

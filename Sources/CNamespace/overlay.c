@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "world.h"
+#include "executor.h"
 
 enum { MOST_LAYERS = 120, MOST_OPTIONS = 16 };
 

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "world.h"
+#include "executor.h"
 
 static int enter_directory(const struct nsrun_world *w, const char *path) {
     const int fd = nsrun_open_inside(w, path, O_PATH | O_DIRECTORY);

@@ -4,7 +4,7 @@
 #include <sched.h>
 #include <string.h>
 
-#include "world.h"
+#include "executor.h"
 
 static void child_main(const struct nsrun_plan *plan, const struct nsrun_links *links)
     __attribute__((noreturn));
@@ -42,10 +42,6 @@ pid_t nsrun_spawn(const struct nsrun_plan *plan, const struct nsrun_links *links
     error = pid < 0 ? -errno : 0;
     nsrun_sigprocmask(SIG_SETMASK, &previous, NULL);
     return error < 0 ? error : (pid_t)pid;
-}
-
-int nsrun_enter_namespace(int fd, uint64_t type) {
-    return setns(fd, (int)type) == 0 ? 0 : -errno;
 }
 
 void nsrun_run_in_place(const struct nsrun_plan *plan, struct nsrun_report *report) {

@@ -28,7 +28,7 @@
 #include <time.h>
 
 #include "pidone.h"
-#include "world.h"
+#include "executor.h"
 
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x10u   // Linux 6.3
@@ -221,7 +221,8 @@ static int make_file(struct nsrun_world *w) {
     return fd < 0 || w->stub_to_start >= 0 ? fd : w->stub_to_start;
 }
 
-int nsrun_open_stub(struct nsrun_world *w) {
+int nsrun_open_stub(struct nsrun_world *w, const struct nsrun_step *step) {
+    (void)step;
     int fd = make_memory(w);
     // Only who may mount can do without.
     if (fd < 0 && !nsrun_is_classic(w)) {
@@ -417,7 +418,7 @@ int nsrun_continue_by_stub(struct nsrun_world *w, const struct nsrun_pid_one *on
     static char comm[16];   // as it was: bwrap's callers look for that name
     static const struct nsrun_stub_reason reason = {.text = ": cannot install a seccomp filter\n"};
     char *const arguments[] = {name, NULL}, *environment[] = {NULL};
-    int error = nsrun_open_stub(w);
+    int error = nsrun_open_stub(w, NULL);
     if (error < 0)
         return error;
     struct nsrun_orders *orders = &head.orders;

@@ -18,6 +18,15 @@
 /// Of statvfs(3) and mount(2), as the kernel has them since 5.10.
 enum { NSRUN_ST_NOSYMFOLLOW = 0x2000, NSRUN_MS_NOSYMFOLLOW = 256 };
 
+/// struct linux_dirent64, which glibc does not declare.
+struct nsrun_entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+};
+
 static inline int nsrun_result(long value) { return value < 0 ? -errno : (int)value; }
 
 /// A call that the kernel does not have, or that an old filter around a container answers for it.

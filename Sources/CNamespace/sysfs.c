@@ -4,7 +4,7 @@
 #define _GNU_SOURCE
 #include <string.h>
 
-#include "world.h"
+#include "executor.h"
 
 static const char place_of_sysfs[] = "/sys";
 
@@ -84,7 +84,7 @@ static int place_tree(struct nsrun_world *w, int tree, const char *target, bool 
         close(tree);
         return error;
     }
-    error = nsrun_place_mount(w, tree, &place);
+    error = nsrun_place_mount(w, tree, false, &place);
     close(place.fd);
     return error;
 }

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 import Testing
 
 /// The children that are killed with a run, as proc_tid_children(5) lists them.

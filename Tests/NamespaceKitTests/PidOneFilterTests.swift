@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 import Testing
 
 /// Whether a pid 1 can work behind a seccomp program, which is run here to find out.

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 import Foundation
 import Testing
 

@@ -26,16 +26,6 @@ size_t nsrun_merge_caches(const struct nsrun_step *step, const char *own, size_t
 /// versions are names such as GLIBC_2.36.
 uint64_t nsrun_highest_glibc(const char *bytes, size_t size);
 
-/// What the loader could not run or could not keep inside, in words; NULL for a program that it can. What cannot be
-/// read, or is no ELF file, is left to the loader.
-const char *nsrun_program_defect(int fd);
-/// Whether an option of env(1) asks for an empty environment, which is taken out of it. `*skips` where its value is
-/// the next word.
-bool nsrun_takes_empty(char *word, bool *skips);
-
-/// The next of a list of processes, each with a blank behind it (proc_tid_children(5)); 0 or less for none.
-pid_t nsrun_next_pid(const char **list);
-
 #ifdef __cplusplus
 }
 #endif

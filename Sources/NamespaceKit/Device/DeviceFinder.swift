@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// Finds out what a request's devices come to on this host.
 struct DeviceFinder {

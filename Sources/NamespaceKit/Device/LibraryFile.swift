@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// What the dynamic linker reads of a shared library (elf(5)): a few places of a file of any size, read with
 /// suspicion.

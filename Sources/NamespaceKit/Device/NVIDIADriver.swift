@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// The NVIDIA driver of a host that has no specification of it: libraries found through the host's linker
 /// cache, device nodes and tools.

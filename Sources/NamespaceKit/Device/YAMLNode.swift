@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// A value of a YAML or JSON file, with the line that it begins in.
 struct YAMLNode: Equatable {

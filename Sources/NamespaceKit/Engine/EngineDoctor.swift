@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 extension Doctor {
     /// The engines that need no namespaces, each tried in the host's root as its first run in a rootfs tries it, and

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// What the engines without namespaces need besides a plan.
 public enum EngineTools {

@@ -1,3 +1,4 @@
+import CHost
 import CNamespace
 
 /// The engine fakechroot: the root's own loader is started, with a library that translates the paths of

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// Tells states of files apart: by where they lie, device, inode, time of change and size.
 enum FileState {

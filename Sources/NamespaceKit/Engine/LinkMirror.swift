@@ -1,3 +1,4 @@
+import CHost
 import CNamespace
 
 /// Copies of a rootfs's directories of programs and libraries, made of links that lead where they would if

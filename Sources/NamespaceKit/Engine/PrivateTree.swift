@@ -1,3 +1,4 @@
+import CHost
 import CNamespace
 
 /// A directory of the host's that is one run's own, for engines that cannot mount: its `/tmp`, its files,

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// The engine proot: every system call with a path is translated by ptrace(2). See proot(1).
 struct Proot {

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// Why this host refuses user namespaces, as far as it tells. Looked at only after a refusal.
 enum HostRefusal: Equatable {

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// Places that an automounter fills when somebody looks into them (autofs(5)). A bind by itself does not look.
 enum Automounts {

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// An open directory that nobody but the caller and real root can change, rename or put another one in the
 /// place of: what lies in it is the caller's own, and its path stays true.

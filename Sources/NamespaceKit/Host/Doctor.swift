@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// Finds out what this host allows by trying it: each probe is a real launch of a small plan.
 public enum Doctor {

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// What the programs of a run need beyond the kernel's own architecture.
 public struct Emulation: Sendable, Equatable {

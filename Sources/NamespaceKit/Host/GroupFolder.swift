@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// Where groups of processes meet: a directory that nobody but the caller can reach, so that no other user can take a
 /// name first, nor wait there for whoever comes. See join.c.

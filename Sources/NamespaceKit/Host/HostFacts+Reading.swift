@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 extension HostFacts {
     /// Asks the host what a launch of this request needs to know, and no more. Who launches one request after the

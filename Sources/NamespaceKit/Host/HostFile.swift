@@ -1,3 +1,4 @@
+import CHost
 import CNamespace
 
 /// Reads files of the host for the command line, which makes no system call of its own.

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// The host's network, as a run's own must not reach it.
 enum HostNetwork {

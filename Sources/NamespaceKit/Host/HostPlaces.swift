@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// A file of the host's `/etc` that a rootfs can follow.
 public struct HostSetting: Sendable, Equatable {

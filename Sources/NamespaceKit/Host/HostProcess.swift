@@ -1,3 +1,4 @@
+import CHost
 import CNamespace
 
 /// This process as the command line sees it: arguments in, text out.

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// The unix sockets that servers of the host listen on by a path: of the session, such as its bus, and of the system. By
 /// them a program gets things done outside of its run, whatever network it has.

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// A small program of the host, run to its end: getent(1), newuidmap(1).
 enum HostTool {

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// An entry of the host's root as a layer over the host view sees it.
 ///

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// A root that is one file: a squashfs.
 public struct RootImage: Sendable, Equatable {

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// What nsrun-rootfs keeps in a root file system beside its files: `ROOT/.nsrun/NAME`.
 ///

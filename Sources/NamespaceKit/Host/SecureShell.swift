@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// The files that the configuration of the host's ssh(1) includes. It takes them only from root or from its own user, and
 /// in a user namespace without root's id what is root's is nobody's.

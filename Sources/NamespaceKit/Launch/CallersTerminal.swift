@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// The caller's terminal. A run with a process group of its own is the terminal's foreground group as long as the
 /// caller's job, which nsrun is of, is in the foreground: the keys reach the run, and it may read.

@@ -1,3 +1,4 @@
+import CHost
 import CNamespace
 
 /// What a root that is a squashfs needs before the launch: a mount by the kernel, or a server that waits for

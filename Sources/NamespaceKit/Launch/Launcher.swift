@@ -1,3 +1,4 @@
+import CHost
 import CNamespace
 
 /// Starts runs. Safe in a program with threads: the child is made by clone(2) and runs only the C

@@ -1,3 +1,4 @@
+import CHost
 import CNamespace
 
 /// A plan as the executor reads it: one flat C structure and the memory behind it. Everything is
@@ -240,7 +241,7 @@ struct LoweredPlan {
             step.list2 = keep(list: candidates.map { "PWD=" + $0 })
         case .limit(let limit):
             set(&step, NSRUN_OP_RLIMIT, value: limit.soft)
-            step.fd = limit.resource
+            step.number = limit.resource
             step.value2 = limit.hard
             if limit.onlyLowers { step.flags |= UInt32(NSRUN_ONLY_LOWER) }
         case .personality32: set(&step, NSRUN_OP_PERSONALITY, value: 0x0008)  // PER_LINUX32

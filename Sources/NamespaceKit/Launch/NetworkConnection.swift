@@ -1,3 +1,4 @@
+import CHost
 import CNamespace
 
 /// A run's network, connected to the host's by ``Pasta`` as long as the run lasts.

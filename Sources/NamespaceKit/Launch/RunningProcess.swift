@@ -1,3 +1,4 @@
+import CHost
 import CNamespace
 
 /// How a command ended.

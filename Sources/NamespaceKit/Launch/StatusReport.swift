@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// What a run tells its caller in JSON, in bubblewrap's literal spacing: callers have been seen to take
 /// it apart with regular expressions.

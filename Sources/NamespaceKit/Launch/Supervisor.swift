@@ -1,3 +1,4 @@
+import CHost
 import CNamespace
 
 /// How a run came to its end, for the shell that waits for it.

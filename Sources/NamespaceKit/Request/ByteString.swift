@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// Bytes as the kernel takes them: a path, an argument, an environment entry.
 ///

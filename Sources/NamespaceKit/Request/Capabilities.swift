@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// Sets of capabilities, a bit for each (capabilities(7)), by way of libcap.
 enum Capabilities {

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 /// The seccomp programs that are nsrun's own (seccomp(2)).
 enum SystemCallFilter {

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 
 @testable import LaunchCommand
 @testable import NamespaceKit

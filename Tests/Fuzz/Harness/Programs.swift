@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 import Glibc
 
 @testable import NamespaceKit

@@ -1,4 +1,4 @@
-import CNamespace
+import CHost
 import FuzzParts
 import Glibc
 import NamespaceKit

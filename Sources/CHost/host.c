@@ -16,7 +16,8 @@
 #include <termios.h>
 #include <time.h>
 
-#include "world.h"
+#include "include/host.h"
+#include "syscalls.h"
 
 const uint64_t nsrun_clone_newuser = CLONE_NEWUSER, nsrun_clone_newns = CLONE_NEWNS,
                nsrun_clone_newpid = CLONE_NEWPID, nsrun_clone_newnet = CLONE_NEWNET,
@@ -33,12 +34,6 @@ int nsrun_block_all_signals(uint64_t *previous) {
 
 void nsrun_restore_signals(uint64_t mask) { nsrun_sigprocmask(SIG_SETMASK, &mask, NULL); }
 
-int nsrun_signal_descriptor(void) {
-    // A C library's set leaves out those that it keeps for itself, 32 to 34, which are signals like others to the command.
-    const uint64_t all = ~0ull;
-    return nsrun_result((int)syscall(SYS_signalfd4, -1, &all, sizeof all, SFD_CLOEXEC | SFD_NONBLOCK));
-}
-
 int nsrun_read_signal(int fd, bool *from_kernel, pid_t *sender) {
     struct signalfd_siginfo info;
     ssize_t count = read(fd, &info, sizeof info);
@@ -49,14 +44,6 @@ int nsrun_read_signal(int fd, bool *from_kernel, pid_t *sender) {
     return (int)info.ssi_signo;
 }
 
-int nsrun_wait(pid_t pid, bool block, int *status, struct rusage *usage) {
-    pid_t result;
-    do {
-        result = wait4(pid, status, block ? __WALL : WNOHANG | __WALL, usage);
-    } while (result < 0 && errno == EINTR);
-    return result < 0 ? -errno : result == 0 ? -EAGAIN : 0;
-}
-
 int nsrun_poll3(int a, int b, int c, int64_t nanoseconds) {
     struct pollfd fds[] = {{.fd = a, .events = POLLIN}, {.fd = b, .events = POLLIN}, {.fd = c, .events = POLLIN}};
     struct timespec limit = {.tv_sec = nanoseconds / 1000000000,
@@ -65,21 +52,6 @@ int nsrun_poll3(int a, int b, int c, int64_t nanoseconds) {
     if (count < 0)
         return errno == EINTR ? 0 : -errno;
     return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0) | (fds[2].revents ? 4 : 0);
-}
-
-static int move_up(int fds[2]) {
-    for (int i = 0; i < 2; i++) {
-        fds[i] = nsrun_above_standard(fds[i]);
-        if (fds[i] < 0)
-            return fds[i];
-    }
-    return 0;
-}
-
-int nsrun_pipe(int fds[2]) { return pipe2(fds, O_CLOEXEC) == 0 ? move_up(fds) : -errno; }
-
-int nsrun_socket_pair(int fds[2]) {
-    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0 ? move_up(fds) : -errno;
 }
 
 int nsrun_stop_self(int64_t nanoseconds) {
@@ -150,11 +122,6 @@ void nsrun_end_by_signal(int signal) {
 uint64_t nsrun_stack_limit(void) {
     struct rlimit limit;
     return getrlimit(RLIMIT_STACK, &limit) == 0 ? limit.rlim_cur : UINT64_MAX;
-}
-
-void nsrun_heed_children(void) {
-    const struct nsrun_sigaction by_default = {.handler = SIG_DFL};
-    nsrun_set_signal(SIGCHLD, &by_default);
 }
 
 unsigned nsrun_features(void) {
@@ -278,10 +245,6 @@ int nsrun_capture(const char *path, char *const argv[], char *const envp[], char
 
 int nsrun_is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
 
-int nsrun_process_descriptor(pid_t pid) {
-    return nsrun_result(syscall(SYS_pidfd_open, pid, 0));
-}
-
 int nsrun_kill(pid_t pid, int signal) { return kill(pid, signal) == 0 ? 0 : -errno; }
 
 static char **arguments;
@@ -321,9 +284,6 @@ ssize_t nsrun_terminal_name(int fd, char *buffer, size_t capacity) {
     return error != 0 ? -error : (ssize_t)strlen(buffer);
 }
 
-int64_t nsrun_now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+int nsrun_enter_namespace(int fd, uint64_t type) {
+    return setns(fd, (int)type) == 0 ? 0 : -errno;
 }
-

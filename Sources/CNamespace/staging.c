@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #include <string.h>
 
-#include "world.h"
+#include "executor.h"
 
 int nsrun_workspace(struct nsrun_world *w) {
     static const char *const places[] = {"/proc/fs", "/sys/fs", "/tmp"};

@@ -7,11 +7,13 @@
 
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "world.h"
+#include "include/host.h"
+#include "syscalls.h"
 
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452

@@ -11,7 +11,8 @@
 #include <sys/vfs.h>
 #include <time.h>
 
-#include "world.h"
+#include "include/host.h"
+#include "syscalls.h"
 
 int nsrun_current_directory(char *buffer, size_t capacity) {
     if (syscall(SYS_getcwd, buffer, capacity) >= 0)
@@ -22,21 +23,6 @@ int nsrun_current_directory(char *buffer, size_t capacity) {
 int64_t nsrun_file_system(const char *path) {
     struct statfs status;
     return statfs(path, &status) == 0 ? (int64_t)(uint32_t)status.f_type : -errno;
-}
-
-ssize_t nsrun_read_all(int fd, char *buffer, size_t capacity) {
-    size_t length = 0;
-    while (length < capacity) {
-        ssize_t count = read(fd, buffer + length, capacity - length);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return -errno;
-        if (count == 0)
-            break;
-        length += (size_t)count;
-    }
-    return (ssize_t)length;
 }
 
 ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity) {
@@ -137,19 +123,6 @@ uint64_t nsrun_inode(const char *path) {
 
 int nsrun_open_for_reading(const char *path) {
     return nsrun_open(path, O_RDONLY | O_NOCTTY);
-}
-
-int nsrun_write_all(int fd, const char *data, size_t length) {
-    while (length > 0) {
-        ssize_t count = write(fd, data, length);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return -errno;
-        data += count;
-        length -= (size_t)count;
-    }
-    return 0;
 }
 
 int nsrun_write_quietly(int fd, const char *data, size_t length) {

@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "world.h"
+#include "include/host.h"
+#include "syscalls.h"
 
 /// A loop device that gives the file, and is given up with its last user. Its name is written to `path`.
 static int attach(int image, char path[32]) {

@@ -22,9 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "beside.h"
-#include "include/nsrun.h"
+#include "include/io.h"
 #include "join.h"
+#include "passing.h"
 #include "syscalls.h"
 
 /// What an event is about, in the upper half of its data; the descriptor is in the lower one.

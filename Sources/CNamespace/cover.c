@@ -5,7 +5,7 @@
 #define _GNU_SOURCE
 #include <string.h>
 
-#include "world.h"
+#include "executor.h"
 
 static int copy_symlink(int from, int to, const char *name) {
     char text[PATH_MAX];
@@ -93,7 +93,7 @@ int nsrun_remember_copy(struct nsrun_world *w, const struct nsrun_place *place, 
     return 0;
 }
 
-int nsrun_mirror(struct nsrun_world *w, struct nsrun_place *place, const char *leave_out) {
+int nsrun_cover(struct nsrun_world *w, struct nsrun_place *place, const char *leave_out) {
     struct stat status;
     if (fstat(place->fd, &status) != 0)
         return -errno;

@@ -1,11 +1,13 @@
 // Whom a directory or a file may be trusted to be from: by owner and mode, of an open descriptor and never of a path.
 
 #define _GNU_SOURCE
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "world.h"
+#include "include/host.h"
+#include "syscalls.h"
 
 /// Group and others.
 enum { OTHERS_WRITE = S_IWGRP | S_IWOTH };

@@ -10,7 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#include "include/nsrun.h"
+#include "include/host.h"
 #include "syscalls.h"
 
 static const int faked[] = {

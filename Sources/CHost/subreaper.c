@@ -8,7 +8,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "include/parsers.h"
+#include "include/host.h"
+#include "include/host_parsers.h"
 #include "syscalls.h"
 
 int nsrun_adopt_strays(void) {

@@ -3,13 +3,15 @@
 // directory of the run, beside a link to the loader and the directory that is the root.
 
 #define _GNU_SOURCE
+#include <limits.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 
-#include "include/parsers.h"
-#include "world.h"
+#include "include/host_parsers.h"
+#include "include/host.h"
+#include "syscalls.h"
 
 extern char **environ;
 

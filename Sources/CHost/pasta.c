@@ -7,8 +7,9 @@
 #include <sched.h>
 #include <sys/prctl.h>
 
-#include "beside.h"
-#include "world.h"
+#include "detached.h"
+#include "include/host.h"
+#include "syscalls.h"
 
 struct pasta {
     const char *program;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <yaml.h>
 
-#include "include/nsrun.h"
+#include "include/host.h"
 
 struct reader {
     yaml_parser_t parser;

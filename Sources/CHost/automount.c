@@ -7,7 +7,7 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 
-#include "include/nsrun.h"
+#include "include/host.h"
 #include "syscalls.h"
 
 /// Somebody may have to wait for a server that does not answer, without an end: not this process.

@@ -8,7 +8,8 @@
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 
-#include "world.h"
+#include "include/host.h"
+#include "syscalls.h"
 
 int nsrun_make_directory(const char *path, uint32_t mode) {
     if (mkdir(path, 0700) != 0)

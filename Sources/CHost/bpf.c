@@ -5,7 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 
-#include "include/nsrun.h"
+#include "include/host.h"
 #include "syscalls.h"
 
 #if defined __x86_64__

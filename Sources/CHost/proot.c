@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "include/nsrun.h"
+#include "include/host.h"
 #include "syscalls.h"
 
 static void tell(int fd, uint32_t kind, int value) {

@@ -17,8 +17,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include "beside.h"
-#include "world.h"
+#include "detached.h"
+#include "include/host.h"
+#include "passing.h"
+#include "syscalls.h"
 
 /// Where the server finds its descriptors; `argv` names them.
 enum { DEVICE = 3, IMAGE = 4 };
