@@ -41,6 +41,9 @@ let linkerSettings: [LinkerSetting] =
     ]
     : [.unsafeFlags(["-static-executable"], .when(configuration: .release))]
 
+// Each module says in a README what it is for, which is no source. Modules of headers alone have no list of sources.
+let words = ["README.md"]
+
 let launcher: [Target] = [
     .systemLibrary(name: "CLibcap", pkgConfig: "libcap", providers: [.apt(["libcap-dev"])]),
     .systemLibrary(
@@ -48,41 +51,45 @@ let launcher: [Target] = [
     .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .target(
         name: "CNamespace", dependencies: ["CLibcap"] + (isEmbedded ? ["CMusl"] : []),
-        cSettings: cSettings),
+        exclude: words, cSettings: cSettings),
     .target(
         name: "CHost", dependencies: ["CLibcap", "CLibseccomp", "CLibyaml", "CNamespace"],
-        cSettings: cSettings + [.headerSearchPath("../CNamespace")]),
+        exclude: words, cSettings: cSettings + [.headerSearchPath("../CNamespace")]),
     .target(
-        name: "NamespaceKit", dependencies: ["CHost", "CNamespace"], swiftSettings: librarySettings),
+        name: "NamespaceKit", dependencies: ["CHost", "CNamespace"], exclude: words,
+        swiftSettings: librarySettings),
     .systemLibrary(
         name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .target(name: "CPack", dependencies: ["CArchive", "CZlib"], cSettings: cSettings),
+    .target(
+        name: "CPack", dependencies: ["CArchive", "CZlib"], exclude: words, cSettings: cSettings),
     .target(
         name: "PackedProgram", dependencies: ["CHost", "CNamespace", "CPack", "NamespaceKit"],
-        swiftSettings: librarySettings),
+        exclude: words, swiftSettings: librarySettings),
     .target(
-        name: "LaunchCommand", dependencies: ["NamespaceKit", "PackedProgram"],
+        name: "LaunchCommand", dependencies: ["NamespaceKit", "PackedProgram"], exclude: words,
         swiftSettings: librarySettings),
     .executableTarget(
-        name: "nsrun", dependencies: ["LaunchCommand", "CNamespace"],
+        name: "nsrun", dependencies: ["LaunchCommand", "CNamespace"], exclude: words,
         swiftSettings: swiftSettings, linkerSettings: linkerSettings),
 ]
 
 // Getting and keeping root file systems: an ordinary program, for which Embedded Swift lacks too much.
 let rootfs: [Target] = [
-    .target(name: "CRootFilesystem"),
+    .target(name: "CRootFilesystem", exclude: words),
     .target(
         name: "RootFilesystemKit",
         dependencies: [
             "CArchive", "CHost", "CNamespace", "CPack", "CRootFilesystem", "CZlib", "NamespaceKit",
-        ]),
+        ],
+        exclude: words),
     .executableTarget(
         name: "nsrun-rootfs",
         dependencies: [
             "RootFilesystemKit",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        ]),
+        ],
+        exclude: words),
 ]
 
 let tests: [Target] = [
@@ -117,7 +124,9 @@ let fuzzers: [Target] = [
 ]
 
 // What nsrun has beside musl. In any other program it would take the place of the C library's.
-let beyondMusl: [Target] = [.target(name: "CMusl", cSettings: cSettings)]
+let beyondMusl: [Target] = [
+    .target(name: "CMusl", exclude: words, cSettings: cSettings)
+]
 
 let package = Package(
     name: "nsrun",

@@ -11,6 +11,7 @@ import pathlib
 import subprocess
 import sys
 
+SOURCES = pathlib.Path(__file__).parent.parent / "Sources"
 ROOMS = ("CNamespace", "CHost")
 
 
@@ -24,7 +25,7 @@ def symbols(build):
         for path in objects:
             # Files that are gone leave their objects behind.
             name = path.name.removesuffix(".o")
-            if not pathlib.Path("Sources", room, name).exists():
+            if not (SOURCES / room / name).exists():
                 continue
             file = f"{room}/{name}"
             wanted[file] = set()

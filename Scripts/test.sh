@@ -149,6 +149,9 @@ run_swift_tests() {
     swift test "${swift_options[@]}" --xunit-output "$results/results.xml" || status=$?
     mapfile -t summary < <(find "$results" -type f -exec cat {} + | sum_up)
     rm -r "$results"
+    if [[ " ${swift_options[*]} " != *" --sanitize"* ]]; then
+        "$project/Scripts/callgraph.py" "$project/.build/debug" || miss "Scripts/callgraph.py"
+    fi
     for name in "${summary[@]:1}"; do miss "$name"; done
     pass "${summary[0]}"
     ((summary[0] > 0)) || miss "swift test passed no test"

@@ -1,7 +1,7 @@
 import NamespaceKit
 
 /// What the engines honour, from the one list that they refuse by: for the manual page, and for the table in
-/// README.md, which a test compares with this.
+/// Documentation/engines.md, which a test compares with this.
 enum EngineSummary {
     /// The engines that need no namespaces.
     static let others: [Engine] = [.fakechroot, .proot]

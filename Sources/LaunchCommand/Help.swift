@@ -10,8 +10,8 @@ struct Help {
         var text = """
             usage: \(name) [OPTION]... [--] COMMAND [ARG]...
 
-            Run COMMAND in a world of its own: an own root file system or the host's, a fresh /proc,
-            a private /tmp. Without COMMAND, run a shell. @FILE stands for the lines of FILE.
+            Run COMMAND in its own root file system or in the host's, with a fresh /proc and a private
+            /tmp. Without COMMAND, run a shell. @FILE stands for the lines of FILE.
 
             """
         for section in Section.allCases where section != .hidden {

@@ -28,10 +28,10 @@ import Testing
         #expect(sorted.sorted() == Vocabulary.commandLine.features.sorted())
     }
 
-    /// The table in README.md is what the engines refuse by.
-    @Test func theReadmeSaysTheSame() throws {
+    /// The table in Documentation/engines.md is what the engines refuse by.
+    @Test func theDocumentationSaysTheSame() throws {
         let file = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "../../README.md").standardizedFileURL
+            .appending(path: "../../Documentation/engines.md").standardizedFileURL
         let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
         for engines in [[.fakechroot], [.proot], []] as [[Engine]] {
             let names = EngineSummary.options(honouredBy: engines).map { name in
@@ -40,7 +40,7 @@ import Testing
             let answers = EngineSummary.others.map { engines.contains($0) ? "yes" : "error" }
             let cells = [names.joined(separator: ", "), "yes"] + answers
             let row = "| \(cells.joined(separator: " | ")) |"
-            #expect(lines.contains { $0 == row }, "README.md lacks the row\n\(row)")
+            #expect(lines.contains { $0 == row }, "engines.md lacks the row\n\(row)")
         }
     }
 }

@@ -248,7 +248,7 @@ import Testing
                 + "colon", remedy: "rename it")
     }
 
-    /// What README.md says that fakechroot does not do. Where one of these fails, it has become better.
+    /// What Documentation/limits.md says that fakechroot does not do. Where one of these fails, it has become better.
     @Test func theLimitsOfFakechrootAreAsWritten() throws {
         let names = try inRoot(by: .fakechroot, "find /usr | wc -l")
         #expect(try #require(Int(names.output)) < 100, "\(names)")
