@@ -98,7 +98,8 @@ let tests: [Target] = [
     .target(
         name: "CCheckedParts", dependencies: ["CNamespace"], path: "Tests/CCheckedParts",
         cSettings: [.unsafeFlags(["-fsanitize=undefined", "-fsanitize-trap=undefined"])]),
-    .testTarget(name: "NamespaceKitTests", dependencies: ["CCheckedParts", "CHost", "NamespaceKit"]),
+    .testTarget(
+        name: "NamespaceKitTests", dependencies: ["CCheckedParts", "CHost", "NamespaceKit"]),
     .testTarget(name: "LaunchCommandTests", dependencies: ["LaunchCommand", "NamespaceKit"]),
     .testTarget(
         name: "RootFilesystemKitTests", dependencies: ["RootFilesystemKit", "nsrun-rootfs"]),

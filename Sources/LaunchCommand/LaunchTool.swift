@@ -48,7 +48,7 @@ public struct LaunchTool {
             try tool.applyImageSettings(to: &invocation)
             // Whoever packed the program did not know where it would be started.
             if packed != nil {
-                invocation.request.leavesOutMissing = true
+                invocation.request.files.leavesOutMissing = true
                 invocation.standardEngine = .automatic
             }
             return tool.perform(invocation)
@@ -65,7 +65,7 @@ public struct LaunchTool {
         case .launch, .explain: break
         case .help, .version, .doctor, .kernel, .generate: return
         }
-        if invocation.startsShell, invocation.request.command.isEmpty { return }
+        if invocation.startsShell, invocation.request.program.command.isEmpty { return }
         do throws(LaunchError) {
             let warning = try invocation.request.useImageSettings(
                 isForEntryPoint: invocation.usesEntryPoint)
@@ -111,7 +111,7 @@ public struct LaunchTool {
         var request = invocation.request
         return try request.attempt { (request, isRepeatable) throws(LaunchError) in
             var invocation = invocation
-            if request.proc != invocation.request.proc {
+            if request.namespaces.proc != invocation.request.namespaces.proc {
                 warn(
                     "parts of the outer /proc are masked: it is shown as it is, with its processes and "
                         + "their numbers, for none of the run's own can be had", invocation)

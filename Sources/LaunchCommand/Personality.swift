@@ -26,7 +26,7 @@ struct Personality {
     var request: LaunchRequest {
         var request = LaunchRequest()
         if isBubblewrap {
-            request.view = .empty
+            request.root.view = .empty
             // Root needs no user namespace; anybody else gets nowhere without one.
             request.namespaces.new = HostProcess.isRoot ? [.mount] : [.user, .mount]
             request.lifecycle.lingers = true

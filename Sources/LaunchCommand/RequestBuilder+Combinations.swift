@@ -22,15 +22,17 @@ extension RequestBuilder {
                 "--userns-block-fd requires --info-fd",
                 remedy: "whoever writes the id maps must know the pid")
         }
-        if request.lifecycle.commandIsPidOne, request.operations.contains(where: { $0.isLock }) {
+        if request.lifecycle.commandIsPidOne,
+            request.files.operations.contains(where: { $0.isLock })
+        {
             throw UsageError("Specifying --as-pid-1 and --lock-file is not permitted")
         }
-        if request.join != nil { try checkJoin() }
+        if request.namespaces.join != nil { try checkJoin() }
         if namespaces.enteredNetwork != nil {
-            if unsharesNetwork || request.connectsNetwork {
+            if unsharesNetwork || request.network == .pasta {
                 throw UsageError("--netns is not compatible with --unshare-net")
             }
-            result.request.namespaces.new.remove(.network)
+            result.request.network = .host
         }
         // bubblewrap ends by them, and this takes the command with it; without, nsrun hands them on all the same.
         result.request.lifecycle.endsBySignals =
@@ -74,11 +76,14 @@ extension RequestBuilder {
     /// Whoever has bubblewrap start `/proc/self/exe` means bubblewrap once more, inside. What starts the command here
     /// is another program, see stub.c, so it goes by its own file, and by its own name.
     mutating func nameItself() {
-        guard result.request.command.first == "/proc/self/exe", let own = HostFile.ownPath else {
+        guard result.request.program.command.first == "/proc/self/exe", let own = HostFile.ownPath
+        else {
             return
         }
-        result.request.command[0] = own
-        if result.request.argument0 == nil { result.request.argument0 = personality.name }
+        result.request.program.command[0] = own
+        if result.request.program.argument0 == nil {
+            result.request.program.argument0 = personality.name
+        }
     }
 
     /// What bubblewrap says to an option that it has had before.
@@ -100,7 +105,7 @@ extension RequestBuilder {
         let request = result.request
         let namespaces = request.namespaces
         let hasUser = namespaces.new.union(namespaces.optional).contains(.user)
-        if request.hostname != nil, !namespaces.new.contains(.uts) {
+        if request.namespaces.hostname != nil, !namespaces.new.contains(.uts) {
             throw UsageError("Specifying --hostname requires --unshare-uts")
         }
         if !hasUser, namespaces.enteredUser == nil {
@@ -115,7 +120,7 @@ extension RequestBuilder {
             throw UsageError("--userns-block-fd requires --unshare-user")
         }
         // It looks at them when it installs them.
-        if request.filters.contains(where: { $0.isEmpty }) {
+        if request.program.filters.contains(where: { $0.isEmpty }) {
             throw UsageError(
                 "Unable to set up system call filtering as requested: prctl(PR_SET_SECCOMP) "
                     + "reported EINVAL.", remedy: "the seccomp program is empty")

@@ -56,7 +56,7 @@ extension RequestBuilder {
     ) {
         var operation = FileSystemOperation(action, origin: parsed.origin)
         operation.parentMode = parentMode
-        result.request.operations.append(operation)
+        result.request.files.operations.append(operation)
     }
 
     /// What a descriptor gives, which it gives once.

@@ -18,17 +18,17 @@ extension RequestBuilder {
     mutating func addFilter(_ parsed: ParsedOption) throws(UsageError) {
         let descriptor = try Value.descriptor(parsed, 0)
         let isSingle = parsed.id == .namespace(.seccomp)
-        if !result.request.filters.isEmpty, isSingle != hasSingleFilter {
+        if !result.request.program.filters.isEmpty, isSingle != hasSingleFilter {
             throw UsageError(
                 "--seccomp cannot be combined with --add-seccomp-fd",
                 bubblewrap: isSingle
                     ? nil : "--add-seccomp-fd cannot be combined with --seccomp")
         }
-        if isSingle, !result.request.filters.isEmpty {
+        if isSingle, !result.request.program.filters.isEmpty {
             if !personality.isBubblewrap {
                 result.warnings.append("of several --seccomp options only the last one counts")
             }
-            result.request.filters = []
+            result.request.program.filters = []
         }
         hasSingleFilter = isSingle
         if exhausted.contains(descriptor) {
@@ -50,8 +50,8 @@ extension RequestBuilder {
                     "\(parsed.origin.text): invalid seccomp data, must be multiple of 8",
                     bubblewrap: "Invalid seccomp data, must be multiple of 8")
             }
-            result.request.filters.append(program)
-            result.request.closedDescriptors.append(descriptor)
+            result.request.program.filters.append(program)
+            result.request.program.closedDescriptors.append(descriptor)
         }
     }
 }

@@ -96,10 +96,10 @@ struct RequestBuilder {
         for parsed in line.options where parsed.id != .general(.preset) {
             try builder.apply(parsed)
         }
-        builder.result.request.command = line.command
+        builder.result.request.program.command = line.command
         builder.result.options = line.options
         if personality.isBubblewrap { builder.nameItself() }
-        builder.result.request.closedDescriptors += line.argumentDescriptors
+        builder.result.request.program.closedDescriptors += line.argumentDescriptors
         try builder.finish()
         return builder.result
     }
@@ -188,7 +188,7 @@ struct RequestBuilder {
         case .help, .version, .doctor, .kernel, .generate: return
         }
         if !layers.isEmpty || !layerOptions.isEmpty { throw danglingLayers }
-        if result.request.view == .host {
+        if result.request.root.view == .host {
             if let rootfsPreset {
                 throw UsageError(
                     "--preset \(rootfsPreset.name.text) needs --rootfs",
@@ -199,29 +199,29 @@ struct RequestBuilder {
                     "--entrypoint needs --rootfs",
                     remedy: "--rootfs R says whose entry point is meant")
             }
-            if result.request.showsNVIDIADriver {
+            if result.request.devices.showsNVIDIADriver {
                 throw UsageError(
                     "--nvidia needs --rootfs",
                     remedy: "without a rootfs the host's driver is there as it is")
             }
-            if result.request.runsHostProgram {
+            if result.request.program.runsHostProgram {
                 throw UsageError(
                     "--host-exec needs --rootfs",
                     remedy: "without a rootfs every program is the host's")
             }
         }
-        if result.usesEntryPoint, result.request.runsHostProgram {
+        if result.usesEntryPoint, result.request.program.runsHostProgram {
             throw UsageError(
                 "--entrypoint cannot be combined with --host-exec",
                 remedy: "an entry point is a program of the image")
         }
-        if result.request.runsHostProgram, result.request.command.isEmpty {
+        if result.request.program.runsHostProgram, result.request.program.command.isEmpty {
             throw UsageError("--host-exec needs a command", remedy: "name a program of the host")
         }
         // What would have come next, bubblewrap does not ask.
         if personality.isBubblewrap { (perms, size) = (nil, nil) }
         if size != nil { throw UsageError("--size must be followed by --tmpfs") }
-        if !result.request.deviceDirectories.isEmpty, result.request.devices.isEmpty {
+        if !result.request.devices.directories.isEmpty, result.request.devices.names.isEmpty {
             throw UsageError(
                 "--cdi-spec-dir needs --device", remedy: "which of the devices there is meant")
         }
@@ -230,7 +230,7 @@ struct RequestBuilder {
                 "--perms must be followed by an option that makes a file or directory")
         }
         let request = result.request
-        if request.layer == .writable, request.view == .host {
+        if request.root.layer == .writable, request.root.view == .host {
             throw UsageError(
                 "--writable needs --rootfs", remedy: "the host's files are as writable as ever")
         }
@@ -292,18 +292,18 @@ struct RequestBuilder {
 
     private mutating func applyDebug(_ name: ByteString) throws(UsageError) {
         if name.hasPrefix("driver-root=") {
-            result.request.driverRoot = name.slice(from: 12)
+            result.request.devices.driverRoot = name.slice(from: 12)
             return
         }
         switch name {
-        case "force-classic-mounts": result.request.avoided.insert(.mountAPI)
-        case "force-attached-mounts": result.request.avoided.insert(.detachedMounts)
-        case "force-no-pidfd": result.request.avoided.insert(.processDescriptors)
-        case "force-no-own-binfmt": result.request.avoided.insert(.ownBinfmt)
-        case "force-squashfuse": result.request.avoided.insert(.kernelImages)
+        case "force-classic-mounts": result.request.compatibility.insert(.mountAPI)
+        case "force-attached-mounts": result.request.compatibility.insert(.detachedMounts)
+        case "force-no-pidfd": result.request.compatibility.insert(.processDescriptors)
+        case "force-no-own-binfmt": result.request.compatibility.insert(.ownBinfmt)
+        case "force-squashfuse": result.request.compatibility.insert(.kernelImages)
         case "print-assumed-kernel": result.action = .kernel
-        case "force-openat-fallback": result.request.avoided.insert(.openat2)
-        case "force-mount-setattr-fallback": result.request.avoided.insert(.mountAPI)
+        case "force-openat-fallback": result.request.compatibility.insert(.openat2)
+        case "force-mount-setattr-fallback": result.request.compatibility.insert(.mountAPI)
         default: throw UsageError("--debug-opt: unknown name \"\(name.text)\"")
         }
     }
@@ -316,7 +316,7 @@ struct RequestBuilder {
         switch option {
         case .rootfs:
             if parsed.values[0].isEmpty { throw UsageError("--rootfs: the path is empty") }
-            result.request.view = .rootfs(try Self.locateRootfs(parsed.values[0]))
+            result.request.root.view = .rootfs(try Self.locateRootfs(parsed.values[0]))
         case .entryPoint:
             result.usesEntryPoint = true
             result.startsShell = false
@@ -325,17 +325,18 @@ struct RequestBuilder {
         case .overlayDirectory:
             if parsed.values[0].isEmpty { throw UsageError("--overlay-dir: the path is empty") }
             try setLayer(.directory(parsed.values[0]), parsed)
-        case .home: result.request.home = .bound
-        case .currentDirectory: result.request.bindsCurrentDirectory = true
-        case .hostRoot: result.request.showsHostRoot = true
-        case .architecture: result.request.emulators.append(.init(architecture: parsed.values[0]))
-        case .emulator: result.request.emulators.append(try Value.emulator(parsed))
-        case .device: result.request.devices.append(parsed.values[0])
+        case .home: result.request.files.home = .bound
+        case .currentDirectory: result.request.files.bindsCurrentDirectory = true
+        case .hostRoot: result.request.files.showsHostRoot = true
+        case .architecture:
+            result.request.program.emulators.append(.init(architecture: parsed.values[0]))
+        case .emulator: result.request.program.emulators.append(try Value.emulator(parsed))
+        case .device: result.request.devices.names.append(parsed.values[0])
         case .deviceDirectory:
             if parsed.values[0].isEmpty { throw UsageError("--cdi-spec-dir: the path is empty") }
-            result.request.deviceDirectories.append(parsed.values[0])
-        case .nvidia: result.request.showsNVIDIADriver = true
-        case .hostExec: result.request.runsHostProgram = true
+            result.request.devices.directories.append(parsed.values[0])
+        case .nvidia: result.request.devices.showsNVIDIADriver = true
+        case .hostExec: result.request.program.runsHostProgram = true
         }
     }
 
@@ -350,12 +351,12 @@ struct RequestBuilder {
     private mutating func setLayer(
         _ layer: LaunchRequest.Layer, _ parsed: ParsedOption
     ) throws(UsageError) {
-        guard !hasLayer || result.request.layer == layer else {
+        guard !hasLayer || result.request.root.layer == layer else {
             throw UsageError(
                 "\(parsed.origin.text) contradicts an earlier option",
                 remedy: "one of --writable, --ephemeral and --overlay-dir")
         }
-        result.request.layer = layer
+        result.request.root.layer = layer
         hasLayer = true
     }
 }

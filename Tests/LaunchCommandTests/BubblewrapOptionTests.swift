@@ -17,7 +17,7 @@ import Testing
             "/e", "--ro-overlay", "/z", "true",
         ]).request
         #expect(
-            request.operations.map(\.action) == [
+            request.files.operations.map(\.action) == [
                 .overlay(
                     target: "/x", lower: ["/b", "/a"],
                     upper: .directories(upper: "/rw", work: "/work")),
@@ -59,7 +59,7 @@ import Testing
             "--tmp-overlay", "/x", "--overlay-src", "/a", "--tmp-overlay", "/y", "true",
         ]).request
         #expect(
-            request.operations.map(\.action) == [
+            request.files.operations.map(\.action) == [
                 .overlay(
                     target: "/x", lower: ["/a"], upper: .memory,
                     options: ["index=off", "xino=off", "volatile"]),
@@ -88,14 +88,14 @@ import Testing
     func directoriesOnTheWay(options: [String], perms: String?, mode: UInt32) throws {
         let modifier = perms.map { ["--perms", $0] } ?? []
         let request = try build(modifier + options + ["/x/y", "true"]).request
-        #expect(request.operations.map(\.parentMode) == [mode])
+        #expect(request.files.operations.map(\.parentMode) == [mode])
     }
 
     @Test func aModeHoldsForOneOptionOnly() throws {
         let request = try build([
             "--perms", "0700", "--dir", "/a/b", "--dir", "/c/d", "--symlink", "x", "/e/f", "true",
         ]).request
-        #expect(request.operations.map(\.parentMode) == [0o700, 0o755, 0o755])
+        #expect(request.files.operations.map(\.parentMode) == [0o700, 0o755, 0o755])
     }
 
     // MARK: seccomp
@@ -115,7 +115,7 @@ import Testing
             open.append(ends[0])
             return String(ends[0])
         }
-        return try build(words + ["true"]).request.filters
+        return try build(words + ["true"]).request.program.filters
     }
 
     private let one = [UInt8](repeating: 1, count: 8)

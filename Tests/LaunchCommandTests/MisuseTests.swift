@@ -29,7 +29,7 @@ import Testing
         for options in [["--perms", "0700", "--size", "1K"], ["--size", "1K", "--perms", "0700"]] {
             let request = try build(options + ["--tmpfs", "/a", "--tmpfs", "/b"]).request
             #expect(
-                request.operations.map(\.action) == [
+                request.files.operations.map(\.action) == [
                     .tmpfs(target: "/a", mode: 0o700, size: 1024),
                     .tmpfs(target: "/b", mode: 0o755, size: nil),
                 ])

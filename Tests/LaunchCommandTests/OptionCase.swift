@@ -20,8 +20,8 @@ struct OptionCase: Sendable, CustomTestStringConvertible {
         let words = options
         return OptionCase(words: words) {
             let name = ByteString(words.first { $0 != "--perms" && $0.hasPrefix("--") } ?? "")
-            $0.operations = [FileSystemOperation(action, origin: name)]
-            $0.operations[0].parentMode = parents
+            $0.files.operations = [FileSystemOperation(action, origin: name)]
+            $0.files.operations[0].parentMode = parents
         }
     }
 
@@ -36,7 +36,7 @@ struct OptionCase: Sendable, CustomTestStringConvertible {
 extension RequestBuilderTests {
     /// Identity beyond one's own, and what bubblewrap calls for now and then.
     static let more: [OptionCase] = [
-        OptionCase("--fake-root") { $0.fakesRoot = true },
+        OptionCase("--fake-root") { $0.identity.fakesRoot = true },
         OptionCase("--map-auto") { $0.identity.mapsSubordinates = true },
         OptionCase("--map-users", "0:100000:5", "--map-users", "9:200000:1") {
             $0.identity.users = [
@@ -49,30 +49,31 @@ extension RequestBuilderTests {
         },
 
         OptionCase("--arch", "armhf", "--arch=riscv64") {
-            $0.emulators = [.init(architecture: "armhf"), .init(architecture: "riscv64")]
+            $0.program.emulators = [.init(architecture: "armhf"), .init(architecture: "riscv64")]
         },
         OptionCase("--emulator", "arm=/opt/a=b:c/qemu", "--emulator=x=y") {
-            $0.emulators = [
+            $0.program.emulators = [
                 .init(architecture: "arm", path: "/opt/a=b:c/qemu"),
                 .init(architecture: "x", path: "y"),
             ]
         },
 
         OptionCase("--device", "v.com/c=1", "--device=v.com/c=2", "--cdi-spec-dir", "/s") {
-            $0.devices = ["v.com/c=1", "v.com/c=2"]
-            $0.deviceDirectories = ["/s"]
+            $0.devices.names = ["v.com/c=1", "v.com/c=2"]
+            $0.devices.directories = ["/s"]
         },
         OptionCase("--rootfs", "/r", "--nvidia") {
-            $0.view = .rootfs("/r")
-            $0.showsNVIDIADriver = true
+            $0.root.view = .rootfs("/r")
+            $0.devices.showsNVIDIADriver = true
         },
-        OptionCase("--debug-opt", "driver-root=/fake") { $0.driverRoot = "/fake" },
+        OptionCase("--debug-opt", "driver-root=/fake") { $0.devices.driverRoot = "/fake" },
 
-        OptionCase("--join", "ranks") { $0.join = .named("ranks") },
-        OptionCase("--join=auto") { $0.join = .jobStep },
+        OptionCase("--join", "ranks") { $0.namespaces.join = .named("ranks") },
+        OptionCase("--join=auto") { $0.namespaces.join = .jobStep },
         OptionCase("--join", "x", "--unshare-all", "--share-pid") {
-            $0.join = .named("x")
-            $0.namespaces.new = [.user, .mount, .ipc, .network, .uts]
+            $0.namespaces.join = .named("x")
+            $0.namespaces.new = [.user, .mount, .ipc, .uts]
+            $0.network = .none
             $0.namespaces.optional = [.user, .cgroup]
         },
         // They change how the request is run, not what it asks for.
@@ -87,10 +88,10 @@ extension RequestBuilderTests {
         OptionCase("--disable-userns") { $0.namespaces.forbidsNestedUser = true },
         OptionCase("--assert-userns-disabled") { $0.namespaces.requiresNoNestedUser = true },
         OptionCase("--exec-label", "x_t", "--file-label", "f_t") {
-            $0.executionLabel = "x_t"
-            $0.fileLabel = "f_t"
+            $0.program.label = "x_t"
+            $0.files.label = "f_t"
         },
-        OptionCase("--not-a-security-boundary") { $0.toleratesSubmounts = true },
+        OptionCase("--not-a-security-boundary") { $0.files.toleratesSubmounts = true },
         OptionCase("--level-prefix") { _ in },
 
         OptionCase("--sync-fd", "1", "--sync-fd", "2") {

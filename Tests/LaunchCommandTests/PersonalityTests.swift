@@ -50,7 +50,7 @@ import Testing
 
     @Test func theRequestStartsFromNothing() throws {
         var wanted = LaunchRequest(command: ["true"])
-        wanted.view = .empty
+        wanted.root.view = .empty
         wanted.namespaces.new = start
         wanted.lifecycle.lingers = true
         wanted.lifecycle.sharesProcessGroup = true

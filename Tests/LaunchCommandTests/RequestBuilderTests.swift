@@ -5,83 +5,87 @@ import Testing
 
 @Suite struct RequestBuilderTests {
     static let simple: [OptionCase] = [
-        OptionCase("--rootfs", "/srv/debian") { $0.view = .rootfs("/srv/debian") },
+        OptionCase("--rootfs", "/srv/debian") { $0.root.view = .rootfs("/srv/debian") },
         OptionCase("--rootfs", "./debian", "--writable") {
-            $0.view = .rootfs("./debian")
-            $0.layer = .writable
+            $0.root.view = .rootfs("./debian")
+            $0.root.layer = .writable
         },
-        OptionCase("--ephemeral") { $0.layer = .memory },
-        OptionCase("--overlay-dir", "/d") { $0.layer = .directory("/d") },
-        OptionCase("--home") { $0.home = .bound },
-        OptionCase("--cwd") { $0.bindsCurrentDirectory = true },
-        OptionCase("--host-root") { $0.showsHostRoot = true },
+        OptionCase("--ephemeral") { $0.root.layer = .memory },
+        OptionCase("--overlay-dir", "/d") { $0.root.layer = .directory("/d") },
+        OptionCase("--home") { $0.files.home = .bound },
+        OptionCase("--cwd") { $0.files.bindsCurrentDirectory = true },
+        OptionCase("--host-root") { $0.files.showsHostRoot = true },
         OptionCase("--rootfs", "/r", "--host-exec") {
-            $0.view = .rootfs("/r")
-            $0.runsHostProgram = true
+            $0.root.view = .rootfs("/r")
+            $0.program.runsHostProgram = true
         },
         OptionCase("--preset", "host") { _ in },
-        OptionCase("--rootfs", "/r", "--preset", "rootfs") { $0.view = .rootfs("/r") },
+        OptionCase("--rootfs", "/r", "--preset", "rootfs") { $0.root.view = .rootfs("/r") },
         OptionCase("--rootfs", "/r", "--preset", "toolbox") {
-            $0.view = .rootfs("/r")
+            $0.root.view = .rootfs("/r")
             $0.apply(.toolbox)
         },
         OptionCase("--rootfs", "/r", "--preset", "action") {
-            $0.view = .rootfs("/r")
+            $0.root.view = .rootfs("/r")
             $0.apply(.action)
         },
         OptionCase("--preset", "test") { $0.apply(.test) },
 
         OptionCase("--share-pid") { $0.namespaces.new = [.user, .mount] },
         OptionCase("--share-pid", "--unshare-pid") { _ in },
-        OptionCase("--proc-fallback") { $0.proc = .outerWhereRefused },
-        OptionCase("--network", "none") { $0.namespaces.new.insert(.network) },
+        OptionCase("--proc-fallback") { $0.namespaces.proc = .outerWhereRefused },
+        OptionCase("--network", "none") { $0.network = .none },
         OptionCase("--network", "none", "--network", "host") { _ in },
         OptionCase("--network", "pasta") {
-            $0.namespaces.new.insert(.network)
-            $0.connectsNetwork = true
+            $0.network = .pasta
         },
         OptionCase("--network", "pasta", "--network", "none") {
-            $0.namespaces.new.insert(.network)
+            $0.network = .none
         },
         OptionCase("--network", "pasta", "--network", "host") { _ in },
         OptionCase("--network", "pasta", "--share-net") { _ in },
         OptionCase("--unshare-user") { _ in },
         OptionCase("--unshare-user-try") { $0.namespaces.optional = .user },
         OptionCase("--unshare-ipc") { $0.namespaces.new.insert(.ipc) },
-        OptionCase("--unshare-net") { $0.namespaces.new.insert(.network) },
+        OptionCase("--unshare-net") { $0.network = .none },
         OptionCase("--unshare-uts") { $0.namespaces.new.insert(.uts) },
         OptionCase("--unshare-cgroup") { $0.namespaces.new.insert(.cgroup) },
         OptionCase("--unshare-cgroup-try") { $0.namespaces.optional = .cgroup },
         OptionCase("--unshare-all") {
-            $0.namespaces.new = [.user, .mount, .pid, .network, .ipc, .uts]
+            $0.namespaces.new = [.user, .mount, .pid, .ipc, .uts]
+            $0.network = .none
             $0.namespaces.optional = [.user, .cgroup]
         },
         OptionCase("--unshare-all", "--share-net") {
             $0.namespaces.new = [.user, .mount, .pid, .ipc, .uts]
             $0.namespaces.optional = [.user, .cgroup]
         },
-        OptionCase("--hostname", "box") { $0.hostname = "box" },
+        OptionCase("--hostname", "box") { $0.namespaces.hostname = "box" },
         OptionCase("--uid", "0") { $0.identity.user = 0 },
         OptionCase("--gid", "5") { $0.identity.group = 5 },
         OptionCase("--cap-add", "chown", "--cap-drop", "ALL") {
-            $0.capabilities = [.add(0), .dropAll]
+            $0.identity.capabilities = [.add(0), .dropAll]
         },
 
         OptionCase("--setenv", "A", "1", "--unsetenv", "B", "--clearenv") {
-            $0.environment.changes = [.set(name: "A", value: "1"), .unset(name: "B"), .clear]
+            $0.program.environment.changes = [
+                .set(name: "A", value: "1"), .unset(name: "B"), .clear,
+            ]
         },
-        OptionCase("--clean-env") { $0.environment.start = .clean },
+        OptionCase("--clean-env") { $0.program.environment.start = .clean },
         OptionCase("--env-file", "/dev/null") { _ in },
-        OptionCase("--chdir", "/srv") { $0.workingDirectory = "/srv" },
-        OptionCase("--argv0", "-sh") { $0.argument0 = "-sh" },
+        OptionCase("--chdir", "/srv") { $0.program.workingDirectory = "/srv" },
+        OptionCase("--argv0", "-sh") { $0.program.argument0 = "-sh" },
         OptionCase("--new-session") { $0.lifecycle.newSession = true },
         OptionCase("--die-with-parent") { $0.lifecycle.diesWithParent = true },
         OptionCase("--forward-signals") { _ in },
         OptionCase("--netns", "2") { $0.namespaces.enteredNetwork = 2 },
-        OptionCase("--scope-abstract-af-unix") { $0.abstractSockets = .scoped },
-        OptionCase("--scope-abstract-af-unix-try") { $0.abstractSockets = .scopedIfPossible },
+        OptionCase("--scope-abstract-af-unix") { $0.namespaces.abstractSockets = .scoped },
+        OptionCase("--scope-abstract-af-unix-try") {
+            $0.namespaces.abstractSockets = .scopedIfPossible
+        },
         OptionCase("--scope-abstract-af-unix", "--scope-abstract-af-unix-try") {
-            $0.abstractSockets = .scoped
+            $0.namespaces.abstractSockets = .scoped
         },
         OptionCase("--as-pid-1") { $0.lifecycle.commandIsPidOne = true },
         OptionCase("--timeout", "2", "--kill-after", "1") {
@@ -89,7 +93,7 @@ import Testing
             $0.lifecycle.killAfter = 1_000_000_000
         },
         OptionCase("--rlimit", "nproc=5") {
-            $0.limits = [ResourceLimit(resource: 6, soft: 5, hard: 5)]
+            $0.program.limits = [ResourceLimit(resource: 6, soft: 5, hard: 5)]
         },
     ]
 
@@ -138,41 +142,41 @@ import Testing
     static let changes: [Preset: [OptionCase]] = [
         .toolbox: [
             OptionCase("--tmpfs", "/tmp", "--network", "none") {
-                $0.operations = [
+                $0.files.operations = [
                     .init(.tmpfs(target: "/tmp", mode: 0o755, size: nil), origin: "--tmpfs")
                 ]
-                $0.namespaces.new.insert(.network)
+                $0.network = .none
             },
-            OptionCase("--writable") { $0.layer = .writable },
-            OptionCase("--overlay-dir", "/d") { $0.layer = .directory("/d") },
+            OptionCase("--writable") { $0.root.layer = .writable },
+            OptionCase("--overlay-dir", "/d") { $0.root.layer = .directory("/d") },
         ],
         .action: [
-            OptionCase("--ephemeral") { $0.layer = .memory },
-            OptionCase("--overlay-dir", "/d") { $0.layer = .directory("/d") },
-            OptionCase("--network", "host") { $0.namespaces.new.remove(.network) },
-            OptionCase("--share-net") { $0.namespaces.new.remove(.network) },
+            OptionCase("--ephemeral") { $0.root.layer = .memory },
+            OptionCase("--overlay-dir", "/d") { $0.root.layer = .directory("/d") },
+            OptionCase("--network", "host") { $0.network = .host },
+            OptionCase("--share-net") { $0.network = .host },
             OptionCase("--setenv", "A", "1", "--chdir", "/work") {
-                $0.environment.changes = [.set(name: "A", value: "1")]
-                $0.workingDirectory = "/work"
+                $0.program.environment.changes = [.set(name: "A", value: "1")]
+                $0.program.workingDirectory = "/work"
             },
-            OptionCase("--clean-env") { $0.environment.start = .clean },
+            OptionCase("--clean-env") { $0.program.environment.start = .clean },
         ],
         .test: [
-            OptionCase("--network", "host") { $0.namespaces.new.remove(.network) },
-            OptionCase("--hostname", "box") { $0.hostname = "box" },
-            OptionCase("--home") { $0.home = .bound },
+            OptionCase("--network", "host") { $0.network = .host },
+            OptionCase("--hostname", "box") { $0.namespaces.hostname = "box" },
+            OptionCase("--home") { $0.files.home = .bound },
             OptionCase("--timeout", "2") { $0.lifecycle.timeout = 2_000_000_000 },
             OptionCase("--timeout", "0") { $0.lifecycle.timeout = nil },
             OptionCase("--kill-after", "1") { $0.lifecycle.killAfter = 1_000_000_000 },
             OptionCase("--rlimit", "nproc=5:6") { request in
-                request.limits.removeAll { $0.resource == 6 }
-                request.limits.append(ResourceLimit(resource: 6, soft: 5, hard: 6))
+                request.program.limits.removeAll { $0.resource == 6 }
+                request.program.limits.append(ResourceLimit(resource: 6, soft: 5, hard: 6))
             },
             OptionCase("--rlimit", "nofile=9") {
-                $0.limits.append(ResourceLimit(resource: 7, soft: 9, hard: 9))
+                $0.program.limits.append(ResourceLimit(resource: 7, soft: 9, hard: 9))
             },
             OptionCase("--setenv", "TMPDIR", "/t") {
-                $0.environment.changes.append(.set(name: "TMPDIR", value: "/t"))
+                $0.program.environment.changes.append(.set(name: "TMPDIR", value: "/t"))
             },
         ],
     ]
@@ -180,7 +184,7 @@ import Testing
     @Test(arguments: [Preset.toolbox, .action, .test])
     func aPresetIsWhatOtherOptionsStartFrom(preset: Preset) throws {
         var start = LaunchRequest(command: ["true"])
-        start.view = .rootfs("/r")
+        start.root.view = .rootfs("/r")
         start.apply(preset)
         let words = ["--preset=\(preset.name.text)"]
         let root = ["--rootfs", "/r"]
@@ -201,7 +205,7 @@ import Testing
     @Test func presetsAddUp() throws {
         let options = ["--rootfs", "/r", "--preset", "action", "--preset", "test", "true"]
         var wanted = LaunchRequest(command: ["true"])
-        wanted.view = .rootfs("/r")
+        wanted.root.view = .rootfs("/r")
         wanted.apply(.action)
         wanted.apply(.test)
         #expect(try build(options).request == wanted)
@@ -220,7 +224,7 @@ import Testing
         let options = ["--rlimit", "data=5", "--rlimit", "nofile=9", "--rlimit", "data=unlimited"]
         let unlimited = ResourceLimit.unlimited
         #expect(
-            try build(options).request.limits == [
+            try build(options).request.program.limits == [
                 ResourceLimit(resource: 7, soft: 9, hard: 9),
                 ResourceLimit(resource: 2, soft: unlimited, hard: unlimited),
             ])
@@ -249,7 +253,7 @@ import Testing
         let options = ["--preset", "toolbox", "--rootfs", "/r", "--entrypoint", "--", "a"]
         let invocation = try build(options)
         #expect(invocation.usesEntryPoint && !invocation.startsShell)
-        #expect(invocation.request.command == ["a"])
+        #expect(invocation.request.program.command == ["a"])
         #expect(!(try build(["--rootfs", "/r", "a"]).usesEntryPoint))
         for options in [["--entrypoint"], ["--rootfs", "/r", "--host-exec", "--entrypoint", "a"]] {
             #expect(throws: UsageError.self) { try build(options) }
@@ -276,7 +280,7 @@ import Testing
             ("force-no-pidfd", .processDescriptors),
         ] as [(String, AvoidedInterfaces)])
     func olderKernels(name: String, avoided: AvoidedInterfaces) throws {
-        #expect(try build(["--debug-opt", name]).request.avoided == avoided)
+        #expect(try build(["--debug-opt", name]).request.compatibility == avoided)
     }
 
     /// Whoever adds an option to the table adds its case here.

@@ -35,7 +35,9 @@ import Testing
         ] as [(String, UInt64)])
     func sizes(text: String, bytes: UInt64) throws {
         let request = try build(["--size", text, "--tmpfs", "/x"]).request
-        #expect(request.operations.first?.action == .tmpfs(target: "/x", mode: 0o755, size: bytes))
+        #expect(
+            request.files.operations.first?.action == .tmpfs(target: "/x", mode: 0o755, size: bytes)
+        )
     }
 
     @Test(arguments: ["", "0", "K", "-1", "1KB", "1.5G", "99999999999T", "16777216T"])
@@ -76,7 +78,7 @@ import Testing
         ] as [(String, Int32, UInt64, UInt64)])
     func limits(text: String, resource: Int32, soft: UInt64, hard: UInt64) throws {
         #expect(
-            try build(["--rlimit", text]).request.limits == [
+            try build(["--rlimit", text]).request.program.limits == [
                 ResourceLimit(resource: resource, soft: soft, hard: hard)
             ])
     }
@@ -101,14 +103,14 @@ import Testing
 
     @Test(arguments: ["CAP_NET_ADMIN", "cap_net_admin", "net_admin", "NET_ADMIN"])
     func capabilities(name: String) throws {
-        #expect(try build(["--cap-add", name]).request.capabilities == [.add(12)])
-        #expect(try build(["--cap-drop", name]).request.capabilities == [.drop(12)])
+        #expect(try build(["--cap-add", name]).request.identity.capabilities == [.add(12)])
+        #expect(try build(["--cap-drop", name]).request.identity.capabilities == [.drop(12)])
     }
 
     /// As in bubblewrap, in any case.
     @Test(arguments: ["ALL", "all", "All"]) func allCapabilities(name: String) throws {
-        #expect(try build(["--cap-add", name]).request.capabilities == [.addAll])
-        #expect(try build(["--cap-drop", name]).request.capabilities == [.dropAll])
+        #expect(try build(["--cap-add", name]).request.identity.capabilities == [.addAll])
+        #expect(try build(["--cap-drop", name]).request.identity.capabilities == [.dropAll])
     }
 
     @Test(arguments: ["", "CAP_", "fly", "CAP_CAP_CHOWN", "chown,fowner", "chown "])

@@ -70,95 +70,98 @@ final class Stage {
 }
 
 @Sendable private func inRoot(_ request: inout LaunchRequest, _ stage: Stage) {
-    request.view = .rootfs(stage.root)
+    request.root.view = .rootfs(stage.root)
 }
 
 @Sendable private func fromHere(_ request: inout LaunchRequest, _ stage: Stage) {
     inRoot(&request, stage)
-    request.workingDirectory = nil
+    request.program.workingDirectory = nil
 }
 
 extension FieldCase {
     static let root: [FieldCase] = [
         FieldCase(
-            name: "view", script: "[ -e /.nsrun ] && echo root", effect: .prints("root"),
+            name: "root.view", script: "[ -e /.nsrun ] && echo root", effect: .prints("root"),
             change: inRoot),
         FieldCase(
-            name: "layer", script: "echo new >/etc/new && cat /etc/new", effect: .prints("new"),
+            name: "root.layer", script: "echo new >/etc/new && cat /etc/new",
+            effect: .prints("new"),
             base: inRoot,
-            change: { request, _ in request.layer = .memory }),
+            change: { request, _ in request.root.layer = .memory }),
         FieldCase(
-            name: "operations", script: "echo new >/mnt/new && cat /mnt/new", effect: .prints("new")
+            name: "files.operations", script: "echo new >/mnt/new && cat /mnt/new",
+            effect: .prints("new")
         ) { request, _ in
-            request.operations = [
+            request.files.operations = [
                 FileSystemOperation(.tmpfs(target: "/mnt", mode: 0o755, size: nil))
             ]
         },
-        FieldCase(name: "home", script: "ls -A ~ | wc -l", effect: .prints("0")) { request, _ in
-            request.home = .empty
+        FieldCase(name: "files.home", script: "ls -A ~ | wc -l", effect: .prints("0")) {
+            request, _ in
+            request.files.home = .empty
         },
         FieldCase(
-            name: "bindsCurrentDirectory", script: "[ -e Package.swift ] && echo here",
+            name: "files.bindsCurrentDirectory", script: "[ -e Package.swift ] && echo here",
             effect: .prints("here"),
             base: fromHere,
-            change: { request, _ in request.bindsCurrentDirectory = true }),
+            change: { request, _ in request.files.bindsCurrentDirectory = true }),
         FieldCase(
-            name: "bindsSourceTree", script: "[ -e Package.swift ] && echo here",
+            name: "files.bindsSourceTree", script: "[ -e Package.swift ] && echo here",
             effect: .prints("here"),
             base: fromHere,
-            change: { request, _ in request.bindsSourceTree = true }),
+            change: { request, _ in request.files.bindsSourceTree = true }),
         FieldCase(
-            name: "showsHostRoot", script: "[ -d /run/host/etc ] && echo host",
+            name: "files.showsHostRoot", script: "[ -d /run/host/etc ] && echo host",
             effect: .prints("host"),
             base: inRoot,
-            change: { request, _ in request.showsHostRoot = true }),
-        FieldCase(name: "hidesSockets", effect: .planned) { request, _ in
-            request.hidesSockets = true
+            change: { request, _ in request.files.showsHostRoot = true }),
+        FieldCase(name: "files.hidesSockets", effect: .planned) { request, _ in
+            request.files.hidesSockets = true
         },
         // What it does hangs on how new the kernel is.
-        FieldCase(name: "scopesSockets", effect: .planned) { request, _ in
-            request.scopesSockets = true
+        FieldCase(name: "namespaces.scopesSockets", effect: .planned) { request, _ in
+            request.namespaces.scopesSockets = true
         },
         FieldCase(
-            name: "abstractSockets",
+            name: "namespaces.abstractSockets",
             effect: .planned
-        ) { request, _ in request.abstractSockets = .scoped },
+        ) { request, _ in request.namespaces.abstractSockets = .scoped },
         FieldCase(
-            name: "hostParts", script: "[ -e /dev/pts/ptmx ] && [ -e /dev/kmsg ] && echo all",
+            name: "files.hostParts", script: "[ -e /dev/pts/ptmx ] && [ -e /dev/kmsg ] && echo all",
             effect: .prints("all"), base: inRoot,
-            change: { request, _ in request.hostParts = .devices }),
+            change: { request, _ in request.files.hostParts = .devices }),
         FieldCase(
-            name: "leavesOutMissing", effect: .planned,
+            name: "files.leavesOutMissing", effect: .planned,
             base: { request, stage in
                 inRoot(&request, stage)
-                request.bindsCurrentDirectory = true
+                request.files.bindsCurrentDirectory = true
             },
             facts: { $0.currentDirectory = nil },
-            change: { request, _ in request.leavesOutMissing = true }),
+            change: { request, _ in request.files.leavesOutMissing = true }),
         FieldCase(
-            name: "runsHostProgram", script: "readlink /proc/$$/exe | grep -o /run/host",
+            name: "program.runsHostProgram", script: "readlink /proc/$$/exe | grep -o /run/host",
             effect: .prints("/run/host"),
             base: { request, stage in
                 inRoot(&request, stage)
-                request.showsHostRoot = true
+                request.files.showsHostRoot = true
             },
-            change: { request, _ in request.runsHostProgram = true }),
+            change: { request, _ in request.program.runsHostProgram = true }),
         FieldCase(
-            name: "rootDescriptor", effect: .refused("layer cannot lie over"),
+            name: "root.descriptor", effect: .refused("layer cannot lie over"),
             base: { request, stage in
                 inRoot(&request, stage)
-                request.layer = .memory
+                request.root.layer = .memory
             },
-            change: { request, stage in request.rootDescriptor = stage.anything() }),
-        FieldCase(name: "toleratesSubmounts", effect: .planned) { request, _ in
-            request.toleratesSubmounts = true
+            change: { request, stage in request.root.descriptor = stage.anything() }),
+        FieldCase(name: "files.toleratesSubmounts", effect: .planned) { request, _ in
+            request.files.toleratesSubmounts = true
         },
-        FieldCase(name: "makesPlacesByUmask", effect: .planned) { request, _ in
-            request.makesPlacesByUmask = true
+        FieldCase(name: "files.makesPlacesByUmask", effect: .planned) { request, _ in
+            request.files.makesPlacesByUmask = true
         },
         // Every way leads to the same root, see LaunchingTests.everyMountPathWorks.
-        FieldCase(name: "avoided", effect: .planned) { request, _ in
-            request.avoided = [.mountAPI, .openat2]
+        FieldCase(name: "compatibility", effect: .planned) { request, _ in
+            request.compatibility = [.mountAPI, .openat2]
         },
     ]
 
@@ -202,23 +205,23 @@ extension FieldCase {
         ) { request, _ in request.namespaces.mostNested = 17 },
         // All by itself it is a group of one; see JoinTests for more.
         FieldCase(
-            name: "join", effect: .planned,
+            name: "namespaces.join", effect: .planned,
             base: { request, stage in
                 inRoot(&request, stage)
                 request.namespaces.new.remove(.pid)
             },
-            change: { request, _ in request.join = .named("nsrun-fields") }),
+            change: { request, _ in request.namespaces.join = .named("nsrun-fields") }),
         // See NetworkTests.
         FieldCase(
-            name: "connectsNetwork", effect: .planned,
-            base: { request, _ in request.namespaces.new.insert(.network) },
-            change: { request, _ in request.connectsNetwork = true }),
+            name: "network", script: "tail -n +3 /proc/net/dev | wc -l", effect: .prints("1")
+        ) { request, _ in request.network = .none },
         FieldCase(
-            name: "proc", script: "[ $(readlink /proc/self) -gt 9 ] && echo outer",
+            name: "namespaces.proc", script: "[ $(readlink /proc/self) -gt 9 ] && echo outer",
             effect: .prints("outer")
-        ) { request, _ in request.proc = .outer },
-        FieldCase(name: "hostname", script: "uname -n", effect: .prints("inside")) { request, _ in
-            request.hostname = "inside"
+        ) { request, _ in request.namespaces.proc = .outer },
+        FieldCase(name: "namespaces.hostname", script: "uname -n", effect: .prints("inside")) {
+            request, _ in
+            request.namespaces.hostname = "inside"
         },
     ]
 
@@ -246,28 +249,29 @@ extension FieldCase {
             effect: .prints("1"), base: { request, _ in request.identity.user = 0 },
             change: { request, _ in request.identity.isOfImage = true }),
         FieldCase(
-            name: "capabilities",
+            name: "identity.capabilities",
             script: "grep -o 'CapEff:.*0000000000000001' /proc/self/status | wc -l",
             effect: .prints("1")
-        ) { request, _ in request.capabilities = [.add(0)] },
+        ) { request, _ in request.identity.capabilities = [.add(0)] },
         FieldCase(
-            name: "filters", script: "uname >/dev/null 2>&1 || echo refused",
+            name: "program.filters", script: "uname >/dev/null 2>&1 || echo refused",
             effect: .prints("refused")
-        ) { request, _ in request.filters = [refusingUname] },
+        ) { request, _ in request.program.filters = [refusingUname] },
         FieldCase(
-            name: "fakesRoot",
+            name: "identity.fakesRoot",
             script: "touch /tmp/file; chown 1:1 /tmp/file 2>/dev/null && echo done",
             effect: .prints("done")
-        ) { request, _ in request.fakesRoot = true },
+        ) { request, _ in request.identity.fakesRoot = true },
         FieldCase(
-            name: "fakesDeviceNodes", script: "mknod /tmp/node c 1 3 2>/dev/null && echo done",
+            name: "identity.fakesDeviceNodes",
+            script: "mknod /tmp/node c 1 3 2>/dev/null && echo done",
             effect: .prints("done")
-        ) { request, _ in request.fakesDeviceNodes = true },
-        FieldCase(name: "executionLabel", effect: .refused("label")) { request, _ in
-            request.executionLabel = "label"
+        ) { request, _ in request.identity.fakesDeviceNodes = true },
+        FieldCase(name: "program.label", effect: .refused("label")) { request, _ in
+            request.program.label = "label"
         },
-        FieldCase(name: "fileLabel", effect: .refused("label")) { request, _ in
-            request.fileLabel = "label"
+        FieldCase(name: "files.label", effect: .refused("label")) { request, _ in
+            request.files.label = "label"
         },
     ]
 
@@ -288,61 +292,66 @@ extension FieldCase {
 
     static let command: [FieldCase] = [
         FieldCase(
-            name: "environment.start", script: "env | grep -c ^NSRUN_TEST", effect: .prints("0")
+            name: "program.environment.start", script: "env | grep -c ^NSRUN_TEST",
+            effect: .prints("0")
         ) {
             request, _ in
-            request.environment.start = .clean
+            request.program.environment.start = .clean
         },
-        FieldCase(name: "environment.changes", script: "echo $NEW", effect: .prints("new")) {
+        FieldCase(name: "program.environment.changes", script: "echo $NEW", effect: .prints("new"))
+        {
             request, _ in
-            request.environment.changes = [.set(name: "NEW", value: "new")]
+            request.program.environment.changes = [.set(name: "NEW", value: "new")]
         },
         // The shell would set it itself.
         FieldCase(
-            name: "environment.setsPWD", effect: .prints("PWD=/elsewhere"),
+            name: "program.environment.setsPWD", effect: .prints("PWD=/elsewhere"),
             base: { request, _ in
-                request.command = ["/usr/bin/env"]
-                request.environment.start = .empty
-                request.environment.changes = [.set(name: "PWD", value: "/elsewhere")]
+                request.program.command = ["/usr/bin/env"]
+                request.program.environment.start = .empty
+                request.program.environment.changes = [.set(name: "PWD", value: "/elsewhere")]
             },
-            change: { request, _ in request.environment.setsPWD = false }),
-        FieldCase(name: "command", effect: .prints("other")) { request, _ in
-            request.command = ["/bin/echo", "other"]
+            change: { request, _ in request.program.environment.setsPWD = false }),
+        FieldCase(name: "program.command", effect: .prints("other")) { request, _ in
+            request.program.command = ["/bin/echo", "other"]
         },
         FieldCase(
-            name: "argument0", script: "tr '\\0' ' ' </proc/$$/cmdline | cut -d ' ' -f 1",
+            name: "program.argument0", script: "tr '\\0' ' ' </proc/$$/cmdline | cut -d ' ' -f 1",
             effect: .prints("other")
-        ) { request, _ in request.argument0 = "other" },
-        FieldCase(name: "workingDirectory", script: "pwd", effect: .prints("/usr")) { request, _ in
-            request.workingDirectory = "/usr"
+        ) { request, _ in request.program.argument0 = "other" },
+        FieldCase(name: "program.workingDirectory", script: "pwd", effect: .prints("/usr")) {
+            request, _ in
+            request.program.workingDirectory = "/usr"
         },
-        FieldCase(name: "startsWhereImageSays", effect: .planned) { request, _ in
-            request.startsWhereImageSays = true
+        FieldCase(name: "program.startsWhereImageSays", effect: .planned) { request, _ in
+            request.program.startsWhereImageSays = true
         },
-        FieldCase(name: "limits", script: "ulimit -n", effect: .prints("77")) { request, _ in
-            request.limits = [ResourceLimit(resource: 7, soft: 77, hard: 77)]
+        FieldCase(name: "program.limits", script: "ulimit -n", effect: .prints("77")) {
+            request, _ in
+            request.program.limits = [ResourceLimit(resource: 7, soft: 77, hard: 77)]
         },
-        FieldCase(name: "emulators", effect: .refused("nosuch")) { request, _ in
-            request.emulators = [EmulatorRequest(architecture: "nosuch")]
+        FieldCase(name: "program.emulators", effect: .refused("nosuch")) { request, _ in
+            request.program.emulators = [EmulatorRequest(architecture: "nosuch")]
         },
-        FieldCase(name: "devices", effect: .refused("vendor.com/class=nosuch")) { request, _ in
-            request.devices = ["vendor.com/class=nosuch"]
+        FieldCase(name: "devices.names", effect: .refused("vendor.com/class=nosuch")) {
+            request, _ in
+            request.devices.names = ["vendor.com/class=nosuch"]
         },
         FieldCase(
-            name: "deviceDirectories", effect: .refused("field-")
+            name: "devices.directories", effect: .refused("field-")
         ) { request, stage in
-            request.devices = ["vendor.com/class=nosuch"]
-            request.deviceDirectories = [stage.place]
+            request.devices.names = ["vendor.com/class=nosuch"]
+            request.devices.directories = [stage.place]
         },
         FieldCase(
-            name: "showsNVIDIADriver", effect: .refused("NVIDIA"),
-            base: { request, stage in request.driverRoot = stage.place },
+            name: "devices.showsNVIDIADriver", effect: .refused("NVIDIA"),
+            base: { request, stage in request.devices.driverRoot = stage.place },
             change: { request, _ in
-                request.showsNVIDIADriver = true
+                request.devices.showsNVIDIADriver = true
             }),
         FieldCase(
-            name: "driverRoot", effect: .refused("linker cache"),
-            base: { request, _ in request.showsNVIDIADriver = true },
+            name: "devices.driverRoot", effect: .refused("linker cache"),
+            base: { request, _ in request.devices.showsNVIDIADriver = true },
             change: { request, stage in
                 let modules = stage.folder.appending(path: "proc/driver/nvidia")
                 let line = Data(
@@ -350,37 +359,41 @@ extension FieldCase {
                 try? FileManager.default.createDirectory(
                     at: modules, withIntermediateDirectories: true)
                 try? line.write(to: modules.appending(path: "version"))
-                request.driverRoot = stage.place
+                request.devices.driverRoot = stage.place
             }),
         FieldCase(
-            name: "standardInput", script: "cat", effect: .prints("given"),
-            base: { request, stage in request.standardInput = stage.text("") },
-            change: { request, stage in request.standardInput = stage.text("given") }),
+            name: "program.standardInput", script: "cat", effect: .prints("given"),
+            base: { request, stage in request.program.standardInput = stage.text("") },
+            change: { request, stage in request.program.standardInput = stage.text("given") }),
         // The others are where a test sees what the command prints.
         FieldCase(
-            name: "standardOutput", effect: .refused("descriptor")
-        ) { request, _ in request.standardOutput = 999 },
+            name: "program.standardOutput", effect: .refused("descriptor")
+        ) { request, _ in request.program.standardOutput = 999 },
         FieldCase(
-            name: "standardError", effect: .refused("descriptor")
-        ) { request, _ in request.standardError = 999 },
+            name: "program.standardError", effect: .refused("descriptor")
+        ) { request, _ in request.program.standardError = 999 },
         FieldCase(
-            name: "startsClean", script: "[ -e /proc/self/fd/$FD ] || echo closed",
+            name: "program.startsClean", script: "[ -e /proc/self/fd/$FD ] || echo closed",
             effect: .prints("closed"),
             base: { request, stage in
                 let fd = ByteString(String(stage.anything()))
-                request.environment.changes = [.set(name: "FD", value: fd)]
+                request.program.environment.changes = [.set(name: "FD", value: fd)]
             },
-            change: { request, _ in request.startsClean = true }),
+            change: { request, _ in request.program.startsClean = true }),
         FieldCase(
-            name: "closedDescriptors", script: "[ -e /proc/self/fd/$FD ] || echo closed",
+            name: "program.closedDescriptors", script: "[ -e /proc/self/fd/$FD ] || echo closed",
             effect: .prints("closed"),
             base: { request, stage in
                 let fd = stage.anything()
-                request.environment.changes = [.set(name: "FD", value: ByteString(String(fd)))]
+                request.program.environment.changes = [
+                    .set(name: "FD", value: ByteString(String(fd)))
+                ]
             },
             change: { request, _ in
-                guard case .set(_, let value) = request.environment.changes[0] else { return }
-                request.closedDescriptors = [Int32(value.text)!]
+                guard case .set(_, let value) = request.program.environment.changes[0] else {
+                    return
+                }
+                request.program.closedDescriptors = [Int32(value.text)!]
             }),
     ]
 

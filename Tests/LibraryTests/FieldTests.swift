@@ -6,17 +6,20 @@ import Testing
 @Suite struct FieldTests {
     /// A field that nobody has thought of here fails this.
     @Test func everyFieldHasACase() {
-        var names: [String] = []
-        for child in Mirror(reflecting: LaunchRequest()).children {
-            guard let label = child.label else { continue }
-            let parts = ["namespaces", "identity", "environment", "lifecycle"]
-            guard parts.contains(label) else {
-                names.append(label)
-                continue
-            }
-            names += Mirror(reflecting: child.value).children.map { "\(label).\($0.label ?? "")" }
-        }
+        let names = fields(of: LaunchRequest(), below: "")
         #expect(names.sorted() == FieldCase.all.map(\.name).sorted())
+    }
+
+    private func fields(of value: Any, below prefix: String) -> [String] {
+        let parts = [
+            "root", "files", "namespaces", "identity", "program", "lifecycle", "devices",
+            "environment",
+        ]
+        return Mirror(reflecting: value).children.flatMap { child in
+            let name = child.label ?? ""
+            return parts.contains(name)
+                ? fields(of: child.value, below: prefix + name + ".") : [prefix + name]
+        }
     }
 
     private enum Outcome: Equatable {
@@ -26,7 +29,7 @@ import Testing
 
     private func request(_ field: FieldCase, on stage: Stage, changed: Bool) -> LaunchRequest {
         var request = LaunchRequest(command: ["/bin/sh", "-c", ByteString(field.script)])
-        request.workingDirectory = "/"
+        request.program.workingDirectory = "/"
         field.base(&request, stage)
         if changed { field.change(&request, stage) }
         return request
@@ -36,8 +39,8 @@ import Testing
         let stage = try Stage()
         let pipe = Pipe()
         var request = request(field, on: stage, changed: changed)
-        if request.standardOutput == nil {
-            request.standardOutput = pipe.fileHandleForWriting.fileDescriptor
+        if request.program.standardOutput == nil {
+            request.program.standardOutput = pipe.fileHandleForWriting.fileDescriptor
         }
         do {
             let process = try Launcher().launch(request)
@@ -96,7 +99,7 @@ import Testing
         -> RunningProcess
     {
         var request = LaunchRequest(command: ["/bin/sh", "-c", script])
-        request.workingDirectory = "/"
+        request.program.workingDirectory = "/"
         request.lifecycle.timeout = 1_000_000_000
         request.lifecycle.killAfter = 1_000_000_000
         change(&request)
@@ -158,7 +161,7 @@ import Testing
     func aRunIsTold(tellsCommand: Bool) throws {
         let (info, status) = (Pipe(), Pipe())
         var request = LaunchRequest(command: ["/bin/sh", "-c", "exit 5"])
-        request.workingDirectory = "/"
+        request.program.workingDirectory = "/"
         request.lifecycle.infoDescriptor = info.fileHandleForWriting.fileDescriptor
         request.lifecycle.statusDescriptor = status.fileHandleForWriting.fileDescriptor
         request.lifecycle.tellsCommandPID = tellsCommand
@@ -180,7 +183,7 @@ import Testing
         let status = Pipe()
         try status.fileHandleForReading.close()
         var request = LaunchRequest(command: ["/bin/sh", "-c", "exit 5"])
-        request.workingDirectory = "/"
+        request.program.workingDirectory = "/"
         request.lifecycle.statusDescriptor = status.fileHandleForWriting.fileDescriptor
         #expect(try Launcher().launch(request).wait() == .exited(5))
     }
@@ -190,7 +193,7 @@ import Testing
     /// Where a network namespace cannot be had, here because the run around it allows none.
     @Test func aWelcomeNamespaceIsDoneWithout() throws {
         var request = LaunchRequest(command: ["/bin/true"])
-        request.workingDirectory = "/"
+        request.program.workingDirectory = "/"
         request.namespaces.optional = .network
         let error = LaunchError(.setup, "refused").with { $0.refusal = .namespaces }
         #expect(request.reduced(after: error)?.namespaces.optional == [])

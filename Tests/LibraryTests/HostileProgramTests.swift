@@ -41,7 +41,7 @@ import Testing
         { $0.lifecycle.commandIsPidOne = true },
         { $0.lifecycle.newSession = true },
         { $0.identity = .init(user: 0, group: 0) },
-        { $0.avoided = .mountAPI },
+        { $0.compatibility = .mountAPI },
     ]
 
     /// What the program has printed, or nothing where it could not be started.
@@ -50,8 +50,8 @@ import Testing
     ) throws -> String {
         let pipe = Pipe()
         var request = LaunchRequest(command: command)
-        request.workingDirectory = "/"
-        request.standardOutput = pipe.fileHandleForWriting.fileDescriptor
+        request.program.workingDirectory = "/"
+        request.program.standardOutput = pipe.fileHandleForWriting.fileDescriptor
         change(&request)
         let process: RunningProcess?
         do { process = try Launcher().launch(request) } catch { process = nil }
@@ -107,8 +107,8 @@ import Testing
         let ended = DispatchSemaphore(value: 0)
         let thread = Thread {
             var request = LaunchRequest(command: ["/bin/sh", "-c", "sleep 0.5; echo lives"])
-            request.workingDirectory = "/"
-            request.standardOutput = writing
+            request.program.workingDirectory = "/"
+            request.program.standardOutput = writing
             request.lifecycle.diesWithParent = true
             launched.process = try? Launcher().launch(request)
             ended.signal()

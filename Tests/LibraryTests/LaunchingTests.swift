@@ -10,8 +10,8 @@ import Testing
     ) throws -> (status: NamespaceKit.ExitStatus, output: String) {
         let pipe = Pipe()
         var request = LaunchRequest(command: command)
-        request.workingDirectory = "/"
-        request.standardOutput = pipe.fileHandleForWriting.fileDescriptor
+        request.program.workingDirectory = "/"
+        request.program.standardOutput = pipe.fileHandleForWriting.fileDescriptor
         change(&request)
         let process = try Launcher().launch(request)
         try pipe.fileHandleForWriting.close()
@@ -46,7 +46,7 @@ import Testing
     @Test func missingSourceIsThrown() throws {
         let error = #expect(throws: LaunchError.self) {
             try run(["/bin/true"]) { request in
-                request.operations = [
+                request.files.operations = [
                     FileSystemOperation(
                         .bind(source: .path("/no/such/source"), target: "/mnt", options: []))
                 ]
@@ -60,8 +60,8 @@ import Testing
         var request = LaunchRequest(
             command: ["/bin/sh", "-c", "trap 'exit 5' USR1; echo ready; while :; do sleep 0; done"]
         )
-        request.workingDirectory = "/"
-        request.standardOutput = pipe.fileHandleForWriting.fileDescriptor
+        request.program.workingDirectory = "/"
+        request.program.standardOutput = pipe.fileHandleForWriting.fileDescriptor
         let process = try Launcher().launch(request)
         try pipe.fileHandleForWriting.close()
         #expect(pipe.fileHandleForReading.availableData == Data("ready\n".utf8))
@@ -74,7 +74,7 @@ import Testing
         signal(SIGUSR2) { _ in }
         let gate = Pipe()
         var request = LaunchRequest(command: ["/bin/true"])
-        request.workingDirectory = "/"
+        request.program.workingDirectory = "/"
         request.namespaces.new.remove(.pid)
         request.lifecycle.startDescriptor = gate.fileHandleForReading.fileDescriptor
         let facts = HostFacts.read(for: request)
@@ -97,7 +97,7 @@ import Testing
 
     @Test func killEndsEverything() throws {
         var request = LaunchRequest(command: ["/bin/sleep", "1000"])
-        request.workingDirectory = "/"
+        request.program.workingDirectory = "/"
         let process = try Launcher().launch(request)
         process.kill()
         #expect(try process.wait() == .signaled(SIGKILL))
@@ -152,8 +152,8 @@ import Testing
         ]
         for avoided in ways {
             let seen = try run(["/bin/cat", "/mnt/made/hosts"]) { request in
-                request.avoided = avoided
-                request.operations = [
+                request.compatibility = avoided
+                request.files.operations = [
                     FileSystemOperation(.tmpfs(target: "/mnt", mode: 0o755, size: 65536)),
                     FileSystemOperation(.directory(target: "/mnt/made", mode: 0o700)),
                     FileSystemOperation(

@@ -9,8 +9,8 @@ import Testing
     ) throws -> (process: RunningProcess, text: String) {
         let pipe = Pipe()
         var request = LaunchRequest(command: ["/bin/sh", "-c", script])
-        request.workingDirectory = "/"
-        request.standardOutput = pipe.fileHandleForWriting.fileDescriptor
+        request.program.workingDirectory = "/"
+        request.program.standardOutput = pipe.fileHandleForWriting.fileDescriptor
         change(&request)
         let process = try Launcher().launch(request)
         try pipe.fileHandleForWriting.close()
@@ -30,7 +30,7 @@ import Testing
         }
         let script = ByteString(
             "[ -e /proc/self/fd/\(leaked) ] && echo leaked; kill -USR2 $$; echo ignored")
-        let seen = try output(of: script) { $0.startsClean = isClean }
+        let seen = try output(of: script) { $0.program.startsClean = isClean }
         #expect(seen.text == (isClean ? "" : "leaked\nignored\n"))
     }
 
@@ -44,7 +44,7 @@ import Testing
 
     @Test func theEndCanBeWatchedFor() throws {
         var request = LaunchRequest(command: ["/bin/sleep", "1000"])
-        request.workingDirectory = "/"
+        request.program.workingDirectory = "/"
         let process = try Launcher().launch(request)
         let descriptor = try process.openProcessDescriptor()
         defer { close(descriptor) }
@@ -59,7 +59,7 @@ import Testing
     @Test func aSetUpCanBeGivenUp() throws {
         let gate = Pipe()
         var request = LaunchRequest(command: ["/bin/true"])
-        request.workingDirectory = "/"
+        request.program.workingDirectory = "/"
         request.lifecycle.startDescriptor = gate.fileHandleForReading.fileDescriptor
         let facts = HostFacts.read(for: request)
         let plan = try Planner.plan(request, on: facts)
@@ -71,11 +71,13 @@ import Testing
     @Test func theEnvironmentCanBeExact() throws {
         let pipe = Pipe()
         var request = LaunchRequest(command: ["/usr/bin/env"])
-        request.environment.start = .empty
-        request.environment.setsPWD = false
-        request.environment.changes = [.set(name: "A", value: "1"), .set(name: "PWD", value: "x")]
-        request.workingDirectory = "/"
-        request.standardOutput = pipe.fileHandleForWriting.fileDescriptor
+        request.program.environment.start = .empty
+        request.program.environment.setsPWD = false
+        request.program.environment.changes = [
+            .set(name: "A", value: "1"), .set(name: "PWD", value: "x"),
+        ]
+        request.program.workingDirectory = "/"
+        request.program.standardOutput = pipe.fileHandleForWriting.fileDescriptor
         let process = try Launcher().launch(request)
         try pipe.fileHandleForWriting.close()
         let text = try pipe.fileHandleForReading.readToEnd() ?? Data()
@@ -98,11 +100,11 @@ import Testing
         let descriptor = open(root.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         defer { close(descriptor) }
         let seen = try output(of: "cat /mark") { request in
-            request.view = .rootfs("/no/such/place")
-            request.rootDescriptor = descriptor
-            request.layer = .writable
-            request.avoided = avoided
-            request.operations = [
+            request.root.view = .rootfs("/no/such/place")
+            request.root.descriptor = descriptor
+            request.root.layer = .writable
+            request.compatibility = avoided
+            request.files.operations = [
                 FileSystemOperation(.bind(source: .path("/"), target: "/host", options: .readOnly))
             ]
         }
@@ -111,9 +113,9 @@ import Testing
 
     @Test func aLayerNeedsAPath() {
         var request = LaunchRequest(command: ["/bin/true"])
-        request.view = .rootfs("/srv/debian")
-        request.rootDescriptor = 0
-        request.layer = .memory
+        request.root.view = .rootfs("/srv/debian")
+        request.root.descriptor = 0
+        request.root.layer = .memory
         #expect(throws: LaunchError.self) {
             try Planner.plan(request, on: HostFacts.read(for: request))
         }

@@ -125,7 +125,7 @@ import Testing
     /// There is no rootfs in an empty root, so none in the message or the remedy.
     @Test func anEmptyRootIsNoRootfs() throws {
         var request = LaunchRequest(command: ["true"])
-        request.view = .empty
+        request.root.view = .empty
         for code in [EROFS, ENOTDIR, EACCES] {
             let error = try diagnose(bind, code, NSRUN_CALL_CREATE.rawValue, request: request)
             #expect(!error.lines.contains("rootfs"))

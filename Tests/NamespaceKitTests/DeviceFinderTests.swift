@@ -20,8 +20,8 @@ import Testing
 
     private func find(_ names: String..., in directories: [String] = ["a", "b"]) -> HostDevices {
         var request = LaunchRequest(command: ["true"])
-        request.devices = names.map { ByteString("vendor.com/class=\($0)") }
-        request.deviceDirectories = directories.map { folder[$0] }
+        request.devices.names = names.map { ByteString("vendor.com/class=\($0)") }
+        request.devices.directories = directories.map { folder[$0] }
         return DeviceFinder.find(for: request, on: .alice)
     }
 
@@ -127,7 +127,7 @@ import Testing
 
     @Test func namesThatAreNone() {
         var request = LaunchRequest(command: ["true"])
-        request.devices = ["/dev/fuse"]
+        request.devices.names = ["/dev/fuse"]
         let refusal = DeviceFinder.find(for: request, on: .alice).refusal
         #expect(refusal?.kind == .usage)
         #expect(
@@ -271,12 +271,12 @@ import Testing
                     + "--folder, /opt/v]}, {hookName: x, path: /bin/nvidia-cdi-hook, args: [x, "
                     + "enable-cuda-compat, --host-driver-version=\(driver)]}]"))
         var request = LaunchRequest(command: ["true"])
-        request.devices = ["vendor.com/class=x"]
-        request.deviceDirectories = [folder["a"]]
+        request.devices.names = ["vendor.com/class=x"]
+        request.devices.directories = [folder["a"]]
         // The host's libraries are the driver's, and what a squashfs holds is not seen.
         var facts = HostFacts.alice
         #expect(DeviceFinder.find(for: request, on: facts).omissions.count == 1)
-        request.view = .rootfs(folder["root"])
+        request.root.view = .rootfs(folder["root"])
         let seen = DeviceFinder.find(for: request, on: facts)
         let place: ByteString = isUsed ? "/usr/local/cuda/compat" : "/opt/v"
         #expect(seen.libraries.map(\.path) == [place.appending(path: "libm.so.6")])

@@ -238,7 +238,7 @@ import Testing
     @Test func whatMayBeOutdatedIsMarked() throws {
         var facts = HostFacts.alice
         facts.hostTree = [.init(path: "/etc", kind: .plain)]
-        let request = LaunchRequest(command: ["true"]).with { $0.layer = .memory }
+        let request = LaunchRequest(command: ["true"]).with { $0.root.layer = .memory }
         let plan = try Planner.plan(request, on: facts)
         let index = try #require(
             plan.steps.firstIndex { if case .overlay = $0.action { true } else { false } })
@@ -246,7 +246,7 @@ import Testing
             let record = Diagnosis.Record(step: index, code: code, call: call.rawValue, text: [])
             #expect(Diagnosis(plan: plan, facts: facts).explain(record).mayBeOutdated)
         }
-        let rootfs = try Planner.plan(.rootfs().with { $0.layer = .memory }, on: .alice)
+        let rootfs = try Planner.plan(.rootfs().with { $0.root.layer = .memory }, on: .alice)
         let record = Diagnosis.Record(
             step: 5, code: ENOENT, call: NSRUN_CALL_SOURCE.rawValue, text: [])
         #expect(!Diagnosis(plan: rootfs, facts: .alice).explain(record).mayBeOutdated)

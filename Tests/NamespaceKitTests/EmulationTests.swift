@@ -22,14 +22,16 @@ import Testing
 
     private func asking(for architectures: String...) -> LaunchRequest {
         LaunchRequest().with {
-            $0.emulators = architectures.map { EmulatorRequest(architecture: ByteString($0)) }
+            $0.program.emulators = architectures.map {
+                EmulatorRequest(architecture: ByteString($0))
+            }
         }
     }
 
     /// A root whose programs are of this kind.
     private func root(_ programs: String..., built image: ELFImage) throws -> LaunchRequest {
         for program in programs { try folder.write(image.bytes, to: "root\(program)") }
-        return LaunchRequest().with { $0.view = .rootfs(ByteString("\(folder.path)/root")) }
+        return LaunchRequest().with { $0.root.view = .rootfs(ByteString("\(folder.path)/root")) }
     }
 
     private static let or1k = ELFImage(is64Bit: false, isLittleEndian: false, machine: 92)
@@ -83,8 +85,8 @@ import Testing
         var request = try root("/bin/sh", built: Self.or1k)
         let descriptor = open("\(folder.path)/root", O_RDONLY | O_DIRECTORY)
         defer { close(descriptor) }
-        request.rootDescriptor = descriptor
-        request.view = .rootfs("/")
+        request.root.descriptor = descriptor
+        request.root.view = .rootfs("/")
         #expect(find(request).records.map(\.name) == ["qemu-or1k"])
     }
 
@@ -94,7 +96,7 @@ import Testing
         var request = try root("/opt/shell", built: Self.or1k)
         try folder.write(Array("#!/bin/sh\n".utf8), to: "root/run")
         try folder.link("root/bin/sh", to: "/opt/../../../opt/shell")
-        request.command = ["/run"]
+        request.program.command = ["/run"]
         #expect(find(request).records.map(\.name) == ["qemu-or1k"])
     }
 
@@ -122,7 +124,7 @@ import Testing
         ] as [(UInt64, [ByteString])] {
             let image = ELFImage(is64Bit: false, isLittleEndian: machine != 92, machine: machine)
             request = try root("/opt/program", built: image)
-            request.command = ["/opt/program"]
+            request.program.command = ["/opt/program"]
             #expect(find(request).records.map(\.name) == wanted)
             #expect(!find(request).names32Bit)
         }
@@ -132,7 +134,7 @@ import Testing
         let names = ["or1k", "microblazeel", "aarch64_be"]
         for name in names { try folder.write(Self.emulator, to: "bin/qemu-\(name)-static") }
         var request = asking(for: "or1k", "microblazeel", "or1k", "aarch64_be")
-        request.view = try root("/bin/sh", built: Self.or1k).view
+        request.root.view = try root("/bin/sh", built: Self.or1k).root.view
         #expect(find(request).records.map(\.name) == names.map { ByteString("qemu-\($0)") })
     }
 
@@ -141,7 +143,7 @@ import Testing
         func named(_ names: String...) -> Emulation {
             find(
                 LaunchRequest().with {
-                    $0.emulators = names.map {
+                    $0.program.emulators = names.map {
                         .init(architecture: "or1k", path: ByteString("\(folder.path)/\($0)"))
                     }
                 })
@@ -151,7 +153,7 @@ import Testing
         #expect(named("second", "lost").refusal?.message.hasSuffix("no such file") == true)
         // Wherever it is named.
         let request = asking(for: "or1k").with {
-            $0.emulators.append(.init(architecture: "or1k", path: path))
+            $0.program.emulators.append(.init(architecture: "or1k", path: path))
         }
         #expect(find(request).records.map(\.interpreter) == [path])
     }
@@ -162,7 +164,7 @@ import Testing
         for request in [
             asking(for: "vax"),
             LaunchRequest().with {
-                $0.emulators = [EmulatorRequest(architecture: "vax", path: "/bin/true")]
+                $0.program.emulators = [EmulatorRequest(architecture: "vax", path: "/bin/true")]
             },
         ] {
             let refusal = find(request).refusal
@@ -180,7 +182,7 @@ import Testing
                 == "cannot run programs for or1k: this kernel has no binfmt_misc of a run's own, and "
                 + "the host has no record for them")
         #expect(older.refusal?.remedy?.hasPrefix("Linux 6.7 or newer has it; or") == true)
-        #expect(find(request.with { $0.avoided = .ownBinfmt }) == older)
+        #expect(find(request.with { $0.compatibility = .ownBinfmt }) == older)
         #expect(find(request) { $0.kernel = .init(major: 6, minor: 7) }.refusal == nil)
     }
 
@@ -195,7 +197,7 @@ import Testing
 
     @Test func anEmulatorOfTheMachineItself() {
         let request = LaunchRequest().with {
-            $0.emulators = [EmulatorRequest(architecture: "amd64", path: "/usr/bin/qemu")]
+            $0.program.emulators = [EmulatorRequest(architecture: "amd64", path: "/usr/bin/qemu")]
         }
         #expect(
             find(request).refusal?.lines == """

@@ -18,15 +18,15 @@ import Testing
         static func operation(
             _ feature: EngineFeature, _ action: FileSystemOperation.Action
         ) -> Case {
-            Case(feature) { $0.operations = [.init(action)] }
+            Case(feature) { $0.files.operations = [.init(action)] }
         }
 
         var testDescription: String { "\(feature)" }
     }
 
     static let cases: [Case] = [
-        Case(.network) { $0.namespaces.new.insert(.network) },
-        Case(.hostname) { $0.hostname = "box" },
+        Case(.network) { $0.network = .none },
+        Case(.hostname) { $0.namespaces.hostname = "box" },
         Case(.hostname) { $0.namespaces.new.insert(.uts) },
         Case(.ipc) { $0.namespaces.new.insert(.ipc) },
         Case(.cgroup) { $0.namespaces.new.insert(.cgroup) },
@@ -36,16 +36,17 @@ import Testing
             .readOnlyBinds, .bindData(content: .bytes([]), target: "/b", mode: 0, readOnly: true)),
         .operation(.readOnlyBinds, .remountReadOnly(target: "/b")),
         .operation(.messageQueues, .mqueue(target: "/q")),
-        Case(.memoryLayer) { $0.layer = .memory },
-        Case(.keptLayer) { $0.layer = .directory("/d") },
+        Case(.memoryLayer) { $0.root.layer = .memory },
+        Case(.keptLayer) { $0.root.layer = .directory("/d") },
         .operation(.overlays, .overlay(target: "/b", lower: ["/a"], upper: .memory)),
         Case(.identity) { $0.identity.user = 0 }, Case(.identity) { $0.identity.group = 0 },
         Case(.ranges) { $0.identity.mapsSubordinates = true },
         Case(.ranges) { $0.identity.users = [IDRange(inside: 0, outside: 1, count: 1)] },
-        Case(.fakeRoot) { $0.fakesRoot = true }, Case(.fakeRoot) { $0.fakesDeviceNodes = true },
-        Case(.capabilities) { $0.capabilities = [.dropAll, .add(1)] },
-        Case(.capabilities) { $0.capabilities = [.addAll] },
-        Case(.filters) { $0.filters = [[0]] },
+        Case(.fakeRoot) { $0.identity.fakesRoot = true },
+        Case(.fakeRoot) { $0.identity.fakesDeviceNodes = true },
+        Case(.capabilities) { $0.identity.capabilities = [.dropAll, .add(1)] },
+        Case(.capabilities) { $0.identity.capabilities = [.addAll] },
+        Case(.filters) { $0.program.filters = [[0]] },
         .operation(.locks, .lockFile(target: "/l")),
         Case(.heldDescriptors) { $0.lifecycle.heldDescriptors = [9] },
         Case(.reports) { $0.lifecycle.infoDescriptor = 9 },
@@ -56,16 +57,16 @@ import Testing
         Case(.otherNamespaces) { $0.namespaces.finalUser = 9 },
         Case(.nestedNamespaces) { $0.namespaces.forbidsNestedUser = true },
         Case(.nestedNamespaces) { $0.namespaces.requiresNoNestedUser = true },
-        Case(.labels) { $0.executionLabel = "x" }, Case(.labels) { $0.fileLabel = "x" },
+        Case(.labels) { $0.program.label = "x" }, Case(.labels) { $0.files.label = "x" },
         Case(.pidOne) { $0.lifecycle.commandIsPidOne = true },
-        Case(.hostPrograms) { $0.runsHostProgram = true },
-        Case(.emulators) { $0.emulators = [.init(architecture: "arm")] },
-        Case(.rootDescriptor) { $0.rootDescriptor = 9 },
-        Case(.writableRoot) { $0.layer = .writable },
-        Case(.hostRoot) { $0.showsHostRoot = true },
-        Case(.devices) { $0.devices = ["vendor.com/class=0"] },
-        Case(.devices) { $0.showsNVIDIADriver = true },
-        Case(.joins) { $0.join = .named("ranks") },
+        Case(.hostPrograms) { $0.program.runsHostProgram = true },
+        Case(.emulators) { $0.program.emulators = [.init(architecture: "arm")] },
+        Case(.rootDescriptor) { $0.root.descriptor = 9 },
+        Case(.writableRoot) { $0.root.layer = .writable },
+        Case(.hostRoot) { $0.files.showsHostRoot = true },
+        Case(.devices) { $0.devices.names = ["vendor.com/class=0"] },
+        Case(.devices) { $0.devices.showsNVIDIADriver = true },
+        Case(.joins) { $0.namespaces.join = .named("ranks") },
         .operation(.modes, .changeMode(target: "/b", mode: 0)),
         .operation(.sizes, .tmpfs(target: "/b", mode: 0o755, size: 5)),
     ]
@@ -87,7 +88,7 @@ import Testing
         var request = LaunchRequest(command: ["true"])
         #expect(request.engineFeatures == [])
         request = .rootfs()
-        request.operations = [
+        request.files.operations = [
             .init(.bind(source: .path("/a"), target: "/b", options: [.optional, .devices])),
             .init(.tmpfs(target: "/t", mode: 0o700, size: nil)), .init(.proc(target: "/p")),
             .init(.dev(target: "/d")), .init(.directory(target: "/d", mode: 0o755)),
@@ -95,15 +96,15 @@ import Testing
             .init(.bindData(content: .bytes([]), target: "/f", mode: 0, readOnly: false)),
             .init(.symlink(text: "a", target: "/l")),
         ]
-        request.home = .bound
-        request.bindsCurrentDirectory = true
-        request.capabilities = [.dropAll, .drop(3)]
+        request.files.home = .bound
+        request.files.bindsCurrentDirectory = true
+        request.identity.capabilities = [.dropAll, .drop(3)]
         request.lifecycle.timeout = 1
         request.lifecycle.newSession = true
         request.lifecycle.diesWithParent = true
-        request.limits = [ResourceLimit(resource: 7, soft: 1, hard: 1)]
-        request.workingDirectory = "/"
-        request.argument0 = "x"
+        request.program.limits = [ResourceLimit(resource: 7, soft: 1, hard: 1)]
+        request.program.workingDirectory = "/"
+        request.program.argument0 = "x"
         #expect(request.engineFeatures == [])
     }
 
@@ -134,7 +135,7 @@ import Testing
 
     /// Bubblewrap's empty root is put together of mounts alone.
     @Test(arguments: [Engine.fakechroot, .proot]) func anEmptyRootIsRefused(engine: Engine) {
-        let request = LaunchRequest(command: ["true"]).with { $0.view = .empty }
+        let request = LaunchRequest(command: ["true"]).with { $0.root.view = .empty }
         #expect(throws: LaunchError.self) {
             _ = try EngineRun(request, on: .alice, by: engine)
         }
@@ -154,7 +155,7 @@ import Testing
         close(ends[1])
         defer { close(ends[0]) }
         var request = LaunchRequest.rootfs()
-        request.operations = [
+        request.files.operations = [
             .init(.file(content: .descriptor(ends[0]), target: "/f", mode: 0o600)),
             .init(
                 .bindData(content: .descriptor(ends[0]), target: "/g", mode: 0, readOnly: false)),
@@ -162,14 +163,14 @@ import Testing
         for _ in 0..<2 {
             try request.readContents()
             #expect(
-                request.operations.map(\.action) == [
+                request.files.operations.map(\.action) == [
                     .file(content: .bytes(Array("text".utf8)), target: "/f", mode: 0o600),
                     .bindData(content: .bytes([]), target: "/g", mode: 0, readOnly: false),
                 ])
             // The command does not get them.
-            #expect(request.closedDescriptors == [ends[0], ends[0]])
+            #expect(request.program.closedDescriptors == [ends[0], ends[0]])
         }
-        request.operations = [
+        request.files.operations = [
             .init(.file(content: .descriptor(9999), target: "/f", mode: 0o600))
         ]
         #expect(throws: LaunchError.self) { try request.readContents() }

@@ -16,7 +16,7 @@ import Testing
 
     @Test func stepsAreNumberedAndNameTheirOption() throws {
         let request = LaunchRequest(command: ["/bin/true"]).with {
-            $0.operations = [
+            $0.files.operations = [
                 .init(.tmpfs(target: "/x", mode: 0o700, size: 4096), origin: "--tmpfs")
             ]
         }
@@ -59,7 +59,7 @@ import Testing
 
     @Test func theTreeShowsSourceAndAccess() throws {
         let request = LaunchRequest(command: ["/bin/true"]).with {
-            $0.operations = [
+            $0.files.operations = [
                 .init(.bind(source: .path("/data"), target: "/srv/data", options: .readOnly)),
                 .init(.tmpfs(target: "/srv/data/new", mode: 0o755, size: nil)),
             ]
@@ -122,13 +122,13 @@ import Testing
 
     @Test func jsonHoldsThePlan() throws {
         let request = LaunchRequest.rootfs().with {
-            $0.operations = [
+            $0.files.operations = [
                 .init(
                     .bind(source: .path("/data"), target: "/data", options: .readOnly),
                     origin: "--ro-bind")
             ]
-            $0.environment.start = .empty
-            $0.environment.changes = [.set(name: "A", value: "1")]
+            $0.program.environment.start = .empty
+            $0.program.environment.changes = [.set(name: "A", value: "1")]
         }
         let plan = try plan(request)
         let json = try json(request)
@@ -160,11 +160,11 @@ import Testing
         var hostile = ByteString(#"/a"b\c/'</script>{}é\n"#)
         hostile.bytes += Array(UInt8(1)...UInt8(0xff))
         let request = LaunchRequest(command: [hostile]).with {
-            $0.operations = [
+            $0.files.operations = [
                 .init(.bind(source: .path(hostile), target: hostile, options: []), origin: hostile)
             ]
-            $0.environment.changes = [.set(name: "A", value: hostile)]
-            $0.hostname = #"""#
+            $0.program.environment.changes = [.set(name: "A", value: hostile)]
+            $0.namespaces.hostname = #"""#
         }
         let mounts = try #require(try json(request)["mounts"] as? [[String: String]])
         #expect(mounts.contains { $0["source"] == hostile.text })

@@ -4,7 +4,7 @@ import Testing
 
 /// Root in appearance: the identity, what apt is told, and the filter's own logic.
 @Suite struct FakeRootTests {
-    private let request = LaunchRequest.rootfs().with { $0.fakesRoot = true }
+    private let request = LaunchRequest.rootfs().with { $0.identity.fakesRoot = true }
 
     @Test func theCallerIsRootInside() throws {
         let actions = try plan(request).actions
@@ -32,7 +32,7 @@ import Testing
 
     @Test func aptsSettingsOfTheUserStay() throws {
         let own = request.with {
-            $0.environment.changes = [.set(name: "APT_CONFIG", value: "/mine")]
+            $0.program.environment.changes = [.set(name: "APT_CONFIG", value: "/mine")]
         }
         #expect(
             try plan(own).environment.filter { $0.hasPrefix("APT_CONFIG=") }
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test func aptIsToldNothingElsewhere() throws {
-        let host = LaunchRequest(command: ["true"]).with { $0.fakesRoot = true }
+        let host = LaunchRequest(command: ["true"]).with { $0.identity.fakesRoot = true }
         for request in [host, .rootfs()] {
             #expect(!(try plan(request).environment.contains { $0.hasPrefix("APT_CONFIG=") }))
             #expect(!(try plan(request).transcript.contains("nsrun-apt.conf")))
@@ -56,10 +56,10 @@ import Testing
     }
 
     @Test func itComesAfterTheUsersOwn() throws {
-        let programs = try filters(request.with { $0.filters = [[1, 2]] })
+        let programs = try filters(request.with { $0.program.filters = [[1, 2]] })
         #expect(programs == [[1, 2], try SystemCallFilter.fakeRoot(onlyDevices: false)])
         #expect(
-            try filters(.rootfs().with { $0.fakesDeviceNodes = true })
+            try filters(.rootfs().with { $0.identity.fakesDeviceNodes = true })
                 == [try SystemCallFilter.fakeRoot(onlyDevices: true)])
         #expect(try filters(.rootfs()) == [])
     }

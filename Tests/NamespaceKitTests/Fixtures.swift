@@ -16,8 +16,8 @@ extension HostFacts {
 extension LaunchRequest {
     static func rootfs(_ layer: Layer = .readOnly, command: [ByteString] = ["true"]) -> Self {
         var request = LaunchRequest(command: command)
-        request.view = .rootfs("/srv/debian")
-        request.layer = layer
+        request.root.view = .rootfs("/srv/debian")
+        request.root.layer = layer
         return request
     }
 

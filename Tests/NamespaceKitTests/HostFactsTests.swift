@@ -24,7 +24,7 @@ import Testing
     /// What stays as it is, is looked up once; the current directory may be another one.
     @Test func factsOfAnEarlierLaunch() {
         var request = LaunchRequest(command: ["true"])
-        request.view = .rootfs("/no/such/root")
+        request.root.view = .rootfs("/no/such/root")
         var earlier = HostFacts.read(for: request)
         let now = earlier
         earlier.userID = 4711

@@ -20,7 +20,7 @@ import Testing
     }
 
     private func request(_ layer: LaunchRequest.Layer) -> LaunchRequest {
-        LaunchRequest(command: ["true"]).with { $0.layer = layer }
+        LaunchRequest(command: ["true"]).with { $0.root.layer = layer }
     }
 
     @Test func inMemory() throws {

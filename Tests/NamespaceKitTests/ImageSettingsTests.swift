@@ -39,7 +39,7 @@ import Testing
         let folder = try Folder()
         try record(text, in: folder, "box")
         var request = LaunchRequest()
-        request.view = .rootfs(folder["box"] + (slash ? "//" : ""))
+        request.root.view = .rootfs(folder["box"] + (slash ? "//" : ""))
         change(&request)
         #expect(request.applyImageSettings() == nil)
         return request
@@ -56,31 +56,31 @@ import Testing
 
     @Test(arguments: [false, true]) func withoutCommandTheImagesOwn(slash: Bool) throws {
         let request = try applied(image, slash: slash)
-        #expect(request.command == ["serve", "-v"])
-        #expect(request.workingDirectory == "/srv")
+        #expect(request.program.command == ["serve", "-v"])
+        #expect(request.program.workingDirectory == "/srv")
         #expect(
-            request.environment.changes == [
+            request.program.environment.changes == [
                 .set(name: "A", value: "image"), .set(name: "B", value: "image"),
             ])
     }
 
     @Test func whatTheUserSaysWins() throws {
         let request = try applied(image) {
-            $0.workingDirectory = "/mine"
-            $0.environment.changes = [.set(name: "A", value: "mine"), .unset(name: "B")]
+            $0.program.workingDirectory = "/mine"
+            $0.program.environment.changes = [.set(name: "A", value: "mine"), .unset(name: "B")]
         }
-        #expect(request.workingDirectory == "/mine")
+        #expect(request.program.workingDirectory == "/mine")
         #expect(try plan(request).environment.filter { $0.hasPrefix("A=") } == ["A=mine"])
         #expect(!(try plan(request).environment.contains { $0.hasPrefix("B=") }))
     }
 
     /// Its own command stays, in the surroundings that the image was made for; its user is who started it.
     @Test func aCommandGetsEnvironmentAndDirectory() throws {
-        let request = try applied(image + "user 5\n") { $0.command = ["sh"] }
-        #expect(request.command == ["sh"])
-        #expect(request.workingDirectory == "/srv")
+        let request = try applied(image + "user 5\n") { $0.program.command = ["sh"] }
+        #expect(request.program.command == ["sh"])
+        #expect(request.program.workingDirectory == "/srv")
         #expect(
-            request.environment.changes == [
+            request.program.environment.changes == [
                 .set(name: "A", value: "image"), .set(name: "B", value: "image"),
             ])
         #expect(request.identity == Identity())
@@ -88,25 +88,29 @@ import Testing
 
     @Test func aProgramOfTheHostsIsLeftAsItIs() throws {
         let request = try applied(image) {
-            $0.command = ["sh"]
-            $0.runsHostProgram = true
+            $0.program.command = ["sh"]
+            $0.program.runsHostProgram = true
         }
-        #expect(request.workingDirectory == nil && request.environment == EnvironmentRequest())
+        #expect(
+            request.program.workingDirectory == nil
+                && request.program.environment == EnvironmentRequest())
     }
 
     /// Where somebody asks for another start, that holds.
     @Test func aCommandIsWhereItWasAskedToBe() throws {
         let empty = try applied(image) {
-            $0.command = ["sh"]
-            $0.environment.start = .empty
+            $0.program.command = ["sh"]
+            $0.program.environment.start = .empty
         }
-        #expect(empty.environment.changes == [])
-        for here in [\LaunchRequest.bindsCurrentDirectory, \LaunchRequest.bindsSourceTree] {
+        #expect(empty.program.environment.changes == [])
+        for here in [
+            \LaunchRequest.files.bindsCurrentDirectory, \LaunchRequest.files.bindsSourceTree,
+        ] {
             let request = try applied(image) {
-                $0.command = ["sh"]
+                $0.program.command = ["sh"]
                 $0[keyPath: here] = true
             }
-            #expect(request.workingDirectory == nil)
+            #expect(request.program.workingDirectory == nil)
         }
     }
 
@@ -118,10 +122,10 @@ import Testing
         let folder = try Folder()
         try record(text, in: folder, "box")
         var request = LaunchRequest(command: command)
-        request.view = .rootfs(folder["box"])
+        request.root.view = .rootfs(folder["box"])
         do throws(LaunchError) {
             _ = try request.useImageSettings(isForEntryPoint: true)
-            return .success(request.command)
+            return .success(request.program.command)
         } catch {
             return .failure(error)
         }
@@ -153,7 +157,7 @@ import Testing
         try folder.write(Array(passwd.utf8), to: "box/etc/passwd")
         try folder.write(Array("staff:x:50:\n".utf8), to: "box/etc/group")
         var request = LaunchRequest()
-        request.view = .rootfs(folder["box"])
+        request.root.view = .rootfs(folder["box"])
         do throws(LaunchError) {
             _ = try request.useImageSettings()
             return .success(request.identity)
@@ -195,7 +199,7 @@ import Testing
         try record("workdir srv/app\ncmd serve\n", in: folder, "box")
         for command in [[], ["sh"]] as [[ByteString]] {
             var request = LaunchRequest(command: command)
-            request.view = .rootfs(folder["box"])
+            request.root.view = .rootfs(folder["box"])
             #expect(
                 request.applyImageSettings()
                     == "cannot start in srv/app, the image's WORKDIR: it is not an absolute path")
@@ -203,12 +207,12 @@ import Testing
     }
 
     @Test func anImageWithoutCommandSaysNothing() throws {
-        #expect(try applied("env A=1\nworkdir /srv\n").environment == EnvironmentRequest())
+        #expect(try applied("env A=1\nworkdir /srv\n").program.environment == EnvironmentRequest())
     }
 
     @Test func whatIsNoImageStays() {
         for view in [.host, .empty, .rootfs("/no/such/rootfs")] as [LaunchRequest.View] {
-            let before = LaunchRequest().with { $0.view = view }
+            let before = LaunchRequest().with { $0.root.view = view }
             var after = before
             #expect(after.applyImageSettings() == nil)
             #expect(after == before)
@@ -220,9 +224,9 @@ import Testing
     /// The command of a root's settings, and what is said of settings that are ignored.
     private func found(_ root: ByteString) -> (command: [ByteString], warning: String?) {
         var request = LaunchRequest()
-        request.view = .rootfs(root)
+        request.root.view = .rootfs(root)
         let warning = request.applyImageSettings()
-        return (request.command, warning)
+        return (request.program.command, warning)
     }
 
     /// By whatever name, and wherever the root was moved to.

@@ -14,7 +14,7 @@ import Testing
 
     private var request: LaunchRequest {
         var request = LaunchRequest(command: ["hostname"])
-        request.view = .rootfs("/srv/debian")
+        request.root.view = .rootfs("/srv/debian")
         request.apply(.hpc)
         return request
     }

@@ -13,7 +13,7 @@ import Testing
         let count = 60_000
         var request = LaunchRequest.rootfs()
         for number in 0..<count {
-            request.environment.changes.append(
+            request.program.environment.changes.append(
                 .set(name: ByteString("A\(number)"), value: "x"))
         }
         try inMoments {

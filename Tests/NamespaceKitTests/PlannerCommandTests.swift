@@ -15,9 +15,9 @@ import Testing
         var facts = HostFacts()
         facts.environment = host
         let request = command.with {
-            $0.view = view
-            $0.environment.start = start
-            $0.environment.changes = changes
+            $0.root.view = view
+            $0.program.environment.start = start
+            $0.program.environment.changes = changes
         }
         return try plan(request, on: facts).environment
     }
@@ -85,7 +85,7 @@ import Testing
     }
 
     @Test func anotherDirectoryOnRequest() throws {
-        #expect(try directories(command.with { $0.workingDirectory = "/srv" }) == ["/srv"])
+        #expect(try directories(command.with { $0.program.workingDirectory = "/srv" }) == ["/srv"])
     }
 
     // MARK: Privileges
@@ -108,7 +108,7 @@ import Testing
             facts.userID = user
             facts.capabilities = 0b1011
             let request = command.with {
-                $0.view = .empty
+                $0.root.view = .empty
                 $0.namespaces.new = namespaces
                 $0.identity.user = namespaces.contains(.user) ? 0 : nil
             }
@@ -129,10 +129,10 @@ import Testing
         func sets(_ changes: [CapabilityChange]) throws -> Step.CapabilitySets? {
             try plan(
                 command.with {
-                    $0.view = .empty
+                    $0.root.view = .empty
                     $0.namespaces.new = [.user, .mount]
                     $0.identity.user = 0
-                    $0.capabilities = changes
+                    $0.identity.capabilities = changes
                 }, on: facts
             ).capabilities
         }
@@ -150,14 +150,15 @@ import Testing
         facts.capabilities = 0b1001
         let request = command.with {
             $0.namespaces.new = [.mount]
-            $0.capabilities = [.dropAll, .add(0), .add(1)]
+            $0.identity.capabilities = [.dropAll, .add(0), .add(1)]
         }
         #expect(try plan(request, on: facts).capabilities?.held == 1)
     }
 
     /// Somebody who is not root keeps capabilities over execve(2) only as ambient ones.
     @Test func addedCapabilitiesAreAmbient() throws {
-        let sets = try plan(command.with { $0.capabilities = [.add(12), .add(0)] }).capabilities
+        let sets = try plan(command.with { $0.identity.capabilities = [.add(12), .add(0)] })
+            .capabilities
         #expect(sets == .init(held: 0x1001, ambient: 0x1001, bounding: 0x1001))
     }
 
@@ -166,7 +167,7 @@ import Testing
             try plan(
                 command.with {
                     $0.identity.user = user
-                    $0.capabilities = changes
+                    $0.identity.capabilities = changes
                 }
             ).capabilities?.held
         }
@@ -189,7 +190,7 @@ import Testing
         let limit = ResourceLimit(resource: 7, soft: 10, hard: 20)
         let plan = try plan(
             command.with {
-                $0.limits = [limit]
+                $0.program.limits = [limit]
                 $0.lifecycle.newSession = true
             })
         #expect(plan.actions[plan.commandStart...].contains(.limit(limit)))
@@ -201,8 +202,8 @@ import Testing
     @Test func standardDescriptorsCanBeReplaced() throws {
         let plan = try plan(
             command.with {
-                $0.standardError = 9
-                $0.standardInput = 7
+                $0.program.standardError = 9
+                $0.program.standardInput = 7
             })
         #expect(
             plan.actions[plan.commandStart...].prefix(2) == [
@@ -213,11 +214,13 @@ import Testing
 
     @Test func descriptorsOfTheCallersCanBeKeptFromTheCommand() throws {
         #expect(
-            try plan(command.with { $0.closedDescriptors = [5, 6] }).closedDescriptors == [5, 6])
+            try plan(command.with { $0.program.closedDescriptors = [5, 6] }).closedDescriptors == [
+                5, 6,
+            ])
     }
 
     @Test func filtersComeLastForTheyMayForbidTheRest() throws {
-        let plan = try plan(command.with { $0.filters = [[1, 2], [3]] })
+        let plan = try plan(command.with { $0.program.filters = [[1, 2], [3]] })
         #expect(plan.actions.suffix(3).prefix(2) == [.filter([1, 2]), .filter([3])])
     }
 
@@ -251,7 +254,7 @@ import Testing
 
     @Test func thePathIsTheCommandsOwn() throws {
         let request = command.with {
-            $0.environment.changes = [.set(name: "PATH", value: "/inside")]
+            $0.program.environment.changes = [.set(name: "PATH", value: "/inside")]
         }
         #expect(try plan(request).programs == ["/inside/true"])
     }
@@ -262,7 +265,7 @@ import Testing
     }
 
     @Test func argumentZeroCanBeAnother() throws {
-        let plan = try plan(command.with { $0.argument0 = "-sh" })
+        let plan = try plan(command.with { $0.program.argument0 = "-sh" })
         #expect(plan.arguments == ["-sh", "-x"])
         #expect(plan.programs?.last == "/usr/bin/true")
     }
@@ -273,6 +276,8 @@ import Testing
     }
 
     @Test func aShellCanHaveAnotherNameToo() throws {
-        #expect(try plan(LaunchRequest().with { $0.argument0 = "-bash" }).arguments == ["-bash"])
+        #expect(
+            try plan(LaunchRequest().with { $0.program.argument0 = "-bash" }).arguments == ["-bash"]
+        )
     }
 }

@@ -24,11 +24,12 @@ import Testing
         return facts
     }()
 
-    private let command = LaunchRequest.rootfs().with { $0.devices = ["v.com/c=0"] }
+    private let command = LaunchRequest.rootfs().with { $0.devices.names = ["v.com/c=0"] }
 
     private func steps(_ request: LaunchRequest, on facts: HostFacts = gpu) throws -> [String] {
         let own = try plan(request, on: facts).steps.map(\.description)
-        let others = try plan(request.with { $0.devices = [] }, on: .alice).steps.map(\.description)
+        let others = try plan(request.with { $0.devices.names = [] }, on: .alice).steps.map(
+            \.description)
         return own.filter { !others.contains($0) }
     }
 
@@ -46,8 +47,8 @@ import Testing
 
     @Test func afterTheUsersOwnAndBeforeTheRootIsEntered() throws {
         var request = command
-        request.operations = [.init(.tmpfs(target: "/opt", mode: 0o755, size: nil))]
-        request.join = .named("ranks")
+        request.files.operations = [.init(.tmpfs(target: "/opt", mode: 0o755, size: nil))]
+        request.namespaces.join = .named("ranks")
         let actions = try plan(request, on: Self.gpu).actions
         let own = try #require(
             actions.firstIndex(
@@ -84,16 +85,18 @@ import Testing
     @Test func theEnvironmentOfTheDevice() throws {
         #expect(try plan(command, on: Self.gpu).environment.suffix(2) == ["GPU=1", "MORE=2"])
         var request = command
-        request.environment.changes = [.set(name: "GPU", value: "mine"), .unset(name: "MORE")]
+        request.program.environment.changes = [
+            .set(name: "GPU", value: "mine"), .unset(name: "MORE"),
+        ]
         let kept = try plan(request, on: Self.gpu).environment
         #expect(kept.contains("GPU=mine") && !kept.contains("GPU=1") && !kept.contains("MORE=2"))
-        request.environment.changes = [.clear]
+        request.program.environment.changes = [.clear]
         #expect(try plan(request, on: Self.gpu).environment == ["GPU=1", "MORE=2"])
     }
 
     @Test func theViewOfTheHost() throws {
         var request = LaunchRequest(command: ["true"])
-        request.devices = ["v.com/c=0"]
+        request.devices.names = ["v.com/c=0"]
         // A tree of its own: sources are looked up while mounts are made.
         #expect(!(try plan(request, on: Self.gpu).actions.contains(.hostRoot)))
     }

@@ -54,7 +54,7 @@ import Testing
     @Test func eitherIDCounts() throws {
         let user = command.with {
             $0.identity.user = 0
-            $0.layer = .memory
+            $0.root.layer = .memory
         }
         // Root of the command's own has power over its mounts as well.
         #expect(try afterRoot(user) == [.unshare([.user, .mount])] + maps("1000 0", "0 0"))
@@ -65,13 +65,13 @@ import Testing
     @Test func whoIsRootInsideNeedsNoFurtherNamespace() throws {
         for layer: LaunchRequest.Layer in [.memory, .readOnly] {
             let request = command.with {
-                $0.layer = layer
+                $0.root.layer = layer
                 $0.identity = Identity(user: 0, group: 0)
             }
             #expect(try afterRoot(request) == (try afterRootNatively(request)))
             #expect(Array(try actions(request).prefix(3)) == maps("0 1000", "0 1000"))
         }
-        let fake = command.with { $0.fakesRoot = true }
+        let fake = command.with { $0.identity.fakesRoot = true }
         #expect(try afterRoot(fake) == (try afterRootNatively(fake)))
     }
 
@@ -151,14 +151,14 @@ import Testing
     }
 
     @Test func anEmptyRootHasItBelowItsOwnProc() throws {
-        let request = LaunchRequest(command: ["true"]).with { $0.view = .empty }
+        let request = LaunchRequest(command: ["true"]).with { $0.root.view = .empty }
         let error = refusal(request, on: Self.foreign)
         #expect(
             error?.lines == """
                 an emulator can be registered only where a proc is mounted
                   mount one on /proc
                 """)
-        let mounted = request.with { $0.operations = [.init(.proc(target: "/p"))] }
+        let mounted = request.with { $0.files.operations = [.init(.proc(target: "/p"))] }
         let table = Step.Action.binfmt([Self.record], target: "/p/sys/fs/binfmt_misc")
         #expect(try actions(mounted).contains(table))
     }
@@ -187,7 +187,7 @@ import Testing
     @Test func thirtyTwoBitsAreNamedByTheCommandsProcess() throws {
         var facts = HostFacts.alice
         facts.emulation.names32Bit = true
-        let plan = try plan(command.with { $0.filters = [[1]] }, on: facts)
+        let plan = try plan(command.with { $0.program.filters = [[1]] }, on: facts)
         let place = try #require(plan.actions.firstIndex(of: .personality32))
         #expect(place >= plan.commandStart)
         #expect(try place < #require(plan.actions.firstIndex(of: .filter([1]))))

@@ -102,7 +102,7 @@ import Testing
     @Test func theAccountsShellServesWithoutTheVariable() throws {
         var facts = desk()
         facts.environment = ["HOME=/home/alice"]
-        let request = toolbox.with { $0.command = [] }
+        let request = toolbox.with { $0.program.command = [] }
         #expect(try plan(request, on: facts).programs == ["/bin/zsh", "/bin/bash", "/bin/sh"])
     }
 
@@ -172,7 +172,7 @@ import Testing
     func socketsBelowAPrivateTmpAreShown(target: ByteString) throws {
         let facts = desk(["DISPLAY=:0", "SSH_AUTH_SOCK=/tmp/ssh/agent"])
         let request = toolbox.with {
-            $0.operations = [.init(.tmpfs(target: target, mode: 0o1777, size: nil))]
+            $0.files.operations = [.init(.tmpfs(target: target, mode: 0o1777, size: nil))]
         }
         let places = try sees(request, on: facts)
         #expect(places.contains("/tmp/.X11-unix: /tmp/.X11-unix rw"))
@@ -192,7 +192,7 @@ import Testing
         facts.account = nil
         #expect(try leftOut(toolbox, on: facts) == ["$HOME: it is not known"])
         // Who asks for it in so many words has it or an error.
-        #expect(refusal(.rootfs().with { $0.home = .bound }, on: facts) != nil)
+        #expect(refusal(.rootfs().with { $0.files.home = .bound }, on: facts) != nil)
     }
 
     private func start(_ request: LaunchRequest, on facts: HostFacts) throws -> [ByteString] {
@@ -264,7 +264,7 @@ import Testing
         let facts = desk(here: nil)
         #expect(try leftOut(toolbox, on: facts) == ["the current directory: it has been removed"])
         #expect(try start(toolbox, on: facts) == ["/home/alice", "/"])
-        #expect(refusal(.rootfs().with { $0.bindsCurrentDirectory = true }, on: facts) != nil)
+        #expect(refusal(.rootfs().with { $0.files.bindsCurrentDirectory = true }, on: facts) != nil)
     }
 
     // MARK: The source tree
@@ -290,7 +290,7 @@ import Testing
 
     @Test func aTreeInMemoryStaysAsItIs() throws {
         let facts = tree("/data", here: "/data/x")
-        let request = suite.with { $0.layer = .memory }
+        let request = suite.with { $0.root.layer = .memory }
         #expect(try sees(request, on: facts).contains("/data: overlay of /data private"))
     }
 

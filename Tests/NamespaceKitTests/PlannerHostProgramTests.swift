@@ -21,7 +21,7 @@ import Testing
     }
 
     private let request = LaunchRequest.rootfs(command: ["tool", "-x", "a b"]).with {
-        $0.runsHostProgram = true
+        $0.program.runsHostProgram = true
     }
 
     /// What is done after the rootfs itself is there, before it is entered.
@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test func argumentZeroCanBeAnother() throws {
-        let request = request.with { $0.argument0 = "-tool" }
+        let request = request.with { $0.program.argument0 = "-tool" }
         #expect(
             try plan(request, on: tool()).arguments.prefix(3) == ["-tool", "--argv0", "-tool"])
         let fixed = tool { $0.loader = nil }
@@ -112,7 +112,7 @@ import Testing
 
     /// The host's root is shown once, also where it was asked for, and is where everything else is.
     @Test func theHostsRootIsShownOnce() throws {
-        let both = request.with { $0.showsHostRoot = true }
+        let both = request.with { $0.files.showsHostRoot = true }
         let one = try plan(request, on: tool()).actions
         #expect(try plan(both, on: tool()).actions == one)
     }
@@ -131,7 +131,7 @@ import Testing
     }
 
     @Test func onTheHostItselfThereIsNothingToDo() {
-        let request = LaunchRequest(command: ["tool"]).with { $0.runsHostProgram = true }
+        let request = LaunchRequest(command: ["tool"]).with { $0.program.runsHostProgram = true }
         #expect(refusal(request, on: tool()) == .hostProgramWithoutRootfs)
     }
 }

@@ -7,17 +7,17 @@ import Testing
 @Suite struct PlannerJoinTests {
     private func joined(_ change: (inout LaunchRequest) -> Void = { _ in }) -> LaunchRequest {
         LaunchRequest.rootfs().with {
-            $0.join = .named("ranks")
+            $0.namespaces.join = .named("ranks")
             change(&$0)
         }
     }
 
     @Test func theGroupsStepsAreBetweenTheTwo() throws {
-        let request = joined { $0.limits = [ResourceLimit(resource: 7, soft: 9, hard: 9)] }
+        let request = joined { $0.program.limits = [ResourceLimit(resource: 7, soft: 9, hard: 9)] }
         let plan = try plan(request, as: .replaceable)
         let alone = try NamespaceKitTests.plan(
             request.with {
-                $0.join = nil
+                $0.namespaces.join = nil
                 $0.namespaces.new.remove(.pid)
             }, as: .replaceable)
         #expect(plan.shape == .inPlace)
@@ -30,7 +30,7 @@ import Testing
         // Nothing else is different.
         #expect(plan.actions.filter { !$0.isOfGroup } == alone.actions)
         let own = plan.actions[(share + 1)...]
-        #expect(own.contains(.noNewPrivileges) && own.contains(.limit(request.limits[0])))
+        #expect(own.contains(.noNewPrivileges) && own.contains(.limit(request.program.limits[0])))
         #expect(own.last == alone.actions.last)
     }
 
@@ -53,12 +53,12 @@ import Testing
         facts.hasSELinux = true
         let request = joined {
             $0.lifecycle.diesWithParent = true
-            $0.executionLabel = "x_t"
-            $0.fileLabel = "f_t"
-            $0.hostname = "node"
-            $0.fakesRoot = true
+            $0.program.label = "x_t"
+            $0.files.label = "f_t"
+            $0.namespaces.hostname = "node"
+            $0.identity.fakesRoot = true
             $0.namespaces.forbidsNestedUser = true
-            $0.operations = [FileSystemOperation(.lockFile(target: "/lock"))]
+            $0.files.operations = [FileSystemOperation(.lockFile(target: "/lock"))]
         }
         let plan = try plan(request, on: facts, as: .replaceable)
         let join = try #require(plan.joinIndex)
@@ -93,8 +93,8 @@ import Testing
     /// What one member calls by a relative path would be another file to another.
     @Test func hostPathsAreAbsolute() throws {
         let request = joined {
-            $0.view = .rootfs("./debian")
-            $0.operations = [
+            $0.root.view = .rootfs("./debian")
+            $0.files.operations = [
                 FileSystemOperation(.bind(source: .path("data"), target: "/d", options: [])),
                 FileSystemOperation(.bind(source: .path("/e"), target: "/e", options: [])),
             ]
@@ -122,10 +122,10 @@ import Testing
             change(&facts)
             return try plan(
                 joined {
-                    $0.view = view
-                    $0.bindsCurrentDirectory = view != .host
-                    $0.namespaces.new.insert(.network)
-                    $0.hostParts = [.job, .desktop]
+                    $0.root.view = view
+                    $0.files.bindsCurrentDirectory = view != .host
+                    $0.network = .none
+                    $0.files.hostParts = [.job, .desktop]
                 }, on: facts
             ).stepsOfGroup
         }
@@ -143,7 +143,7 @@ import Testing
 
     @Test(arguments: ["", "a\nb", "a\0b", ByteString(String(repeating: "x", count: 65))])
     func badNames(name: ByteString) throws {
-        let error = try #require(refusal(joined { $0.join = .named(name) }))
+        let error = try #require(refusal(joined { $0.namespaces.join = .named(name) }))
         #expect(error.kind == .usage)
         #expect(
             error.lines == """
@@ -154,7 +154,7 @@ import Testing
 
     @Test(arguments: ["x", "job 17.0/rank", ByteString(String(repeating: "x", count: 64))])
     func goodNames(name: ByteString) throws {
-        let plan = try plan(joined { $0.join = .named(name) })
+        let plan = try plan(joined { $0.namespaces.join = .named(name) })
         #expect(
             plan.actions.contains(
                 .join(name: name, folder: "/run/user/1000/nsrun", [.user, .mount])))
@@ -190,7 +190,7 @@ import Testing
         var facts = HostFacts.alice
         facts.environment += environment
         facts.parent = "4711-99"
-        let plan = try plan(joined { $0.join = .jobStep }, on: facts)
+        let plan = try plan(joined { $0.namespaces.join = .jobStep }, on: facts)
         #expect(
             plan.actions.first
                 == .join(name: name, folder: "/run/user/1000/nsrun", [.user, .mount]))
@@ -201,7 +201,7 @@ import Testing
             var facts = HostFacts.alice
             facts.environment.append(
                 ByteString("PMIX_NAMESPACE=" + String(repeating: "n", count: 200) + end))
-            let plan = try plan(joined { $0.join = .jobStep }, on: facts)
+            let plan = try plan(joined { $0.namespaces.join = .jobStep }, on: facts)
             guard case .join(let name, _, _) = plan.actions.first else { return nil }
             return name
         }
@@ -210,7 +210,7 @@ import Testing
     }
 
     @Test func aParentThatIsNotKnown() throws {
-        let error = try #require(refusal(joined { $0.join = .jobStep }))
+        let error = try #require(refusal(joined { $0.namespaces.join = .jobStep }))
         #expect(error.lines.contains("nothing tells which they are\n  name the group"))
     }
 

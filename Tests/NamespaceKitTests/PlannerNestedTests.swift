@@ -46,7 +46,7 @@ import Testing
         let plan = try plan(
             command.with {
                 $0.namespaces.requiresNoNestedUser = true
-                $0.filters = [[1]]
+                $0.program.filters = [[1]]
             })
         #expect(plan.actions.suffix(3).prefix(2) == [.assertNoUserNamespaces, .filter([1])])
         #expect(plan.actions[plan.commandStart...].contains(.assertNoUserNamespaces))
@@ -114,7 +114,7 @@ import Testing
 
     @Test func locksAreTakenInsideTheRootInOrder() throws {
         let request = command.with {
-            $0.operations = [
+            $0.files.operations = [
                 .init(.lockFile(target: "/a"), origin: "--lock-file"),
                 .init(.tmpfs(target: "/t", mode: 0o755, size: nil)),
                 .init(.lockFile(target: "/t/b"), origin: "--lock-file"),
@@ -128,7 +128,7 @@ import Testing
     /// A lock is a process's: somebody of ours stays, even without a pid namespace.
     @Test func whatIsHeldNeedsAHolder() throws {
         let shared = command.with { $0.namespaces.new.remove(.pid) }
-        let locked = shared.with { $0.operations = [.init(.lockFile(target: "/a"))] }
+        let locked = shared.with { $0.files.operations = [.init(.lockFile(target: "/a"))] }
         let held = shared.with { $0.lifecycle.heldDescriptors = [6, 7] }
         for request in [locked, held] {
             #expect(try plan(request, as: .replaceable).shape == .childWithInit)
@@ -151,8 +151,8 @@ import Testing
 
     @Test func labelsNeedSELinux() throws {
         let labelled = command.with {
-            $0.executionLabel = "x_t"
-            $0.fileLabel = "f_t"
+            $0.program.label = "x_t"
+            $0.files.label = "f_t"
         }
         #expect(refusal(labelled) == .noSELinux)
         var facts = HostFacts.alice

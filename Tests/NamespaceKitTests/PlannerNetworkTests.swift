@@ -9,9 +9,8 @@ import Testing
 
     private func connected(_ view: LaunchRequest.View = .host) -> LaunchRequest {
         command.with {
-            $0.view = view
-            $0.namespaces.new.insert(.network)
-            $0.connectsNetwork = true
+            $0.root.view = view
+            $0.network = .pasta
         }
     }
 
@@ -63,7 +62,7 @@ import Testing
 
     @Test func aGroupHasNone() throws {
         var request = connected()
-        request.join = .named("x")
+        request.namespaces.join = .named("x")
         let error = #expect(throws: LaunchError.self) { try plan(request, on: facts(pasta)) }
         #expect(error?.message.contains("connects no network") == true)
     }

@@ -6,9 +6,9 @@ import Testing
     /// The steps that one operation becomes, in an otherwise empty root.
     private func steps(_ action: FileSystemOperation.Action) throws -> [Step.Action] {
         var request = LaunchRequest(command: ["true"])
-        request.view = .empty
+        request.root.view = .empty
         request.namespaces.new.insert(.ipc)
-        request.operations = [FileSystemOperation(action, origin: "--test")]
+        request.files.operations = [FileSystemOperation(action, origin: "--test")]
         let plan = try plan(request)
         return plan.steps.filter { $0.origin == "--test" }.map(\.action)
     }
@@ -59,7 +59,7 @@ import Testing
         #expect(try steps(.proc(target: "/p")) == [.fileSystem(.proc, target: "/p")])
         let request = LaunchRequest(command: ["true"]).with {
             $0.namespaces.new.remove(.pid)
-            $0.operations = [.init(.proc(target: "/p"))]
+            $0.files.operations = [.init(.proc(target: "/p"))]
         }
         #expect(try sees(request).contains("/p: /proc rw"))
     }
@@ -74,7 +74,7 @@ import Testing
 
     @Test func theOrderIsTheUsersAndTheViewComesFirst() throws {
         let request = LaunchRequest.rootfs().with {
-            $0.operations = [
+            $0.files.operations = [
                 .init(.tmpfs(target: "/a", mode: 0o755, size: nil)),
                 .init(.directory(target: "/a/b", mode: 0o755)),
                 .init(.bind(source: .path("/x"), target: "/a/b", options: [])),
@@ -99,8 +99,8 @@ import Testing
         var facts = HostFacts.alice
         facts.kernelControls = ["sys", "sysrq-trigger"]
         let empty = LaunchRequest(command: ["true"]).with {
-            $0.view = .empty
-            $0.operations = [.init(.proc(target: "/p"))]
+            $0.root.view = .empty
+            $0.files.operations = [.init(.proc(target: "/p"))]
         }
         let views: [(LaunchRequest, String)] = [
             (empty, "/p"), (LaunchRequest(command: ["true"]), "/proc"), (.rootfs(), "/proc"),
@@ -128,7 +128,7 @@ import Testing
         var narrow = FileSystemOperation(.dev(target: "/a/dev"), origin: "--dev")
         narrow.parentMode = 0o700
         let request = LaunchRequest.rootfs().with {
-            $0.operations = [.init(.directory(target: "/b/c", mode: 0o700)), narrow]
+            $0.files.operations = [.init(.directory(target: "/b/c", mode: 0o700)), narrow]
         }
         for step in try plan(request).steps {
             #expect(step.parentMode == (step.origin == "--dev" ? 0o700 : 0o755))
@@ -138,7 +138,7 @@ import Testing
     /// Descriptors of the request are nsrun's business, not the command's.
     @Test func descriptorsOfOperationsAreClosed() throws {
         let request = LaunchRequest(command: ["true"]).with {
-            $0.operations = [
+            $0.files.operations = [
                 .init(.file(content: .descriptor(5), target: "/f", mode: 0o600)),
                 .init(
                     .bindData(content: .descriptor(6), target: "/g", mode: 0o600, readOnly: false)),

@@ -16,12 +16,12 @@ import Testing
     }
 
     private func refusal(of action: FileSystemOperation.Action) -> String? {
-        refusal { $0.operations = [FileSystemOperation(action, origin: "--opt")] }
+        refusal { $0.files.operations = [FileSystemOperation(action, origin: "--opt")] }
     }
 
     @Test func anEmptyCommand() {
         #expect(
-            refusal { $0.command = [""] } == """
+            refusal { $0.program.command = [""] } == """
                 cannot run the command: its name is empty
                   name a program, or leave the command out for a shell
                 """)
@@ -30,14 +30,15 @@ import Testing
     /// A NUL byte would silently cut short what the kernel is given.
     @Test func nulBytes() {
         #expect(
-            refusal { $0.command = ["true", "a\0b"] } == #"argument "a\x00b" contains a NUL byte"#)
-        #expect(refusal { $0.argument0 = "a\0b" } != nil)
-        #expect(refusal { $0.workingDirectory = "/a\0b" } != nil)
-        #expect(refusal { $0.view = .rootfs("/a\0b") } != nil)
+            refusal { $0.program.command = ["true", "a\0b"] }
+                == #"argument "a\x00b" contains a NUL byte"#)
+        #expect(refusal { $0.program.argument0 = "a\0b" } != nil)
+        #expect(refusal { $0.program.workingDirectory = "/a\0b" } != nil)
+        #expect(refusal { $0.root.view = .rootfs("/a\0b") } != nil)
         #expect(
             refusal {
-                $0.view = .rootfs("/r")
-                $0.layer = .directory("/a\0b")
+                $0.root.view = .rootfs("/r")
+                $0.root.layer = .directory("/a\0b")
             } != nil)
         #expect(
             refusal(of: .tmpfs(target: "/a\0b", mode: 0, size: nil))
@@ -47,7 +48,7 @@ import Testing
     }
 
     @Test func emptyPaths() {
-        #expect(refusal { $0.view = .rootfs("") } == "rootfs: the path is empty")
+        #expect(refusal { $0.root.view = .rootfs("") } == "rootfs: the path is empty")
         let empty = "--opt: the path is empty"
         #expect(refusal(of: .directory(target: "", mode: 0o755)) == empty)
         #expect(refusal(of: .bind(source: .path(""), target: "/a", options: [])) == empty)
@@ -76,7 +77,7 @@ import Testing
         ] as [(ByteString, ByteString)])
     func variables(name: ByteString, value: ByteString) {
         #expect(
-            refusal { $0.environment.changes = [.set(name: name, value: value)] } == """
+            refusal { $0.program.environment.changes = [.set(name: name, value: value)] } == """
                 cannot set the environment variable "\(name.text)"
                   a name is not empty and has no =, newline or NUL byte; a value has no NUL byte
                 """)
@@ -86,7 +87,7 @@ import Testing
     func hostNames(name: String) {
         let name = ByteString(name)
         #expect(
-            refusal { $0.hostname = name } == """
+            refusal { $0.namespaces.hostname = name } == """
                 cannot set the host name "\(name.text)"
                   1 to 64 printable characters without spaces and slashes
                 """)
@@ -95,14 +96,16 @@ import Testing
     @Test func aLayerOverNothing() {
         #expect(
             refusal {
-                $0.view = .empty
-                $0.layer = .memory
+                $0.root.view = .empty
+                $0.root.layer = .memory
             } == "a layer needs the host or a rootfs below it")
     }
 
     @Test func whatIsStrangeButFine() {
-        #expect(refusal { $0.command = ["true", "", "a\nb"] } == nil)
-        #expect(refusal { $0.hostname = ByteString(String(repeating: "x", count: 64)) } == nil)
+        #expect(refusal { $0.program.command = ["true", "", "a\nb"] } == nil)
+        #expect(
+            refusal { $0.namespaces.hostname = ByteString(String(repeating: "x", count: 64)) }
+                == nil)
         #expect(refusal(of: .directory(target: "/a\nb c", mode: 0)) == nil)
     }
 }

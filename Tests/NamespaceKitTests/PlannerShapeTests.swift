@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test func aHostNameBringsItsNamespace() throws {
-        let plan = try plan(command.with { $0.hostname = "box" })
+        let plan = try plan(command.with { $0.namespaces.hostname = "box" })
         #expect(plan.namespaces.contains(.uts))
         #expect(plan.actions.contains(.hostname("box")))
     }
@@ -198,13 +198,13 @@ import Testing
         var facts = HostFacts.alice
         facts.hasMountAPI = hasAPI
         facts.kernel = KernelRelease(major: 6, minor: minor)
-        #expect(try plan(command.with { $0.avoided = avoided }, on: facts).mounting == wanted)
+        #expect(try plan(command.with { $0.compatibility = avoided }, on: facts).mounting == wanted)
     }
 
     /// Attributes of a mount inside a tree can be changed only once it is attached.
     @Test func aRemountNeedsAnAttachedRoot() throws {
         let request = command.with {
-            $0.operations = [FileSystemOperation(.remountReadOnly(target: "/x"))]
+            $0.files.operations = [FileSystemOperation(.remountReadOnly(target: "/x"))]
         }
         #expect(try plan(request).mounting == .attached)
     }
@@ -212,7 +212,7 @@ import Testing
     @Test func openat2WhereItIsThereAndWanted() throws {
         var facts = HostFacts.alice
         #expect(try plan(command).usesOpenat2)
-        #expect(!(try plan(command.with { $0.avoided = .openat2 }).usesOpenat2))
+        #expect(!(try plan(command.with { $0.compatibility = .openat2 }).usesOpenat2))
         facts.hasOpenat2 = false
         #expect(!(try plan(command, on: facts).usesOpenat2))
     }

@@ -58,10 +58,10 @@ import Testing
         let request = LaunchRequest(command: ["true"])
         #expect(try sees(request, on: facts).contains("\(here.text): \(here.text) rw"))
         #expect(
-            try !sees(request.with { $0.workingDirectory = "/" }, on: facts).contains(
+            try !sees(request.with { $0.program.workingDirectory = "/" }, on: facts).contains(
                 "\(here.text): \(here.text) rw"))
         #expect(
-            try plan(request.with { $0.layer = .memory }, on: facts).actions.contains(
+            try plan(request.with { $0.root.layer = .memory }, on: facts).actions.contains(
                 .overlay(.init(target: here, lower: [here], upper: .memory))))
         facts.currentDirectory = "/tmp"
         #expect(try sees(request, on: facts) == sees(request))
@@ -178,19 +178,19 @@ import Testing
     // MARK: Places of the caller
 
     @Test func homeCanBeTheRealOne() throws {
-        let request = LaunchRequest.rootfs().with { $0.home = .bound }
+        let request = LaunchRequest.rootfs().with { $0.files.home = .bound }
         #expect(try sees(request).contains("/home/alice: /home/alice rw"))
     }
 
     @Test func theCurrentDirectoryCanBeBound() throws {
-        let request = LaunchRequest.rootfs().with { $0.bindsCurrentDirectory = true }
+        let request = LaunchRequest.rootfs().with { $0.files.bindsCurrentDirectory = true }
         let plan = try plan(request)
         #expect(try sees(request).contains("/home/alice/work: /home/alice/work rw"))
         #expect(plan.actions.contains(.changeDirectory(["/home/alice/work"])))
     }
 
     @Test func theHostsRootCanBeSeen() throws {
-        let request = LaunchRequest.rootfs().with { $0.showsHostRoot = true }
+        let request = LaunchRequest.rootfs().with { $0.files.showsHostRoot = true }
         #expect(try sees(request).contains("/run/host: / ro"))
     }
 
@@ -200,8 +200,8 @@ import Testing
         facts.environment = ["HOME=/"]
         facts.currentDirectory = "/"
         let requests = [
-            LaunchRequest.rootfs(), .rootfs().with { $0.home = .bound },
-            .rootfs().with { $0.bindsCurrentDirectory = true },
+            LaunchRequest.rootfs(), .rootfs().with { $0.files.home = .bound },
+            .rootfs().with { $0.files.bindsCurrentDirectory = true },
         ]
         for request in requests where refusal(request, on: facts) == nil {
             #expect(try sees(request, on: facts).first == "/: /srv/debian ro")
@@ -213,8 +213,8 @@ import Testing
 
     @Test func theEmptyViewHoldsWhatIsAskedForAlone() throws {
         var request = LaunchRequest(command: ["true"])
-        request.view = .empty
-        request.operations = [
+        request.root.view = .empty
+        request.files.operations = [
             .init(.bind(source: .path("/usr"), target: "/usr", options: .readOnly))
         ]
         #expect(try sees(request) == ["/: tmpfs private", "/usr: /usr ro"])

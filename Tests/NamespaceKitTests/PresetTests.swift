@@ -30,11 +30,11 @@ import Testing
 
     @Test func aToolboxIsTheHostWithinReach() {
         let wanted = LaunchRequest(command: ["true"]).with {
-            $0.home = .bound
-            $0.bindsCurrentDirectory = true
-            $0.showsHostRoot = true
-            $0.hostParts = [.devices, .temporary, .media, .settings, .desktop, .groups]
-            $0.leavesOutMissing = true
+            $0.files.home = .bound
+            $0.files.bindsCurrentDirectory = true
+            $0.files.showsHostRoot = true
+            $0.files.hostParts = [.devices, .temporary, .media, .settings, .desktop, .groups]
+            $0.files.leavesOutMissing = true
             $0.lifecycle.keyring = .callers
         }
         #expect(changed(.toolbox) == wanted)
@@ -42,10 +42,10 @@ import Testing
 
     @Test func anActionStartsFromNothing() {
         let wanted = LaunchRequest(command: ["true"]).with {
-            $0.layer = .writable
-            $0.environment.start = .empty
-            $0.namespaces.new = [.user, .mount, .pid, .network]
-            $0.scopesSockets = true
+            $0.root.layer = .writable
+            $0.program.environment.start = .empty
+            $0.network = .none
+            $0.namespaces.scopesSockets = true
             $0.lifecycle.diesWithParent = true
         }
         #expect(changed(.action) == wanted)
@@ -53,19 +53,20 @@ import Testing
 
     @Test func aTestHasLimitsAndNoHome() {
         let request = changed(.test)
-        #expect(request.home == .empty)
-        #expect(request.bindsSourceTree)
-        #expect(request.hidesSockets && request.scopesSockets)
-        #expect(request.namespaces.new == [.user, .mount, .pid, .network])
-        #expect(request.hostname == "test")
+        #expect(request.files.home == .empty)
+        #expect(request.files.bindsSourceTree)
+        #expect(request.files.hidesSockets && request.namespaces.scopesSockets)
+        #expect(request.namespaces.new == [.user, .mount, .pid])
+        #expect(request.network == .none)
+        #expect(request.namespaces.hostname == "test")
         #expect(request.lifecycle.timeout == 600_000_000_000)
         #expect(request.lifecycle.killAfter == 10_000_000_000)
         #expect(request.lifecycle.diesWithParent)
-        #expect(request.view == .host && request.layer == .readOnly)
+        #expect(request.root.view == .host && request.root.layer == .readOnly)
     }
 
     @Test func aTestsLimitsOnlyLowerTheCallers() throws {
-        let limits = changed(.test).limits
+        let limits = changed(.test).program.limits
         let names: [ByteString] = ["nproc", "data"]
         #expect(limits.map(\.resource) == names.map { ResourceLimit.resource(named: $0) })
         #expect(limits.map(\.soft) == [4096, 8 << 30])
@@ -91,9 +92,9 @@ import Testing
     @Test func anActionMayBeGivenMore() throws {
         let request = LaunchRequest.rootfs().with {
             $0.apply(.action)
-            $0.environment.changes = [.set(name: "PATH", value: "/tools")]
-            $0.workingDirectory = "/work"
-            $0.operations = [
+            $0.program.environment.changes = [.set(name: "PATH", value: "/tools")]
+            $0.program.workingDirectory = "/work"
+            $0.files.operations = [
                 .init(.bind(source: .path("/scratch"), target: "/tmp", options: []))
             ]
         }

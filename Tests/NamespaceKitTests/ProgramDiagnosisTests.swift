@@ -47,7 +47,7 @@ import Testing
 
     @Test(arguments: [.readOnly, .memory] as [LaunchRequest.Layer])
     func theHostViewHasNoRootfs(layer: LaunchRequest.Layer) throws {
-        let request = LaunchRequest(command: ["tool"]).with { $0.layer = layer }
+        let request = LaunchRequest(command: ["tool"]).with { $0.root.layer = layer }
         #expect(
             try notFound(["./tool"], request: request).lines
                 == "cannot run ./tool: no such file on this machine")

@@ -34,7 +34,7 @@ import Testing
         facts.system = SystemFiles(mounts: ["/sys/fs/cgroup"], devices: ["/sys/class/net"])
         func steps(_ change: (inout LaunchRequest) -> Void) throws -> [Step.System] {
             let request = LaunchRequest.rootfs().with {
-                $0.namespaces.new.insert(.network)
+                $0.network = .none
                 change(&$0)
             }
             return try plan(request, on: facts).actions.compactMap {
@@ -43,14 +43,14 @@ import Testing
         }
         #expect(try steps { _ in }.map(\.isBelow) == [false])
         #expect(try steps { _ in }.map(\.isReadOnly) == [true])
-        #expect(try steps { $0.view = .host }.map(\.isReadOnly) == [false])
+        #expect(try steps { $0.root.view = .host }.map(\.isReadOnly) == [false])
         // Where the command has power over its network that is made later, and so is its sysfs.
         #expect(try steps { $0.identity.user = 0 }.map(\.isBelow) == [false, true])
         let own = FileSystemOperation(.tmpfs(target: "/sys/kernel", mode: 0o755, size: nil))
         #expect(
             try steps {
                 $0.identity.user = 0
-                $0.operations = [own]
+                $0.files.operations = [own]
             }.map(\.isBelow) == [false])
     }
 

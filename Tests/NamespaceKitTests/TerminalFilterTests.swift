@@ -19,7 +19,7 @@ import Testing
 
     /// Who may write to his caller's start-up files has other ways.
     @Test func notWhereItWouldBeOfNoUse() throws {
-        #expect(try !hasFilter(.rootfs().with { $0.home = .bound }))
+        #expect(try !hasFilter(.rootfs().with { $0.files.home = .bound }))
         #expect(try !hasFilter(LaunchRequest(command: ["true"])))
     }
 }

@@ -18,9 +18,9 @@ struct DeviceFinder {
     static func find(for request: LaunchRequest, on facts: HostFacts) -> HostDevices {
         var finder = DeviceFinder(request: request, facts: facts)
         do throws(LaunchError) {
-            if !request.devices.isEmpty { try finder.findSpecified() }
-            if request.showsNVIDIADriver {
-                try NVIDIADriver(root: request.driverRoot, machine: facts.machine)
+            if !request.devices.names.isEmpty { try finder.findSpecified() }
+            if request.devices.showsNVIDIADriver {
+                try NVIDIADriver(root: request.devices.driverRoot, machine: facts.machine)
                     .add(to: &finder.devices)
             }
         } catch {
@@ -31,9 +31,9 @@ struct DeviceFinder {
     }
 
     private mutating func findSpecified() throws(LaunchError) {
-        let registry = DeviceRegistry(directories: request.deviceDirectories)
+        let registry = DeviceRegistry(directories: request.devices.directories)
         var seen: [ByteString] = []
-        for text in request.devices {
+        for text in request.devices.names {
             guard let name = DeviceName(text) else { throw .badDeviceName(text) }
             let (specification, device) = try registry.find(name)
             // What all devices of a file need is there once.
@@ -231,13 +231,13 @@ struct DeviceFinder {
     /// Roots made for a newer driver bring libraries of it along, which speak to this one's module
     /// ("CUDA forward compatibility"). They are used where they are of a later branch.
     private mutating func findCompatibility(_ driver: ByteString, _ hook: String) {
-        guard case .rootfs(let path) = request.view else {
+        guard case .rootfs(let path) = request.root.view else {
             return devices.omit(hook, "the libraries are the driver's own anyway")
         }
         guard facts.rootImage == .none else {
             return devices.omit(hook, "what a squashfs holds is seen only once it is mounted")
         }
-        let root = request.rootDescriptor.map { ByteString("/proc/self/fd/\($0)") } ?? path
+        let root = request.root.descriptor.map { ByteString("/proc/self/fd/\($0)") } ?? path
         let folder = DeviceFinder.compatibilityFolder
         let names = HostFile.locate(folder, below: root).map { HostFile.names(in: $0) } ?? []
         let branch = NVIDIADriver.branch(of: driver)

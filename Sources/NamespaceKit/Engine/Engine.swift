@@ -52,17 +52,17 @@ extension LaunchRequest {
         func add(_ feature: EngineFeature, _ isAsked: Bool) {
             if isAsked, !found.contains(feature) { found.append(feature) }
         }
-        add(.network, namespaces.new.contains(.network))
-        add(.hostname, hostname != nil || namespaces.new.contains(.uts))
+        add(.network, newNamespaces.contains(.network))
+        add(.hostname, namespaces.hostname != nil || namespaces.new.contains(.uts))
         add(.ipc, namespaces.new.contains(.ipc))
         add(.cgroup, namespaces.new.contains(.cgroup))
-        add(.memoryLayer, layer == .memory)
-        if case .directory = layer { add(.keptLayer, true) }
+        add(.memoryLayer, root.layer == .memory)
+        if case .directory = root.layer { add(.keptLayer, true) }
         add(.identity, identity.user != nil || identity.group != nil)
         add(.ranges, identity.needsHelpers)
-        add(.fakeRoot, fakesRoot || fakesDeviceNodes)
-        add(.capabilities, capabilities.contains { $0.gives })
-        add(.filters, !filters.isEmpty)
+        add(.fakeRoot, identity.fakesRoot || identity.fakesDeviceNodes)
+        add(.capabilities, identity.capabilities.contains { $0.gives })
+        add(.filters, !program.filters.isEmpty)
         add(.heldDescriptors, !lifecycle.heldDescriptors.isEmpty)
         add(
             .reports,
@@ -73,16 +73,16 @@ extension LaunchRequest {
             namespaces.enteredUser != nil || namespaces.enteredPID != nil
                 || namespaces.finalUser != nil || namespaces.enteredNetwork != nil)
         add(.nestedNamespaces, namespaces.forbidsNestedUser || namespaces.requiresNoNestedUser)
-        add(.labels, executionLabel != nil || fileLabel != nil)
+        add(.labels, program.label != nil || files.label != nil)
         add(.pidOne, lifecycle.commandIsPidOne)
-        add(.hostPrograms, runsHostProgram)
-        add(.emulators, !emulators.isEmpty)
-        add(.rootDescriptor, rootDescriptor != nil)
-        add(.joins, join != nil)
-        add(.devices, asksForDevices)
-        if case .rootfs = view { add(.writableRoot, layer == .writable) }
-        add(.hostRoot, showsHostRoot)
-        for operation in operations {
+        add(.hostPrograms, program.runsHostProgram)
+        add(.emulators, !program.emulators.isEmpty)
+        add(.rootDescriptor, root.descriptor != nil)
+        add(.joins, namespaces.join != nil)
+        add(.devices, devices.isAsked)
+        if case .rootfs = root.view { add(.writableRoot, root.layer == .writable) }
+        add(.hostRoot, files.showsHostRoot)
+        for operation in files.operations {
             switch operation.action {
             case .bind(_, _, let options): add(.readOnlyBinds, options.contains(.readOnly))
             case .bindData(_, _, _, let readOnly): add(.readOnlyBinds, readOnly)
@@ -103,14 +103,14 @@ extension LaunchRequest {
     /// Reads the descriptors that files are made of. It can be done once only, and more than one engine may
     /// be tried.
     public mutating func readContents() throws(LaunchError) {
-        for index in operations.indices {
-            switch operations[index].action {
+        for index in files.operations.indices {
+            switch files.operations[index].action {
             case .file(.descriptor(let number), let target, let mode):
                 let content = try readContent(number, for: target)
-                operations[index].action = .file(content: content, target: target, mode: mode)
+                files.operations[index].action = .file(content: content, target: target, mode: mode)
             case .bindData(.descriptor(let number), let target, let mode, let readOnly):
                 let content = try readContent(number, for: target)
-                operations[index].action = .bindData(
+                files.operations[index].action = .bindData(
                     content: content, target: target, mode: mode, readOnly: readOnly)
             case .bind, .tmpfs, .proc, .dev, .mqueue, .overlay, .directory, .file, .bindData,
                 .symlink, .changeMode, .remountReadOnly, .lockFile:
@@ -122,7 +122,7 @@ extension LaunchRequest {
     private mutating func readContent(
         _ number: Int32, for target: ByteString
     ) throws(LaunchError) -> FileSystemOperation.Content {
-        closedDescriptors.append(number)
+        program.closedDescriptors.append(number)
         switch HostFile.read(descriptor: number, limit: 1 << 30) {
         case .content(let bytes): return .bytes(bytes)
         case .failure(let reason):

@@ -24,7 +24,7 @@ extension Doctor {
         var finding = Finding(
             what: "engine \(engine.name)", works: false, isEssential: false, detail: "")
         var request = LaunchRequest(command: ["/bin/sh"])
-        request.workingDirectory = "/"
+        request.program.workingDirectory = "/"
         do throws(LaunchError) {
             let run = try EngineRun(request, on: HostFacts.read(for: request), by: engine)
             let tool = try run.probe().text

@@ -28,7 +28,7 @@ public struct EngineRun {
             throw .notHonoured(feature, by: engine)
         }
         if facts.rootImage != .none { throw .notHonoured(.images, by: engine) }
-        if request.view == .empty { throw .notHonoured(.otherNamespaces, by: engine) }
+        if request.root.view == .empty { throw .notHonoured(.otherNamespaces, by: engine) }
         var request = request
         try request.readContents()
         var facts = facts

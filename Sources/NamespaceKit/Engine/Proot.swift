@@ -60,7 +60,7 @@ struct Proot {
 
     private var identity: [ByteString] {
         let request = planner.request
-        if request.fakesRoot { return ["-0"] }
+        if request.identity.fakesRoot { return ["-0"] }
         guard request.identity.user != nil || request.identity.group != nil else { return [] }
         let user = request.identity.user ?? planner.facts.userID
         let group = request.identity.group ?? planner.facts.groupID

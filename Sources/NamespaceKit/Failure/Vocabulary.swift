@@ -17,7 +17,7 @@ public struct Vocabulary: Sendable {
     public var hostExec = "runsHostProgram"
     public var engine = "the engine"
     public var join = "join"
-    public var hostNetwork = "namespaces.new without .network"
+    public var hostNetwork = "network = .host"
     public var doctor = "Doctor.examine()"
     public var deviceBind = "BindOptions.devices"
     public var deviceDirectory = "deviceDirectories:"

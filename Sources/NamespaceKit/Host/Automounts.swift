@@ -8,7 +8,7 @@ enum Automounts {
     /// Has those mounted that a request names. Returns one for which nobody answers.
     static func call(for request: LaunchRequest, in facts: HostFacts) -> ByteString? {
         var sources = request.namedSources
-        if request.home == .bound, let home = facts.home { sources.append(home) }
+        if request.files.home == .bound, let home = facts.home { sources.append(home) }
         return sources.first { path in
             withCString(path) { nsrun_have_mounted($0, patience) } == -ETIMEDOUT
         }
@@ -19,8 +19,8 @@ extension LaunchRequest {
     /// Paths of the host's that are shown because somebody has named them.
     fileprivate var namedSources: [ByteString] {
         var sources: [ByteString] = []
-        if case .rootfs(let path) = view, rootDescriptor == nil { sources.append(path) }
-        for operation in operations {
+        if case .rootfs(let path) = root.view, root.descriptor == nil { sources.append(path) }
+        for operation in files.operations {
             switch operation.action {
             case .bind(.path(let path), _, let options):
                 if !options.contains(.inside) { sources.append(path) }

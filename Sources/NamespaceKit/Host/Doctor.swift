@@ -37,12 +37,11 @@ public enum Doctor {
             })
         findings.append(
             probe("network namespace", essential: false) {
-                $0.namespaces.new.insert(.network)
+                $0.network = .none
             })
         findings.append(
             probe("network through pasta", essential: false) {
-                $0.namespaces.new.insert(.network)
-                $0.connectsNetwork = true
+                $0.network = .pasta
             })
         findings.append(
             probe("ipc, uts and cgroup namespaces", essential: false) {
@@ -51,17 +50,17 @@ public enum Doctor {
         findings.append(
             probe("message queues", essential: false) {
                 $0.namespaces.new.insert(.ipc)
-                $0.operations = [.init(.mqueue(target: "/tmp/mqueue"))]
+                $0.files.operations = [.init(.mqueue(target: "/tmp/mqueue"))]
             })
         findings.append(
             probe("overlay in memory", essential: false) {
-                $0.operations = [
+                $0.files.operations = [
                     .init(.overlay(target: "/tmp/overlay", lower: ["/usr"], upper: .memory))
                 ]
             })
         findings.append(
             probe("own devices", essential: false) {
-                $0.operations = [.init(.dev(target: "/tmp/dev"))]
+                $0.files.operations = [.init(.dev(target: "/tmp/dev"))]
             })
         findings.append(binfmt())
         findings.append(image())
@@ -117,7 +116,7 @@ public enum Doctor {
         defer { closeDescriptor(file) }
         let path = ByteString("/proc/self/fd/\(file)")
         var request = LaunchRequest(command: ["/nothing"])
-        request.view = .rootfs(path)
+        request.root.view = .rootfs(path)
         do throws(LaunchError) {
             _ = try Launcher().launch(request).wait()
         } catch {
@@ -140,7 +139,7 @@ public enum Doctor {
         _ change: (inout LaunchRequest) -> Void
     ) -> Finding {
         var request = LaunchRequest(command: ["/bin/sh", "-c", "exit 0"])
-        request.workingDirectory = "/"
+        request.program.workingDirectory = "/"
         change(&request)
         var finding = Finding(what: what, works: false, isEssential: essential, detail: "")
         do throws(LaunchError) {

@@ -62,8 +62,8 @@ struct EmulationFinder {
     private func findGuests(_ emulation: inout Emulation) throws(LaunchError) -> [Guest] {
         var guests: [Guest] = []
         // Who names an emulator for an architecture means that one, wherever he says it.
-        let named = request.emulators.filter { $0.path != nil }
-        for wanted in named + request.emulators.filter({ $0.path == nil }) {
+        let named = request.program.emulators.filter { $0.path != nil }
+        for wanted in named + request.program.emulators.filter({ $0.path == nil }) {
             guard let architecture = Architecture.named(wanted.architecture) else {
                 throw .unknownArchitecture(wanted.architecture)
             }
@@ -106,17 +106,18 @@ struct EmulationFinder {
     private func programs() -> [(ELFHead, isRoots: Bool)] {
         var programs: [(ELFHead, isRoots: Bool)] = []
         var root: ByteString = "/"
-        if case .rootfs(let path) = request.view {
-            root = request.rootDescriptor.map { ByteString("/proc/self/fd/\($0)") } ?? path
+        if case .rootfs(let path) = request.root.view {
+            root = request.root.descriptor.map { ByteString("/proc/self/fd/\($0)") } ?? path
         }
         func head(_ path: ByteString) -> ELFHead? {
             ELFHead(bytes: HostFile.read(path, below: root, limit: 64))
         }
-        if let command = request.command.first, command.isAbsolute, let head = head(command) {
+        if let command = request.program.command.first, command.isAbsolute, let head = head(command)
+        {
             programs.append((head, isRoots: false))
         }
         // What an image holds is seen only once it is mounted.
-        guard case .rootfs = request.view, facts.rootImage == .none else { return programs }
+        guard case .rootfs = request.root.view, facts.rootImage == .none else { return programs }
         for path: ByteString in [
             "/bin/sh", "/bin/bash", "/usr/bin/env", "/bin/busybox", "/usr/bin/dpkg",
         ] {
@@ -152,7 +153,7 @@ struct EmulationFinder {
     private func findRecord(
         for guest: Guest, _ host: BinfmtRecord?, _ isTracer: Bool
     ) throws(LaunchError) -> BinfmtRecord {
-        guard isTracer || facts.hasOwnBinfmt && !request.avoided.contains(.ownBinfmt) else {
+        guard isTracer || facts.hasOwnBinfmt && !request.compatibility.contains(.ownBinfmt) else {
             throw .noBinfmt(guest.name)
         }
         let architecture = guest.architecture

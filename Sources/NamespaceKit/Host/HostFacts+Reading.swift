@@ -24,7 +24,7 @@ extension HostFacts {
         if facts.isMachinesRoot || !request.identity.users.isEmpty {
             facts.kernelControls = readKernelControls()
         }
-        if request.executionLabel != nil || request.fileLabel != nil {
+        if request.program.label != nil || request.files.label != nil {
             facts.hasSELinux = readFile("/sys/fs/selinux/enforce", limit: 8) != nil
         }
         let leavesGroup =
@@ -34,42 +34,44 @@ extension HostFacts {
             facts.hasOpenTerminal =
                 facts.hasTerminal && request.isToSpareTerminal && !facts.kernelSparesTerminals
         }
-        if request.view == .empty { facts.terminal = readTerminal() }
+        if request.root.view == .empty { facts.terminal = readTerminal() }
         var isRootfs = false
-        if case .rootfs = request.view { isRootfs = true }
-        if facts.account == nil, isRootfs || request.home != .standard {
+        if case .rootfs = request.root.view { isRootfs = true }
+        if facts.account == nil, isRootfs || request.files.home != .standard {
             facts.account =
                 readAccount(user: facts.userID, group: facts.groupID)
                 ?? facts.inventAccount()
         }
-        if case .rootfs(let path) = request.view {
-            if request.rootDescriptor == nil {
+        if case .rootfs(let path) = request.root.view {
+            if request.root.descriptor == nil {
                 let finder = RootImageFinder(path: path, request: request, facts: facts)
                 facts.rootImage = finder.find()
                 if facts.rootImage == .none { facts.readForeignPrograms(below: path) }
             }
             facts.terminal = readTerminal()
         }
-        if request.connectsNetwork { facts.pasta = Pasta.find(in: facts) }
-        if request.join == .jobStep { facts.parent = readParent() }
-        if request.join != nil { facts.groupFolder = GroupFolder.find(in: facts) }
+        if request.network == .pasta { facts.pasta = Pasta.find(in: facts) }
+        if request.namespaces.join == .jobStep { facts.parent = readParent() }
+        if request.namespaces.join != nil { facts.groupFolder = GroupFolder.find(in: facts) }
         facts.readPlaces(for: request)
-        if request.view != .empty || !request.emulators.isEmpty {
+        if request.root.view != .empty || !request.program.emulators.isEmpty {
             facts.emulation = EmulationFinder(request: request, facts: facts).find()
         }
-        if request.asksForDevices { facts.devices = DeviceFinder.find(for: request, on: facts) }
-        if request.runsHostProgram { facts.hostProgram = .find(request.command.first, in: facts) }
+        if request.devices.isAsked { facts.devices = DeviceFinder.find(for: request, on: facts) }
+        if request.program.runsHostProgram {
+            facts.hostProgram = .find(request.program.command.first, in: facts)
+        }
         if request.hidesHostsSockets || request.showsHostsSockets {
             facts.sockets = HostSockets.read()
         }
         let cgroup = request.namespaces.new.union(request.namespaces.optional).contains(.cgroup)
-        if request.view != .empty, cgroup { facts.controlGroups = .read() }
-        if request.view == .host, facts.userID != 0 {
+        if request.root.view != .empty, cgroup { facts.controlGroups = .read() }
+        if request.root.view == .host, facts.userID != 0 {
             facts.shellFiles = SecureShell.readIncludedFiles()
         }
-        if request.view != .empty, request.hasOwnNetwork { facts.system = .read() }
-        if request.connectsNetwork { facts.addresses = HostNetwork.addresses() }
-        if request.view == .host, request.layer != .readOnly {
+        if request.root.view != .empty, request.hasOwnNetwork { facts.system = .read() }
+        if request.network == .pasta { facts.addresses = HostNetwork.addresses() }
+        if request.root.view == .host, request.root.layer != .readOnly {
             facts.hostTree = HostTree.read()
         }
         return facts

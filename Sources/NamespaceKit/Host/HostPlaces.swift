@@ -125,15 +125,17 @@ enum HostPlaces {
 extension HostFacts {
     /// Looks which of the places that a request asks for are there.
     mutating func readPlaces(for request: LaunchRequest) {
-        if request.bindsSourceTree { sourceTree = HostFacts.readSourceTree(of: currentDirectory) }
-        let parts = request.hostParts
-        if request.leavesOutMissing, let here = currentDirectory {
+        if request.files.bindsSourceTree {
+            sourceTree = HostFacts.readSourceTree(of: currentDirectory)
+        }
+        let parts = request.files.hostParts
+        if request.files.leavesOutMissing, let here = currentDirectory {
             ownsCurrentDirectory = HostFile.isWritable(here)
         }
         var wanted: [ByteString] = []
         if parts.contains(.media) { wanted += HostPlaces.media }
         if parts.contains(.desktop) { wanted += HostPlaces.desktop(of: self) }
-        if request.leavesOutMissing, let home { wanted.append(home) }
+        if request.files.leavesOutMissing, let home { wanted.append(home) }
         missing = wanted.filter { !HostFile.exists($0) }
         if parts.contains(.settings) {
             for name in HostPlaces.settings {

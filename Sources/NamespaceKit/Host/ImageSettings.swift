@@ -60,7 +60,7 @@ extension LaunchRequest {
         isForEntryPoint: Bool = false
     ) throws(LaunchError) -> String? {
         // A program of the host's was not made for the image's surroundings.
-        guard case .rootfs(let path) = view, !runsHostProgram else { return nil }
+        guard case .rootfs(let path) = root.view, !program.runsHostProgram else { return nil }
         var warning: String?
         var settings: ImageSettings?
         switch ImageSettings.find(in: path) {
@@ -72,8 +72,8 @@ extension LaunchRequest {
             guard let entryPoint = settings?.entryPoint, !entryPoint.isEmpty else {
                 throw .noEntryPoint(path, warning)
             }
-            if !command.isEmpty { settings?.command = entryPoint + command }
-            command = []
+            if !program.command.isEmpty { settings?.command = entryPoint + program.command }
+            program.command = []
         }
         if let settings { try apply(settings, of: path) }
         return warning
@@ -82,28 +82,28 @@ extension LaunchRequest {
     private mutating func apply(
         _ settings: ImageSettings, of path: ByteString
     ) throws(LaunchError) {
-        let isImages = command.isEmpty
+        let isImages = program.command.isEmpty
         if isImages {
             guard !settings.command.isEmpty else { return }
             try applyUser(settings.user, of: path)
-            command = settings.command
+            program.command = settings.command
         }
-        if workingDirectory == nil, !bindsCurrentDirectory, !bindsSourceTree,
+        if program.workingDirectory == nil, !files.bindsCurrentDirectory, !files.bindsSourceTree,
             let directory = settings.workingDirectory, !directory.isEmpty
         {
             guard directory.isAbsolute else { throw .relativeImageDirectory(directory) }
-            workingDirectory = directory
-            startsWhereImageSays = true
+            program.workingDirectory = directory
+            program.startsWhereImageSays = true
         }
         // Whoever asks for an empty environment for his command means that.
-        if !isImages, environment.start == .empty { return }
+        if !isImages, program.environment.start == .empty { return }
         var changes: [EnvironmentRequest.Change] = []
         for entry in settings.environment {
             guard let sign = entry.firstIndex(of: UInt8(ascii: "=")), sign > 0 else { continue }
             changes.append(
                 .set(name: entry.slice(from: 0, to: sign), value: entry.slice(from: sign + 1)))
         }
-        environment.changes = changes + environment.changes
+        program.environment.changes = changes + program.environment.changes
     }
 
     /// The ids inside become those of the image's user, unless others were asked for.

@@ -135,7 +135,7 @@ struct RootImageFinder {
 
     /// Real root, not that of a user namespace, and with loop devices within reach.
     private var isKernelWilling: Bool {
-        guard facts.userID == 0, facts.hasMountAPI, !request.avoided.contains(.kernelImages),
+        guard facts.userID == 0, facts.hasMountAPI, !request.compatibility.contains(.kernelImages),
             let administrator = Capabilities.number(named: "sys_admin"),
             facts.capabilities & Capabilities.bit(administrator) != 0,
             HostFile.isWritable("/dev/loop-control")

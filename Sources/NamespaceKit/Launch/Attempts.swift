@@ -4,8 +4,8 @@ extension LaunchRequest {
 
     /// The host's root is to be made again from its mounts, which are looked up before the run has a copy of them.
     var layersHost: Bool {
-        guard view == .host else { return false }
-        switch layer {
+        guard root.view == .host else { return false }
+        switch root.layer {
         case .readOnly, .writable: return false
         case .memory, .directory: return true
         }
@@ -16,15 +16,17 @@ extension LaunchRequest {
     public mutating func attempt<Result>(
         _ launch: (LaunchRequest, _ isRepeatable: Bool) throws(LaunchError) -> Result
     ) throws(LaunchError) -> Result {
-        guard layersHost || proc == .outerWhereRefused else { return try launch(self, false) }
+        guard layersHost || namespaces.proc == .outerWhereRefused else {
+            return try launch(self, false)
+        }
         // They can be read only once.
         try readContents()
         for _ in 1..<Self.mostAttempts {
             do throws(LaunchError) {
                 return try launch(self, true)
             } catch {
-                if error.isOfMaskedProc, proc == .outerWhereRefused {
-                    proc = .outer
+                if error.isOfMaskedProc, namespaces.proc == .outerWhereRefused {
+                    namespaces.proc = .outer
                 } else if !error.mayBeOutdated {
                     throw error
                 }

@@ -27,10 +27,11 @@ extension Planner {
             add(.await(descriptor: descriptor), word(words.start))
             plan.closedDescriptors.append(descriptor)
         }
-        for (number, descriptor) in request.standardDescriptors {
+        for (number, descriptor) in request.program.standardDescriptors {
             add(.redirect(descriptor: descriptor, to: number))
         }
-        plan.closedDescriptors += request.lifecycle.ownDescriptors + request.closedDescriptors
+        plan.closedDescriptors +=
+            request.lifecycle.ownDescriptors + request.program.closedDescriptors
         plan.closedDescriptors += plan.entered.map { $0.descriptor }
         if request.lifecycle.newSession {
             add(.newSession)
@@ -38,7 +39,7 @@ extension Planner {
             // The kernel stops nothing in a group without anybody outside of it in the session to make it go on again.
             add(.processGroup)
         }
-        for limit in request.limits { add(.limit(limit), word(words.limit)) }
+        for limit in request.program.limits { add(.limit(limit), word(words.limit)) }
         if facts.emulation.names32Bit { add(.personality32) }
         if plan.shape != .childWithInit { planPrivileges() }
         // Where the command may be, not where whoever sets up its root may.
@@ -47,15 +48,15 @@ extension Planner {
             add(.assertNoUserNamespaces, word(words.assertNoNestedUser))
         }
         // Whoever cannot make a user namespace cannot mount either, unless he has kept the capability.
-        if request.abstractSockets != .all {
-            add(.scopeAbstract(isRequired: request.abstractSockets == .scoped))
+        if request.namespaces.abstractSockets != .all {
+            add(.scopeAbstract(isRequired: request.namespaces.abstractSockets == .scoped))
         }
-        if request.scopesSockets {
+        if request.namespaces.scopesSockets {
             add(.scope(paths: request.namespaces.forbidsNestedUser && keptCapabilities == 0))
         }
-        for filter in request.filters { add(.filter(filter)) }
-        if request.fakesRoot || request.fakesDeviceNodes {
-            let filter = try SystemCallFilter.fakeRoot(onlyDevices: !request.fakesRoot)
+        for filter in request.program.filters { add(.filter(filter)) }
+        if request.identity.fakesRoot || request.identity.fakesDeviceNodes {
+            let filter = try SystemCallFilter.fakeRoot(onlyDevices: !request.identity.fakesRoot)
             add(.filter(filter), word(words.fakeRoot))
         }
         if request.isToSpareTerminal, facts.hasOpenTerminal {
@@ -66,7 +67,7 @@ extension Planner {
 
     private var hasOwnKeyring: Bool {
         switch request.lifecycle.keyring {
-        case .standard: if case .rootfs = request.view { true } else { false }
+        case .standard: if case .rootfs = request.root.view { true } else { false }
         case .own: true
         case .callers: false
         }
@@ -78,13 +79,13 @@ extension Planner {
     var keptCapabilities: UInt64 {
         let all = hasUserNamespace ? Capabilities.all : facts.capabilities
         var wanted: UInt64 = 0
-        if request.view == .empty {
+        if request.root.view == .empty {
             // bubblewrap leaves a caller who is root what he has outside, and adds nothing to it.
             if facts.userID == 0 { wanted = facts.capabilities }
         } else if request.user == 0, !request.identity.isOfImage {
             wanted = all  // root inside keeps what it has
         }
-        for change in request.capabilities {
+        for change in request.identity.capabilities {
             switch change {
             case .add(let number): wanted |= Capabilities.bit(number)
             case .drop(let number): wanted &= ~Capabilities.bit(number)
@@ -99,7 +100,8 @@ extension Planner {
         let wanted = keptCapabilities
         // Root gets its capabilities back from execve(2); anybody else keeps them as ambient ones. bubblewrap's callers
         // who name any find them in every set, and others keep what their ids do.
-        let isAmbient = request.view == .empty ? !request.capabilities.isEmpty : !isRootInside
+        let isAmbient =
+            request.root.view == .empty ? !request.identity.capabilities.isEmpty : !isRootInside
         let ambient = isAmbient ? wanted : 0
         add(.noNewPrivileges)
         add(.capabilities(.init(held: wanted, ambient: ambient, bounding: wanted)))
@@ -109,14 +111,15 @@ extension Planner {
 
     private mutating func planEnvironment() {
         var entries: [ByteString] = []
-        switch request.environment.start {
+        switch request.program.environment.start {
         case .inherited:
             entries = facts.environment
-            if case .rootfs = request.view {
-                let temporary = request.hostParts.contains(.job) ? facts.variable("TMPDIR") : nil
+            if case .rootfs = request.root.view {
+                let temporary =
+                    request.files.hostParts.contains(.job) ? facts.variable("TMPDIR") : nil
                 entries.removeAll { entry in Planner.misleading.contains { isNamed(entry, $0) } }
                 if let temporary { entries.append("TMPDIR=" + temporary) }
-                if request.hostParts.contains(.desktop) {
+                if request.files.hostParts.contains(.desktop) {
                     entries.removeAll { entry in Planner.modules.contains { isNamed(entry, $0) } }
                 }
             }
@@ -126,9 +129,9 @@ extension Planner {
             }
         case .empty: break
         }
-        if case .rootfs = request.view { useSearchPath(in: &entries) }
-        if request.view == .host { dropHiddenPlaces(from: &entries) }
-        entries = request.environment.changes.applied(to: entries)
+        if case .rootfs = request.root.view { useSearchPath(in: &entries) }
+        if request.root.view == .host { dropHiddenPlaces(from: &entries) }
+        entries = request.program.environment.changes.applied(to: entries)
         plan.environment = deviceVariables.applied(to: entries)
     }
 
@@ -148,14 +151,16 @@ extension Planner {
 
     /// Something of the run's is mounted on the way to it.
     private func mayBeShown(_ place: ByteString) -> Bool {
-        var shown = request.operations.compactMap { $0.action.mountPoint }
-        if request.home == .bound, let home = facts.home { shown.append(home) }
-        if request.bindsCurrentDirectory || request.bindsSourceTree,
+        var shown = request.files.operations.compactMap { $0.action.mountPoint }
+        if request.files.home == .bound, let home = facts.home { shown.append(home) }
+        if request.files.bindsCurrentDirectory || request.files.bindsSourceTree,
             let here = facts.sourceTree ?? facts.currentDirectory
         {
             shown.append(here)
         }
-        if request.showsHostRoot || request.runsHostProgram { shown.append("/run/host") }
+        if request.files.showsHostRoot || request.program.runsHostProgram {
+            shown.append("/run/host")
+        }
         return shown.contains { place.isAtOrBelow($0) }
     }
 
@@ -188,7 +193,9 @@ extension Planner {
     /// apt gives its downloads to a user of its own and looks whether that worked; where it only
     /// appears to work, it is told to stay root.
     private mutating func planPackageManager() {
-        guard request.fakesRoot, case .rootfs = request.view, variable("APT_CONFIG") == nil else {
+        guard request.identity.fakesRoot, case .rootfs = request.root.view,
+            variable("APT_CONFIG") == nil
+        else {
             return
         }
         plan.environment.append("APT_CONFIG=/run/nsrun-apt.conf")
@@ -200,13 +207,14 @@ extension Planner {
     static let imageDirectory: ByteString = "the image's WORKDIR"
 
     private mutating func planWorkingDirectory() throws(LaunchError) {
-        if let directory = request.workingDirectory {
+        if let directory = request.program.workingDirectory {
             add(
                 .changeDirectory([directory]),
-                request.startsWhereImageSays ? Planner.imageDirectory : word(words.directory))
+                request.program.startsWhereImageSays
+                    ? Planner.imageDirectory : word(words.directory))
             return
         }
-        if request.view == .host || startsHere {
+        if request.root.view == .host || startsHere {
             // Another directory than the caller's own would be a surprise that deletes files.
             guard let here = facts.currentDirectory else { throw facts.lackOfDirectory }
             add(.changeDirectory([here]))
@@ -227,12 +235,12 @@ extension Planner {
             return
         }
         var candidates: [ByteString] = []
-        plan.arguments = request.command
-        if plan.arguments.isEmpty, let argument0 = request.argument0 {
+        plan.arguments = request.program.command
+        if plan.arguments.isEmpty, let argument0 = request.program.argument0 {
             plan.arguments = [argument0]
         }
-        if let name = request.command.first {
-            if let argument0 = request.argument0 { plan.arguments[0] = argument0 }
+        if let name = request.program.command.first {
+            if let argument0 = request.program.argument0 { plan.arguments[0] = argument0 }
             if name.contains(UInt8(ascii: "/")) {
                 candidates = [name]
             } else {
@@ -254,7 +262,7 @@ extension Planner {
     }
 }
 
-extension LaunchRequest {
+extension LaunchRequest.Program {
     /// Standard descriptors that are replaced, by number.
     fileprivate var standardDescriptors: [(Int32, Int32)] {
         var pairs: [(Int32, Int32)] = []

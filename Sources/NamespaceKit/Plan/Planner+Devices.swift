@@ -33,7 +33,7 @@ extension Planner {
     }
 
     private var deviceWord: ByteString? {
-        word(request.devices.isEmpty ? words.nvidia : words.device)
+        word(request.devices.names.isEmpty ? words.nvidia : words.device)
     }
 
     /// What the user says of a variable counts, but clearing what is the caller's is not about the device's.
@@ -41,7 +41,9 @@ extension Planner {
         facts.devices.environment.compactMap { entry in
             guard let sign = entry.firstIndex(of: UInt8(ascii: "=")) else { return nil }
             let name = entry.slice(from: 0, to: sign)
-            if request.environment.changes.contains(where: { $0.isAbout(name) }) { return nil }
+            if request.program.environment.changes.contains(where: { $0.isAbout(name) }) {
+                return nil
+            }
             return .set(name: name, value: entry.slice(from: sign + 1))
         }
     }
@@ -56,8 +58,8 @@ extension Planner {
     }
 }
 
-extension LaunchRequest {
-    var asksForDevices: Bool { !devices.isEmpty || showsNVIDIADriver }
+extension LaunchRequest.Devices {
+    var isAsked: Bool { !names.isEmpty || showsNVIDIADriver }
 }
 
 extension EnvironmentRequest.Change {

@@ -24,7 +24,7 @@ extension Planner {
         {
             throw .emulationNeedsUser
         }
-        if request.view == .empty, !request.mountsProc { throw .emulationNeedsProc }
+        if request.root.view == .empty, !request.mountsProc { throw .emulationNeedsProc }
         if request.identity.needsHelpers, !mapsRoot { throw .emulationNeedsRoot }
     }
 
@@ -63,6 +63,6 @@ extension LaunchError {
 
 extension LaunchRequest {
     fileprivate var mountsProc: Bool {
-        operations.contains { if case .proc = $0.action { true } else { false } }
+        files.operations.contains { if case .proc = $0.action { true } else { false } }
     }
 }

@@ -4,11 +4,11 @@ extension Planner {
 
     mutating func planCallersPlaces() throws(LaunchError) {
         let first = plan.steps.count
-        if request.home == .bound { try planHome() }
-        if request.bindsCurrentDirectory { try planCurrentDirectory() }
-        if request.bindsSourceTree { try planSourceTree() }
+        if request.files.home == .bound { try planHome() }
+        if request.files.bindsCurrentDirectory { try planCurrentDirectory() }
+        if request.files.bindsSourceTree { try planSourceTree() }
         markIncidental(from: first)
-        if request.showsHostRoot || request.runsHostProgram {
+        if request.files.showsHostRoot || request.program.runsHostProgram {
             add(
                 .bind(.init(source: .path("/"), target: "/run/host", options: .readOnly)),
                 word(words.hostRoot))
@@ -26,7 +26,7 @@ extension Planner {
                 case "/": "it is /"
                 case .some(let home): "\(home.text) is of the system"
                 }
-            if !request.leavesOutMissing { throw .noHome(cause) }
+            if !request.files.leavesOutMissing { throw .noHome(cause) }
             return omit(facts.home ?? "$HOME", cause)
         }
         if facts.lacks(home) { return omit(home, Planner.notThere) }
@@ -35,7 +35,7 @@ extension Planner {
 
     private mutating func planCurrentDirectory() throws(LaunchError) {
         guard let here = facts.currentDirectory else {
-            if !request.leavesOutMissing { throw facts.lackOfDirectory }
+            if !request.files.leavesOutMissing { throw facts.lackOfDirectory }
             return omit(
                 "the current directory",
                 facts.isTooDeep ? "its path is too long" : "it has been removed")
@@ -43,7 +43,7 @@ extension Planner {
         // The root itself is there already, as the view has it.
         if here == "/" {
             startsHere = true
-        } else if !request.leavesOutMissing {
+        } else if !request.files.leavesOutMissing {
             mount(here, here, [], word(words.currentDirectory))
             startsHere = true
         } else if cover(of: here) != nil {
@@ -61,11 +61,11 @@ extension Planner {
     /// The directory is the host's without being bound by itself.
     private func isShown(_ path: ByteString) -> Bool {
         var places: [ByteString] = []
-        if request.home == .bound, let home = facts.home { places.append(home) }
-        if request.hostParts.contains(.temporary) { places += ["/tmp", "/var/tmp"] }
-        if request.hostParts.contains(.devices) { places.append("/dev") }
-        if request.hostParts.contains(.media) { places += HostPlaces.media }
-        if request.hostParts.contains(.desktop) { places += HostPlaces.desktop(of: facts) }
+        if request.files.home == .bound, let home = facts.home { places.append(home) }
+        if request.files.hostParts.contains(.temporary) { places += ["/tmp", "/var/tmp"] }
+        if request.files.hostParts.contains(.devices) { places.append("/dev") }
+        if request.files.hostParts.contains(.media) { places += HostPlaces.media }
+        if request.files.hostParts.contains(.desktop) { places += HostPlaces.desktop(of: facts) }
         return places.contains { path.isAtOrBelow($0) && !facts.lacks($0) }
     }
 
@@ -80,7 +80,7 @@ extension Planner {
             if home.isAtOrBelow(tree) { tree = here }
             if home.isAtOrBelow(tree) { omit(home, "the source tree is there, so it is not empty") }
         }
-        if request.layer == .memory {
+        if request.root.layer == .memory {
             add(
                 .overlay(.init(target: tree, lower: [tree], upper: .memory)),
                 word(words.sourceTree))
@@ -105,13 +105,13 @@ extension Planner {
     }
 
     mutating func planHostPlaces() {
-        if request.hostParts.contains(.media) {
+        if request.files.hostParts.contains(.media) {
             for place in HostPlaces.media { show(place) }
         }
         let first = plan.steps.count
         defer { markIncidental(from: first) }
-        if request.hostParts.contains(.job) { planJob() }
-        guard request.hostParts.contains(.desktop) else { return }
+        if request.files.hostParts.contains(.job) { planJob() }
+        guard request.files.hostParts.contains(.desktop) else { return }
         for place in HostPlaces.desktop(of: facts) where !isInTemporary(place) {
             if HostPlaces.isOfTheSystem(place) {
                 omit(place, Planner.ofTheSystem)
@@ -146,7 +146,7 @@ extension Planner {
 
     /// What root changes there is the root's own.
     var shownTimeZone: [ByteString] {
-        request.hostParts.contains(.job) && (request.user ?? facts.userID) != 0
+        request.files.hostParts.contains(.job) && (request.user ?? facts.userID) != 0
             ? facts.timeZone : []
     }
 
@@ -154,20 +154,20 @@ extension Planner {
     mutating func planTimeZone() {
         for file in shownTimeZone {
             var options: BindOptions = [.readOnly, .optional]
-            if request.layer == .writable { options.insert(.onlyIfPresent) }
+            if request.root.layer == .writable { options.insert(.onlyIfPresent) }
             mount(file, file, options)
             plan.steps[plan.steps.count - 1].coversLink = true
         }
     }
 
     private func isInTemporary(_ place: ByteString) -> Bool {
-        request.hostParts.contains(.temporary) && place.isAtOrBelow("/tmp")
+        request.files.hostParts.contains(.temporary) && place.isAtOrBelow("/tmp")
             && !facts.lacks(place)
     }
 
     /// An empty file system that the user mounts at or above a place.
     private func cover(of place: ByteString) -> ByteString? {
-        for operation in request.operations {
+        for operation in request.files.operations {
             guard case .tmpfs(let target, _, _) = operation.action else { continue }
             let cover = target.withoutDots
             if place.isAtOrBelow(cover) { return cover }
@@ -177,7 +177,7 @@ extension Planner {
 
     /// Who has a `/tmp` of his own still wants the session's sockets that lie in the host's.
     mutating func planHiddenSockets() {
-        guard request.hostParts.contains(.desktop) else { return }
+        guard request.files.hostParts.contains(.desktop) else { return }
         for place in HostPlaces.desktop(of: facts) where !facts.lacks(place) {
             if let cover = cover(of: place), cover != place { show(place) }
         }

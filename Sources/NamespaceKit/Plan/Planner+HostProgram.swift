@@ -10,8 +10,8 @@ extension Planner {
     private static let libraries: ByteString = "/run/nsrun/lib"
 
     mutating func planHostProgram() throws(LaunchError) {
-        guard request.runsHostProgram else { return }
-        guard case .rootfs = request.view else { throw .hostProgramWithoutRootfs }
+        guard request.program.runsHostProgram else { return }
+        guard case .rootfs = request.root.view else { throw .hostProgramWithoutRootfs }
         if case .refused(let error) = facts.hostProgram { throw error }
         guard case .found(let program) = facts.hostProgram, let loader = program.loader else {
             return
@@ -33,7 +33,7 @@ extension Planner {
 
     mutating func planExecution(of program: HostProgram) {
         // Programs look for their files around the place that argv[0] names.
-        let name = request.argument0 ?? Planner.host + program.foundAs
+        let name = request.program.argument0 ?? Planner.host + program.foundAs
         let place = Planner.host + program.path
         plan.arguments = [name]
         if program.loader != nil {
@@ -42,7 +42,7 @@ extension Planner {
             plan.arguments += ["--library-path", searchPath(of: program)]
             plan.arguments.append(Planner.uncovered + program.path)
         }
-        plan.arguments += program.leading + request.command.dropFirst()
+        plan.arguments += program.leading + request.program.command.dropFirst()
         add(.execute([place]), word(words.hostProgram))
     }
 

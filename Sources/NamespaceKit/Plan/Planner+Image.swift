@@ -10,12 +10,12 @@ extension Planner {
         guard case .image(let image) = facts.rootImage, image.mounting == .kernel else {
             return false
         }
-        return request.layer != .readOnly
+        return request.root.layer != .readOnly
     }
 
     func checkImage() throws(LaunchError) {
         if case .refused(let error) = facts.rootImage { throw error }
-        if let image, request.layer == .writable { throw .writableImage(image.path) }
+        if let image, request.root.layer == .writable { throw .writableImage(image.path) }
     }
 
     mutating func planImage(_ image: RootImage) {
@@ -25,7 +25,7 @@ extension Planner {
                 .overlay(.init(target: "/", lower: [image.path], upper: upper, liesOverRoot: true)),
                 word(origin))
         }
-        switch request.layer {
+        switch request.root.layer {
         case .readOnly, .writable: break
         case .memory: layer(.memory, words.ephemeral)
         case .directory(let directory): layer(layered(directory), words.overlayDirectory)

@@ -3,7 +3,7 @@ extension Planner {
     /// The request of a member of a group: a pid namespace would end with its first process, and what one
     /// member calls by a relative path is another file to another.
     static func prepare(_ request: LaunchRequest, on facts: HostFacts) -> LaunchRequest {
-        guard request.join != nil else { return request }
+        guard request.namespaces.join != nil else { return request }
         var request = request
         request.namespaces.new.remove(.pid)
         func absolute(_ path: ByteString) -> ByteString {
@@ -12,12 +12,15 @@ extension Planner {
             }
             return here.appending(path: path)
         }
-        if case .rootfs(let path) = request.view { request.view = .rootfs(absolute(path)) }
-        for index in request.operations.indices {
-            if case .bind(.path(let path), let target, let options) = request.operations[index]
-                .action
-            {
-                request.operations[index].action = .bind(
+        if case .rootfs(let path) = request.root.view {
+            request.root.view = .rootfs(absolute(path))
+        }
+        for index in request.files.operations.indices {
+            if case .bind(.path(let path), let target, let options) = request.files.operations[
+                index
+            ]
+            .action {
+                request.files.operations[index].action = .bind(
                     source: .path(absolute(path)), target: target, options: options)
             }
         }
@@ -25,7 +28,7 @@ extension Planner {
     }
 
     func checkJoin() throws(LaunchError) {
-        guard let join = request.join else { return }
+        guard let join = request.namespaces.join else { return }
         if case .named(let name) = join {
             let isPrintable = name.bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
             if name.isEmpty || name.count > 64 || !isPrintable { throw .badGroupName(name) }
@@ -39,14 +42,14 @@ extension Planner {
             || namespaces.enteredNetwork != nil
             || namespaces.finalUser != nil || lifecycle.mapsDescriptor != nil
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
-            || lifecycle.commandIsPidOne || request.connectsNetwork
+            || lifecycle.commandIsPidOne || request.network == .pasta
         {
             throw .joinIsNotAlone
         }
     }
 
     private var groupName: ByteString? {
-        switch request.join {
+        switch request.namespaces.join {
         case .named(let name): name
         case .jobStep: JobStep.name(in: facts)
         case nil: nil
@@ -65,7 +68,7 @@ extension Planner {
     mutating func planShare() {
         guard !shared.isEmpty else { return }
         var root: ByteString = "the host's"
-        if case .rootfs(let path) = request.view { root = path }
+        if case .rootfs(let path) = request.root.view { root = path }
         add(.share(shared, root: root), word(words.join))
     }
 }

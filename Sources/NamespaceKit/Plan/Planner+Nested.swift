@@ -2,20 +2,20 @@
 extension Planner {
     /// SELinux takes a label by a file of proc, which the new root need not have.
     mutating func planLabels() {
-        if let label = request.executionLabel {
+        if let label = request.program.label {
             add(.write(text: label, file: "/proc/self/attr/exec"), word(words.executionLabel))
         }
     }
 
     /// Files are made with a label that is set before the first of them.
     mutating func planFileLabel() {
-        if let label = request.fileLabel {
+        if let label = request.files.label {
             add(.write(text: label, file: "/proc/self/attr/fscreate"), word(words.fileLabel))
         }
     }
 
     mutating func planLocks() {
-        for operation in request.operations {
+        for operation in request.files.operations {
             if case .lockFile(let target) = operation.action {
                 add(.lockFile(target: target), operation.origin)
             }
@@ -59,7 +59,7 @@ extension Planner {
     /// The network is made now, and its devices are shown unless the request has put something of its own there.
     private mutating func planSystemBelow() {
         guard later.contains(.network), let files = facts.system else { return }
-        let isTaken = request.operations.contains {
+        let isTaken = request.files.operations.contains {
             guard let point = $0.action.mountPoint?.withoutDots else { return false }
             return point.isAtOrBelow(SystemFiles.place) || SystemFiles.place.isAtOrBelow(point)
         }
@@ -104,7 +104,7 @@ extension Planner {
     /// what is a part of the root, and a network that somebody else connects.
     func laterNamespaces(of namespaces: NamespaceSet) -> NamespaceSet {
         var later = namespaces.intersection([.network, .ipc, .uts, .cgroup])
-        if request.connectsNetwork { later.remove(.network) }
+        if request.network == .pasta { later.remove(.network) }
         if request.mountsQueues { later.remove(.ipc) }
         return later
     }
@@ -112,6 +112,6 @@ extension Planner {
 
 extension LaunchRequest {
     fileprivate var mountsQueues: Bool {
-        operations.contains { if case .mqueue = $0.action { true } else { false } }
+        files.operations.contains { if case .mqueue = $0.action { true } else { false } }
     }
 }

@@ -5,7 +5,7 @@ extension Planner {
             add(.holdGroups(groups))
             markIncidental(from: plan.steps.count - 1)
         }
-        switch request.view {
+        switch request.root.view {
         case .host: planHostView()
         case .rootfs(let path): planRootfsView(path)
         case .empty: add(.emptyRoot)
@@ -13,7 +13,7 @@ extension Planner {
     }
 
     var hasOwnProc: Bool {
-        switch request.proc {
+        switch request.namespaces.proc {
         case .own, .outerWhereRefused: request.namespaces.new.contains(.pid)
         case .outer: false
         }
@@ -33,13 +33,13 @@ extension Planner {
     // MARK: The host view
 
     private mutating func planHostView() {
-        switch request.layer {
+        switch request.root.layer {
         case .readOnly, .writable:
             // Mounts straight into the host's tree are cheapest, but they hide what lies below, and
             // sources are looked up while they are made: with sources the tree is copied first.
             let hasSources =
                 request.hasSources || directoryToShow != nil || facts.system != nil
-                || facts.controlGroups?.groups.isEmpty == false || request.join != nil
+                || facts.controlGroups?.groups.isEmpty == false || request.namespaces.join != nil
             if hasSources { mount("/", "/", .devices) } else { add(.hostRoot) }
         case .memory, .directory:
             let first = plan.steps.count
@@ -58,7 +58,7 @@ extension Planner {
         if let directoryToShow { showAlone(directoryToShow) }
         markIncidental(from: first)
         // Whoever joins a group that does not hide his home would have it shown.
-        if request.home == .empty, let home = ownHome, !facts.lacks(home) {
+        if request.files.home == .empty, let home = ownHome, !facts.lacks(home) {
             add(.tmpfs(target: home, mode: 0o700, size: nil, replacesLink: false))
         }
         first = plan.steps.count
@@ -74,8 +74,8 @@ extension Planner {
     /// The network's devices as the run has them, and not the host's; and its control groups.
     private mutating func planSystem() {
         let first = plan.steps.count
-        var isHosts = request.view == .host && !facts.isMachinesRoot
-        switch request.layer {
+        var isHosts = request.root.view == .host && !facts.isMachinesRoot
+        switch request.root.layer {
         case .readOnly, .writable: break
         case .memory, .directory: isHosts = false
         }
@@ -97,8 +97,8 @@ extension Planner {
     /// The caller's directory where a private one hides it. It alone is shown there: a command that started elsewhere
     /// would work on other files than its caller means.
     private var directoryToShow: ByteString? {
-        guard request.workingDirectory == nil, !request.bindsCurrentDirectory,
-            !request.bindsSourceTree,
+        guard request.program.workingDirectory == nil, !request.files.bindsCurrentDirectory,
+            !request.files.bindsSourceTree,
             let here = facts.currentDirectory,
             Planner.privatePlaces.contains(where: { here != $0 && here.isAtOrBelow($0) })
         else { return nil }
@@ -106,7 +106,7 @@ extension Planner {
     }
 
     private mutating func showAlone(_ directory: ByteString) {
-        switch request.layer {
+        switch request.root.layer {
         case .readOnly, .writable: mount(directory, directory, [])
         case .memory, .directory: layer(directory)
         }
@@ -132,7 +132,7 @@ extension Planner {
     private func isPrivate(_ path: ByteString, _ place: ByteString) -> Bool {
         guard place.isEmpty else { return false }
         var own = Planner.privatePlaces
-        if request.home == .empty, let home = ownHome { own.append(home) }
+        if request.files.home == .empty, let home = ownHome { own.append(home) }
         return own.contains { path.isAtOrBelow($0) }
     }
 
@@ -143,7 +143,7 @@ extension Planner {
     /// The host's root made again: an overlay for each directory without mounts, see HostTreeEntry.
     private mutating func planHostLayers() {
         add(.emptyRoot)
-        if case .directory(let directory) = request.layer { upper = layered(directory) }
+        if case .directory(let directory) = request.root.layer { upper = layered(directory) }
         for entry in facts.hostTree {
             switch entry.kind {
             case .symlink(let text): add(.symlink(text: text, target: entry.path))
@@ -203,7 +203,7 @@ extension Planner {
         planAdoption()
         mount("/sys", "/sys", [.readOnly, .replaceLink])
         planSystem()
-        if request.hostParts.contains(.devices) {
+        if request.files.hostParts.contains(.devices) {
             mount("/dev", "/dev", [.devices, .replaceLink])
         } else {
             planDevices(at: "/dev", origin: nil)
@@ -216,7 +216,7 @@ extension Planner {
         coverKernelControls(below: "/proc")
         planEmulation()
         for directory: ByteString in ["/tmp", "/var/tmp"] {
-            if request.hostParts.contains(.temporary) {
+            if request.files.hostParts.contains(.temporary) {
                 mount(directory, directory, .replaceLink)
             } else {
                 privateDirectory(directory, mode: 0o1777)
@@ -224,23 +224,23 @@ extension Planner {
         }
         privateDirectory("/run", mode: 0o755)
         // Who starts from nothing has no $HOME either.
-        if let home = ownHome, request.home != .bound,
-            request.home == .empty || request.environment.start != .empty
+        if let home = ownHome, request.files.home != .bound,
+            request.files.home == .empty || request.program.environment.start != .empty
         {
             let first = plan.steps.count
             privateDirectory(home, mode: 0o700)
             markIncidental(from: first)
         }
-        if request.fakesRoot {
+        if request.identity.fakesRoot {
             let setting = ByteString("APT::Sandbox::User \"root\";\n")
             add(.file(.bytes(setting.bytes), target: "/run/nsrun-apt.conf", mode: 0o644))
         }
         // Before anything is bound in there, for the layer would hide it.
         var files: [ByteString] = ["passwd", "group"]
-        let hasSettings = request.hostParts.contains(.settings)
+        let hasSettings = request.files.hostParts.contains(.settings)
         let follows = hasSettings && (request.user ?? facts.userID) != 0
         files += follows ? facts.settings.map { $0.name } : ["resolv.conf", "hosts"]
-        if request.layer != .writable { files += shownTimeZone.map { $0.lastComponent } }
+        if request.root.layer != .writable { files += shownTimeZone.map { $0.lastComponent } }
         add(.complete(directory: "/etc", files: files))
         planAccounts()
         if hasSettings { planSettings() }
@@ -254,11 +254,11 @@ extension Planner {
     }
 
     private mutating func planRootDirectory(_ path: ByteString) {
-        switch request.layer {
+        switch request.root.layer {
         case .readOnly, .writable:
-            let options: BindOptions = request.layer == .readOnly ? .readOnly : []
+            let options: BindOptions = request.root.layer == .readOnly ? .readOnly : []
             var source = FileSystemOperation.Source.path(path)
-            if let descriptor = request.rootDescriptor {
+            if let descriptor = request.root.descriptor {
                 source = .descriptor(descriptor)
                 plan.closedDescriptors.append(descriptor)
             }
@@ -278,7 +278,7 @@ extension Planner {
     /// What useradd(8), groupadd(8) and their like write to. In a root that was made with subordinate ids some of it is of
     /// a group that only these map, and no layer can copy it.
     private mutating func planAdoption() {
-        switch request.layer {
+        switch request.root.layer {
         case .readOnly, .writable: return
         case .memory, .directory: break
         }
@@ -327,14 +327,14 @@ extension Planner {
         }
         add(.fileSystem(.devpts, target: below("pts")), origin)
         // In bubblewrap's root there is but one user.
-        let mode: UInt32 = request.view == .empty ? 0o755 : 0o1777
+        let mode: UInt32 = request.root.view == .empty ? 0o755 : 0o1777
         add(.directory(target: below("shm"), mode: mode), origin)
         let links: [(StaticString, ByteString)] = [
             ("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),
             ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2"), ("core", "/proc/kcore"),
         ]
         for (name, text) in links { add(.symlink(text: text, target: below(name)), origin) }
-        if let terminal = facts.terminal, request.join == nil {
+        if let terminal = facts.terminal, request.namespaces.join == nil {
             // Programs that look for their terminal by name find it here; those of a group have several.
             let options: BindOptions = [.devices, .optional, .implied]
             add(

@@ -38,14 +38,14 @@ public struct Planner {
         try planner.planDevicesAskedFor()
         try planner.planHostProgram()
         planner.planReadAhead()
-        if request.join == nil { planner.planLabels() }
+        if request.namespaces.join == nil { planner.planLabels() }
         planner.add(.enterRoot)
         // Not later: what may take its place where memory cannot be executed has to be mounted.
-        if request.join == nil { planner.add(.stub) }
+        if request.namespaces.join == nil { planner.add(.stub) }
         planner.planNestedUser()
         if !planner.later.isEmpty { planner.planTelling() }
         planner.planShare()
-        if request.join != nil { planner.add(.stub) }
+        if request.namespaces.join != nil { planner.add(.stub) }
         planner.planLocks()
         try planner.planCommand()
         return planner.plan
@@ -61,9 +61,9 @@ public struct Planner {
         self.facts = facts
         self.role = role
         let mounting: LaunchPlan.Mounting =
-            if !facts.hasMountAPI || request.avoided.contains(.mountAPI) {
+            if !facts.hasMountAPI || request.compatibility.contains(.mountAPI) {
                 .classic
-            } else if facts.hasDetachedMounts, !request.avoided.contains(.detachedMounts),
+            } else if facts.hasDetachedMounts, !request.compatibility.contains(.detachedMounts),
                 !request.changesMounts, !Planner.layersKernelImage(request, facts)
             {
                 .detached
@@ -72,17 +72,17 @@ public struct Planner {
             }
         plan = LaunchPlan(
             shape: .child, namespaces: [], mounting: mounting,
-            usesOpenat2: facts.hasOpenat2 && !request.avoided.contains(.openat2),
-            sparesHost: request.view == .host && request.layer == .readOnly,
-            mirrors: request.view != .empty, isHostView: request.view == .host,
+            usesOpenat2: facts.hasOpenat2 && !request.compatibility.contains(.openat2),
+            sparesHost: request.root.view == .host && request.root.layer == .readOnly,
+            mirrors: request.root.view != .empty, isHostView: request.root.view == .host,
             lifecycle: request.lifecycle)
-        plan.refusesLinks = request.view == .empty
-        plan.toleratesSubmounts = request.toleratesSubmounts
-        plan.startsClean = request.startsClean
-        plan.makesPlacesByUmask = request.makesPlacesByUmask
-        plan.setsPWD = request.environment.setsPWD
-        plan.usesProcessDescriptors = !request.avoided.contains(.processDescriptors)
-        plan.steps.reserveCapacity(48 + request.operations.count)
+        plan.refusesLinks = request.root.view == .empty
+        plan.toleratesSubmounts = request.files.toleratesSubmounts
+        plan.startsClean = request.program.startsClean
+        plan.makesPlacesByUmask = request.files.makesPlacesByUmask
+        plan.setsPWD = request.program.environment.setsPWD
+        plan.usesProcessDescriptors = !request.compatibility.contains(.processDescriptors)
+        plan.steps.reserveCapacity(48 + request.files.operations.count)
     }
 
     mutating func add(_ action: Step.Action, _ origin: ByteString? = nil) {
@@ -96,28 +96,30 @@ public struct Planner {
 
     /// Refuses what cannot work before anything has been touched.
     private func check() throws(LaunchError) {
-        for argument in request.command where argument.contains(0) {
+        for argument in request.program.command where argument.contains(0) {
             throw .nulByte(in: "argument", argument)
         }
-        for text in [request.argument0, request.workingDirectory] {
+        for text in [request.program.argument0, request.program.workingDirectory] {
             if let text, text.contains(0) { throw .nulByte(in: "argument", text) }
         }
-        if case .directory(let path) = request.layer, path.contains(0) {
+        if case .directory(let path) = request.root.layer, path.contains(0) {
             throw .nulByte(in: "path", path)
         }
-        if let first = request.command.first, first.isEmpty { throw .emptyCommand }
+        if let first = request.program.command.first, first.isEmpty { throw .emptyCommand }
         if let path = facts.silentAutomount { throw .silentAutomount(path) }
-        if case .rootfs(let path) = request.view {
+        if case .rootfs(let path) = request.root.view {
             if path.isEmpty { throw .emptyPath(of: "rootfs") }
             if path.contains(0) { throw .nulByte(in: "path", path) }
         }
-        if request.rootDescriptor != nil, request.layer != .readOnly, request.layer != .writable {
+        if request.root.descriptor != nil, request.root.layer != .readOnly,
+            request.root.layer != .writable
+        {
             throw .layerOverDescriptor
         }
-        if request.lifecycle.commandIsPidOne, !request.namespaces.new.contains(.pid) {
+        if request.lifecycle.commandIsPidOne, !request.newNamespaces.contains(.pid) {
             throw .needsNamespace("the command as pid 1", .pid)
         }
-        for change in request.environment.changes {
+        for change in request.program.environment.changes {
             switch change {
             case .set(let name, let value):
                 if !Planner.isVariable(name) || value.contains(0) { throw .badVariable(name) }
@@ -127,16 +129,18 @@ public struct Planner {
             }
         }
         // bubblewrap leaves it to the kernel, which minds the length alone.
-        if let hostname = request.hostname, request.view != .empty || hostname.contains(0) {
+        if let hostname = request.namespaces.hostname,
+            request.root.view != .empty || hostname.contains(0)
+        {
             let bad = hostname.bytes.contains { $0 < 0x21 || $0 == 0x7f || $0 == UInt8(ascii: "/") }
             if bad || hostname.isEmpty || hostname.count > 64 { throw .badHostname(hostname) }
         }
-        if request.view == .empty, request.layer != .readOnly { throw .layerWithoutView }
-        if request.executionLabel != nil || request.fileLabel != nil, !facts.hasSELinux {
+        if request.root.view == .empty, request.root.layer != .readOnly { throw .layerWithoutView }
+        if request.program.label != nil || request.files.label != nil, !facts.hasSELinux {
             throw .noSELinux
         }
         if request.namespaces.forbidsNestedUser, !hasUserNamespace { throw .disableNeedsUser }
-        if request.namespaces.enteredPID != nil, request.namespaces.new.contains(.pid) {
+        if request.namespaces.enteredPID != nil, request.newNamespaces.contains(.pid) {
             throw .twoPIDNamespaces
         }
         try checkEmulation()
@@ -160,15 +164,15 @@ public struct Planner {
     }
 
     var hasUserNamespace: Bool {
-        request.namespaces.new.union(request.namespaces.optional).contains(.user)
+        request.newNamespaces.union(request.namespaces.optional).contains(.user)
     }
 
     // MARK: Namespaces and identity
 
     private mutating func planNamespaces() throws(LaunchError) {
-        var namespaces = request.namespaces.new.union(.mount)
+        var namespaces = request.newNamespaces.union(.mount)
         namespaces.formUnion(request.namespaces.optional)
-        if request.hostname != nil { namespaces.insert(.uts) }
+        if request.namespaces.hostname != nil { namespaces.insert(.uts) }
         let lifecycle = request.lifecycle
         // Locks and descriptors that last as long as the run need a process that holds them, and who is to follow a
         // program with threads one that watches it.
@@ -184,7 +188,7 @@ public struct Planner {
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
             || lifecycle.newSession  // a leader of a process group cannot start a session
             || request.namespaces.enteredPID != nil || request.identity.needsHelpers
-            || request.connectsNetwork
+            || request.network == .pasta
         if let descriptor = request.namespaces.enteredUser {
             plan.entered.append(.init(descriptor: descriptor, kind: .user))
         }
@@ -202,10 +206,10 @@ public struct Planner {
         if lifecycle.timeout != nil, !namespaces.contains(.pid), !isParent {
             plan.strays = .endedAtLimit
         }
-        if request.join != nil { planLabels() }
+        if request.namespaces.join != nil { planLabels() }
         if isWatched { planProcessGroup(namespaces) }
         if plan.shape == .child, plan.followsLauncher { add(.dieWithParent) }
-        if request.join != nil {
+        if request.namespaces.join != nil {
             planJoin(namespaces)
         } else if isWatched {
             plan.namespaces = namespaces
@@ -227,7 +231,7 @@ public struct Planner {
         planFileLabel()
         planFirstUse(of: namespaces.subtracting(later))
         if later.isEmpty, lifecycle.mapsDescriptor == nil { planTelling() }
-        if request.connectsNetwork, namespaces.contains(.network) {
+        if request.network == .pasta, namespaces.contains(.network) {
             switch facts.addresses {
             case .found(let addresses):
                 if !addresses.isEmpty { add(.forbidAddresses(addresses), word(words.network)) }
@@ -260,7 +264,9 @@ public struct Planner {
     }
 
     mutating func planFirstUse(of namespaces: NamespaceSet) {
-        if let hostname = request.hostname, namespaces.contains(.uts) { add(.hostname(hostname)) }
+        if let hostname = request.namespaces.hostname, namespaces.contains(.uts) {
+            add(.hostname(hostname))
+        }
         if namespaces.contains(.network) { add(.raiseLoopback) }
     }
 
@@ -311,7 +317,7 @@ public struct Planner {
     // MARK: Operations
 
     private mutating func planOperations() throws(LaunchError) {
-        for operation in request.operations { try plan(operation) }
+        for operation in request.files.operations { try plan(operation) }
         planHiddenSockets()
     }
 
@@ -321,7 +327,7 @@ public struct Planner {
         defer {
             for index in first..<plan.steps.count {
                 plan.steps[index].parentMode = operation.parentMode
-                plan.steps[index].coversLink = request.view != .empty
+                plan.steps[index].coversLink = request.root.view != .empty
             }
         }
         switch operation.action {
@@ -341,14 +347,14 @@ public struct Planner {
                 add(.bind(.init(source: .path("/proc"), target: target, options: [])), origin)
             }
             coverKernelControls(below: target, origin)
-            if request.view == .empty { planEmulation(below: target) }
+            if request.root.view == .empty { planEmulation(below: target) }
         case .dev(let target):
             try checkPath(target, origin)
             planDevices(at: target, origin: origin)
         case .mqueue(let target):
             try checkPath(target, origin)
-            let namespaces = request.namespaces.new.union(request.namespaces.optional)
-            guard namespaces.contains(.ipc) || request.view == .empty else {
+            let namespaces = request.newNamespaces.union(request.namespaces.optional)
+            guard namespaces.contains(.ipc) || request.root.view == .empty else {
                 throw .needsNamespace("mqueue", .ipc)
             }
             add(.fileSystem(.mqueue, target: target), origin)
@@ -420,11 +426,11 @@ extension Identity {
 
 extension LaunchRequest {
     /// The ids inside that were asked for: root where root is faked.
-    var user: UInt32? { identity.user ?? (fakesRoot ? 0 : nil) }
-    var group: UInt32? { identity.group ?? (fakesRoot ? 0 : nil) }
+    var user: UInt32? { identity.user ?? (identity.fakesRoot ? 0 : nil) }
+    var group: UInt32? { identity.group ?? (identity.fakesRoot ? 0 : nil) }
 
     fileprivate var locksFiles: Bool {
-        for operation in operations {
+        for operation in files.operations {
             if case .lockFile = operation.action { return true }
         }
         return false
@@ -432,12 +438,13 @@ extension LaunchRequest {
 
     /// Something of the host is to be bound or layered.
     var hasSources: Bool {
-        if home != .standard || bindsCurrentDirectory || bindsSourceTree || showsHostRoot
-            || asksForDevices
+        if files.home != .standard || files.bindsCurrentDirectory || files.bindsSourceTree
+            || files.showsHostRoot
+            || devices.isAsked
         {
             return true
         }
-        for operation in operations {
+        for operation in files.operations {
             switch operation.action {
             case .bind, .overlay, .proc, .dev: return true
             case .tmpfs, .mqueue, .directory, .file, .bindData, .symlink, .changeMode,
@@ -449,22 +456,22 @@ extension LaunchRequest {
     }
 
     var hasOwnNetwork: Bool {
-        namespaces.new.contains(.network) || namespaces.enteredNetwork != nil
+        newNamespaces.contains(.network) || namespaces.enteredNetwork != nil
     }
 
     /// Whoever has a network of his own is not to reach the host's servers by their paths either.
     var hidesHostsSockets: Bool {
-        view == .host && (hidesSockets || namespaces.new.contains(.network))
+        root.view == .host && (files.hidesSockets || newNamespaces.contains(.network))
     }
 
     /// The host's root is shown, and with it what was not asked for: the desktop's own are shown by themselves.
     var showsHostsSockets: Bool {
-        (showsHostRoot || runsHostProgram) && !hostParts.contains(.desktop)
+        (files.showsHostRoot || program.runsHostProgram) && !files.hostParts.contains(.desktop)
     }
 
     /// Attributes of a mount inside a tree can be changed only once the tree is attached.
     fileprivate var changesMounts: Bool {
-        for operation in operations {
+        for operation in files.operations {
             if case .remountReadOnly = operation.action { return true }
         }
         return false

@@ -50,38 +50,38 @@ extension LaunchRequest {
         switch preset {
         case .host, .rootfs: break
         case .toolbox:
-            home = .bound
-            bindsCurrentDirectory = true
-            showsHostRoot = true
+            files.home = .bound
+            files.bindsCurrentDirectory = true
+            files.showsHostRoot = true
             lifecycle.keyring = .callers
-            hostParts = [.devices, .temporary, .media, .settings, .desktop, .groups]
-            leavesOutMissing = true
+            files.hostParts = [.devices, .temporary, .media, .settings, .desktop, .groups]
+            files.leavesOutMissing = true
         case .action:
-            layer = .writable
-            environment.start = .empty
-            namespaces.new.insert(.network)
-            scopesSockets = true
+            root.layer = .writable
+            program.environment.start = .empty
+            network = .none
+            namespaces.scopesSockets = true
             lifecycle.diesWithParent = true
         case .test: applyTest()
         case .hpc:
             // Messages between ranks go through shared memory, and signals straight to the program.
             namespaces.new.remove(.pid)
             lifecycle.keyring = .callers
-            home = .bound
-            bindsCurrentDirectory = true
-            hostParts = [.devices, .temporary, .job]
-            leavesOutMissing = true
+            files.home = .bound
+            files.bindsCurrentDirectory = true
+            files.hostParts = [.devices, .temporary, .job]
+            files.leavesOutMissing = true
         }
     }
 
     private mutating func applyTest() {
-        home = .empty
-        bindsSourceTree = true
-        namespaces.new.insert(.network)
-        hostname = "test"
+        files.home = .empty
+        files.bindsSourceTree = true
+        network = .none
+        namespaces.hostname = "test"
         lifecycle.keyring = .own
-        hidesSockets = true
-        scopesSockets = true
+        files.hidesSockets = true
+        namespaces.scopesSockets = true
         // Build tools kill a test that takes too long.
         lifecycle.diesWithParent = true
         lifecycle.timeout = 600_000_000_000
@@ -92,11 +92,11 @@ extension LaunchRequest {
             guard let resource = ResourceLimit.resource(named: name) else { continue }
             var limit = ResourceLimit(resource: resource, soft: most, hard: most)
             limit.onlyLowers = true
-            limits.append(limit)
+            program.limits.append(limit)
         }
         // Places and sessions of the caller's, which tests would otherwise find.
         for name in Preset.testsDoNotSee {
-            environment.changes.append(.unset(name: name))
+            program.environment.changes.append(.unset(name: name))
         }
     }
 }

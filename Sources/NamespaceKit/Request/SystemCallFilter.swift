@@ -33,9 +33,9 @@ extension LaunchRequest {
     /// has his home directory it needs no such way.
     var isToSpareTerminal: Bool {
         if lifecycle.newSession { return false }
-        return switch view {
-        case .rootfs: home != .bound
-        case .host: home == .empty
+        return switch root.view {
+        case .rootfs: files.home != .bound
+        case .host: files.home == .empty
         case .empty: false
         }
     }

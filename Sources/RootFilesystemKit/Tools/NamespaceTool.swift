@@ -65,7 +65,7 @@ struct NamespaceTool {
     /// Returns the exit status for a shell. Only for a program of its own, see ``Supervisor``.
     func handOver(to command: [String]) throws -> Int32 {
         var request = self.request(command)
-        request.workingDirectory = ByteString(FileManager.default.currentDirectoryPath)
+        request.program.workingDirectory = ByteString(FileManager.default.currentDirectoryPath)
         return try launching(command[0]) { () throws(LaunchError) in
             let facts = HostFacts.read(for: request)
             return try Supervisor.run(Planner.plan(request, on: facts, as: .watcher), facts: facts)
@@ -75,9 +75,9 @@ struct NamespaceTool {
 
     private func start(_ command: [String], writingTo output: Descriptor) throws -> RunningProcess {
         var request = self.request(command)
-        request.workingDirectory = "/"
-        request.standardOutput = output.number
-        request.standardError = output.number
+        request.program.workingDirectory = "/"
+        request.program.standardOutput = output.number
+        request.program.standardError = output.number
         return try launching(command[0]) { () throws(LaunchError) in
             try Launcher().launch(request)
         }
@@ -86,18 +86,18 @@ struct NamespaceTool {
     private func request(_ command: [String]) -> LaunchRequest {
         var request = LaunchRequest(command: command.map { ByteString($0) })
         // The host as it is, /tmp included: a destination may lie anywhere.
-        request.view = .empty
-        request.operations = [
+        request.root.view = .empty
+        request.files.operations = [
             FileSystemOperation(.bind(source: .path("/"), target: "/", options: .devices)),
             FileSystemOperation(.proc(target: "/proc")),
         ]
-        request.capabilities = [.addAll]
+        request.identity.capabilities = [.addAll]
         request.lifecycle.diesWithParent = true
-        request.environment.changes = environment.map {
+        request.program.environment.changes = environment.map {
             .set(name: ByteString($0.name), value: ByteString($0.value))
         }
         if let architecture {
-            request.emulators = [EmulatorRequest(architecture: ByteString(architecture))]
+            request.program.emulators = [EmulatorRequest(architecture: ByteString(architecture))]
         }
         switch power {
         case .root where needsEmulator(request):
@@ -107,14 +107,14 @@ struct NamespaceTool {
             request.identity = Identity(user: 0, group: 0)
             request.identity.users = [everybody]
             request.identity.groups = [everybody]
-            request.fakesDeviceNodes = true
+            request.identity.fakesDeviceNodes = true
         case .root: request.namespaces.new = [.mount, .pid]
         case .subordinateIDs:
             request.identity = Identity(user: 0, group: 0)
             request.identity.mapsSubordinates = true
-            request.fakesDeviceNodes = true
+            request.identity.fakesDeviceNodes = true
         case .ownRoot: request.identity = Identity(user: 0, group: 0)
-        case .fakedRoot: request.fakesRoot = true
+        case .fakedRoot: request.identity.fakesRoot = true
         }
         return request
     }

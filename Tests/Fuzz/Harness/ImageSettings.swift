@@ -6,10 +6,10 @@ extension FuzzTarget {
     static let imageSettings = FuzzTarget(name: "image-settings", growsTo: 256 << 10) { bytes in
         let settings = ImageSettings(parsing: bytes)
         var request = LaunchRequest(command: ["true"])
-        request.view = .rootfs("/srv/debian")
+        request.root.view = .rootfs("/srv/debian")
         for entry in settings.environment {
             guard let sign = entry.firstIndex(of: UInt8(ascii: "=")), sign > 0 else { continue }
-            request.environment.changes.append(
+            request.program.environment.changes.append(
                 .set(name: entry.slice(from: 0, to: sign), value: entry.slice(from: sign + 1)))
         }
         _ = try? Planner.plan(request, on: HostFacts(), as: .parent)

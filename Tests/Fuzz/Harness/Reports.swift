@@ -32,8 +32,8 @@ func isLine(_ message: String) -> Bool {
 private enum Run {
     static let plan: LaunchPlan = {
         var request = LaunchRequest(command: ["true"])
-        request.view = .rootfs("/srv/debian")
-        request.layer = .memory
+        request.root.view = .rootfs("/srv/debian")
+        request.root.layer = .memory
         guard let plan = try? Planner.plan(request, on: HostFacts(), as: .parent) else {
             fail("no plan")
         }

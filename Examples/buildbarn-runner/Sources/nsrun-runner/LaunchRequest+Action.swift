@@ -12,30 +12,30 @@ extension LaunchRequest {
             .appending(path: ByteString(request.inputRootDirectory))
         var directory: ByteString = "/"
         if configuration.chrootsIntoInputRoot {
-            view = .rootfs(inputRoot)
-            rootDescriptor = files.inputRoot.number
+            root.view = .rootfs(inputRoot)
+            root.descriptor = files.inputRoot.number
         } else {
-            layer = .readOnly  // which is the host's root as it is
+            root.layer = .readOnly  // which is the host's root as it is
             hideOthers(configuration)
             bind(files.inputRoot, inputRoot)
             directory = inputRoot
         }
         if let temporaryDirectory = files.temporaryDirectory { bind(temporaryDirectory, "/tmp") }
-        workingDirectory = directory.appending(path: ByteString(request.workingDirectory))
-        if !ownNetwork { namespaces.new.remove(.network) }
+        program.workingDirectory = directory.appending(path: ByteString(request.workingDirectory))
+        if !ownNetwork { network = .host }
         // System V's queues and shared memory lie in no directory.
         namespaces.new.insert(.ipc)
         lifecycle.newSession = true
         lifecycle.keyring = .own  // the runner's would be that of all actions
-        environment.setsPWD = false
-        environment.changes = request.environmentVariables.map {
+        program.environment.setsPWD = false
+        program.environment.changes = request.environmentVariables.map {
             .set(name: ByteString($0.key), value: ByteString($0.value))
         }
-        standardOutput = files.output.number
-        standardError = files.errors.number
-        startsClean = true
+        program.standardOutput = files.output.number
+        program.standardError = files.errors.number
+        program.startsClean = true
         // The worker, which may be somebody else, removes the input root.
-        makesPlacesByUmask = true
+        self.files.makesPlacesByUmask = true
     }
 
     /// What an action on the host's root must not find: the terminals and directories of other actions, and
@@ -43,7 +43,7 @@ extension LaunchRequest {
     private mutating func hideOthers(_ configuration: Configuration) {
         let buildDirectory = ByteString(configuration.buildDirectory)
         let socket = ByteString(configuration.socket)
-        operations = [
+        files.operations = [
             .init(.dev(target: "/dev")),
             .init(.tmpfs(target: buildDirectory, mode: 0o755, size: nil)),
             .init(.bind(source: .path("/dev/null"), target: socket, options: .onlyIfPresent)),
@@ -51,7 +51,7 @@ extension LaunchRequest {
     }
 
     private mutating func bind(_ source: Descriptor, _ target: ByteString) {
-        operations.append(
+        files.operations.append(
             .init(.bind(source: .descriptor(source.number), target: target, options: [])))
     }
 }

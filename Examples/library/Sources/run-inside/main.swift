@@ -6,10 +6,10 @@ import NamespaceKit
 func run(_ command: [ByteString], in rootfs: ByteString) throws(LaunchError) -> ExitStatus {
     // What is wanted: nothing has been looked at yet.
     var request = LaunchRequest(command: command)
-    request.view = .rootfs(try RootfsStore.locate(rootfs))
-    request.namespaces.new.insert(.network)
-    request.environment.changes.append(.set(name: "GREETING", value: "/tmp/greeting"))
-    request.operations.append(
+    request.root.view = .rootfs(try RootfsStore.locate(rootfs))
+    request.network = .none
+    request.program.environment.changes.append(.set(name: "GREETING", value: "/tmp/greeting"))
+    request.files.operations.append(
         FileSystemOperation(
             .bindData(
                 content: .bytes(Array("hello from the library\n".utf8)), target: "/tmp/greeting",
