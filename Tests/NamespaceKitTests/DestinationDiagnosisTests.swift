@@ -14,7 +14,7 @@ import Testing
             try diagnose(bind, EROFS, NSRUN_CALL_CREATE.rawValue).lines == """
                 cannot bind-mount /data onto /data: no such directory in the rootfs, which is \
                 read-only
-                  set layer to .memory, or create the directory in the rootfs
+                  set root.layer to .memory, or create the directory in the rootfs
                 """)
     }
 
@@ -24,21 +24,21 @@ import Testing
                 NSRUN_CALL_CREATE, ENOTDIR,
                 """
                 a part of /data is not a directory
-                  set layer to .memory, or create the directory in the rootfs
+                  set root.layer to .memory, or create the directory in the rootfs
                 """
             ),
             (
                 NSRUN_CALL_MIRROR, ENOMEM,
                 """
                 it cannot be made there: out of memory
-                  set layer to .memory, or create the directory in the rootfs
+                  set root.layer to .memory, or create the directory in the rootfs
                 """
             ),
             (
                 NSRUN_CALL_SPARED, EROFS,
                 """
                 no such directory on the host, where nsrun makes none
-                  create it, or set layer to .memory
+                  create it, or set root.layer to .memory
                 """
             ),
             (

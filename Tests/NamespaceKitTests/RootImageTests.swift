@@ -153,7 +153,7 @@ import Testing
         #expect(
             refusal(.rootfs(.writable), on: Self.served)?.lines == """
                 the rootfs /srv/debian cannot be writable: it is a squashfs
-                  set layer to .memory or an overlay directory for changes, or unpack it: \
+                  set root.layer to .memory or an overlay directory for changes, or unpack it: \
                 nsrun-rootfs import
                 """)
     }

@@ -5,32 +5,34 @@ public struct Vocabulary: Sendable {
     // In remedies
     public var unshare = "namespaces.new: ."
     public var shareProcesses = "remove .pid from namespaces.new"
-    public var outerProc = "set proc to .outer"
-    public var memoryLayer = "set layer to .memory"
-    public var workingDirectory = "set workingDirectory"
+    public var outerProc = "set namespaces.proc to .outer"
+    public var memoryLayer = "set root.layer to .memory"
+    public var workingDirectory = "set program.workingDirectory"
     public var user = "set identity.user"
     public var optionalBind = "BindOptions.optional"
-    public var enterRootfs = "a request with the view .rootfs"
-    public var fakeSingle = "fakesRoot"
-    public var architecture = "emulators:"
-    public var emulator = "emulators:"
-    public var hostExec = "runsHostProgram"
+    public var enterRootfs = "a request with root.view = .rootfs"
+    public var fakeSingle = "identity.fakesRoot"
+    public var architecture = "program.emulators:"
+    public var emulator = "program.emulators:"
+    public var hostExec = "program.runsHostProgram"
     public var engine = "the engine"
-    public var join = "join"
+    public var join = "namespaces.join"
     public var hostNetwork = "network = .host"
     public var doctor = "Doctor.examine()"
     public var deviceBind = "BindOptions.devices"
-    public var deviceDirectory = "deviceDirectories:"
+    public var deviceDirectory = "devices.directories:"
 
     /// What asks for each ``EngineFeature``, by its number.
     public var features: [String] = [
-        "a network namespace", "hostname", "an ipc namespace", "a cgroup namespace",
+        "a network of its own", "namespaces.hostname", "an ipc namespace", "a cgroup namespace",
         "BindOptions.readOnly", "mqueue", "the layer .memory", "the layer .directory", "overlay",
-        "identity", "ranges of ids", "fakesRoot", "capabilities", "filters", "lockFile",
+        "identity", "ranges of ids", "identity.fakesRoot", "identity.capabilities",
+        "program.filters", "lockFile",
         "heldDescriptors", "infoDescriptor", "entered namespaces", "forbidsNestedUser", "labels",
-        "commandIsPidOne", "runsHostProgram", "emulators", "rootDescriptor", "the layer .writable",
-        "showsHostRoot", "changeMode", "the size of a tmpfs",
-        "a squashfs as the root", "join", "devices",
+        "commandIsPidOne", "program.runsHostProgram", "program.emulators", "root.descriptor",
+        "the layer .writable",
+        "files.showsHostRoot", "changeMode", "the size of a tmpfs",
+        "a squashfs as the root", "namespaces.join", "devices",
     ]
 
     // What asked for a step; empty where there is no word for it
