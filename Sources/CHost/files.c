@@ -25,6 +25,15 @@ int64_t nsrun_file_system(const char *path) {
     return statfs(path, &status) == 0 ? (int64_t)(uint32_t)status.f_type : -errno;
 }
 
+int nsrun_fullness(const char *path) {
+    struct statfs status;
+    if (statfs(path, &status) != 0)
+        return -errno;
+    if (status.f_blocks > 0 && status.f_bavail == 0)
+        return 1;
+    return status.f_files > 0 && status.f_ffree == 0 ? 2 : 0;
+}
+
 ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity) {
     int fd = nsrun_open(path, O_RDONLY | O_NOCTTY);
     if (fd < 0)

@@ -3,6 +3,7 @@
 //
 // - Behind --fake-root: calls that only real root could make appear to succeed, so that dpkg, apt and tar work
 //   with a single mapped id.
+// - Around the server of an image, which reads what a stranger has made (imageserver.c).
 // - On a terminal: nothing is typed in there for the shell that nsrun was started from (CVE-2017-5226).
 
 #define _GNU_SOURCE
@@ -72,10 +73,44 @@ static int forbid_typing(scmp_filter_ctx filter) {
     return error;
 }
 
+static const int changing[] = {
+    SCMP_SYS(creat), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(mknod), SCMP_SYS(mknodat),
+    SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rmdir), SCMP_SYS(rename), SCMP_SYS(renameat),
+    SCMP_SYS(renameat2), SCMP_SYS(link), SCMP_SYS(linkat), SCMP_SYS(symlink), SCMP_SYS(symlinkat),
+    SCMP_SYS(truncate), SCMP_SYS(truncate64), SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(fchmodat),
+    SCMP_SYS(chown), SCMP_SYS(chown32), SCMP_SYS(lchown), SCMP_SYS(lchown32), SCMP_SYS(fchown),
+    SCMP_SYS(fchown32), SCMP_SYS(fchownat), SCMP_SYS(utime), SCMP_SYS(utimes), SCMP_SYS(futimesat),
+    SCMP_SYS(utimensat), SCMP_SYS(utimensat_time64), SCMP_SYS(setxattr), SCMP_SYS(lsetxattr), SCMP_SYS(fsetxattr),
+    SCMP_SYS(removexattr), SCMP_SYS(lremovexattr), SCMP_SYS(fremovexattr),
+    // The first can name flags that no filter sees, the second makes any call.
+    SCMP_SYS(openat2), SCMP_SYS(io_uring_setup),
+    SCMP_SYS(socket), SCMP_SYS(socketcall),
+    SCMP_SYS(kill), SCMP_SYS(tkill), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
+    SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_getfd), SCMP_SYS(pidfd_send_signal),
+};
+
+static int forbid_changes(scmp_filter_ctx filter) {
+    static const unsigned flags[][2] = {
+        {O_ACCMODE, O_WRONLY}, {O_ACCMODE, O_RDWR}, {O_ACCMODE, O_ACCMODE}, {O_CREAT, O_CREAT}, {O_TRUNC, O_TRUNC},
+    };
+    int error = 0;
+    for (size_t i = 0; i < sizeof changing / sizeof changing[0] && error == 0; i++)
+        error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), changing[i], 0);
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0] && error == 0; i++) {
+        error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(open), 1,
+                                 SCMP_A1(SCMP_CMP_MASKED_EQ, flags[i][0], flags[i][1]));
+        if (error == 0)
+            error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
+                                     SCMP_A2(SCMP_CMP_MASKED_EQ, flags[i][0], flags[i][1]));
+    }
+    return error;
+}
+
 ssize_t nsrun_make_filter(enum nsrun_filter kind, char *program, size_t capacity) {
     static int (*const makers[])(scmp_filter_ctx filter) = {
         [NSRUN_FILTER_FAKE_ROOT] = fake_root,
         [NSRUN_FILTER_FAKE_DEVICES] = fake_device_nodes,
+        [NSRUN_FILTER_SERVER] = forbid_changes,
         [NSRUN_FILTER_TERMINAL] = forbid_typing,
     };
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);

@@ -48,9 +48,12 @@ int nsrun_poll3(int a, int b, int c, int64_t nanoseconds) {
     struct pollfd fds[] = {{.fd = a, .events = POLLIN}, {.fd = b, .events = POLLIN}, {.fd = c, .events = POLLIN}};
     struct timespec limit = {.tv_sec = nanoseconds / 1000000000,
                              .tv_nsec = nanoseconds % 1000000000};
-    int count = ppoll(fds, 3, nanoseconds < 0 ? NULL : &limit, NULL);
+    int count;
+    // A want of memory passes, and a launcher that looked no more would be deaf.
+    while ((count = ppoll(fds, 3, nanoseconds < 0 ? NULL : &limit, NULL)) < 0 && errno != EINTR)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     if (count < 0)
-        return errno == EINTR ? 0 : -errno;
+        return 0;
     return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0) | (fds[2].revents ? 4 : 0);
 }
 
@@ -110,6 +113,11 @@ bool nsrun_is_deadly(int signal) {
     }
 }
 
+static uint64_t limit_of(int resource) {
+    struct rlimit limit;
+    return getrlimit(resource, &limit) == 0 ? limit.rlim_cur : UINT64_MAX;
+}
+
 void nsrun_end_by_signal(int signal) {
     const struct nsrun_sigaction by_default = {.handler = SIG_DFL};
     const uint64_t none = 0;
@@ -119,10 +127,9 @@ void nsrun_end_by_signal(int signal) {
     nsrun_sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-uint64_t nsrun_stack_limit(void) {
-    struct rlimit limit;
-    return getrlimit(RLIMIT_STACK, &limit) == 0 ? limit.rlim_cur : UINT64_MAX;
-}
+uint64_t nsrun_stack_limit(void) { return limit_of(RLIMIT_STACK); }
+
+uint64_t nsrun_memory_limit(void) { return limit_of(RLIMIT_AS); }
 
 unsigned nsrun_features(void) {
     unsigned features = 0;

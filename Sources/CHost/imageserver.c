@@ -6,14 +6,12 @@
 // reading from the device fails, and the server ends, however the run came to its end. It is nobody's child,
 // for in place the launcher becomes the command, which must not find a child that it did not start.
 //
-// The image may be hostile. The server keeps no descriptor of the caller's, can write no file, reach no process
-// and open no socket.
+// The image may be hostile. The server keeps no descriptor of the caller's, and a filter lets it write no file, reach no
+// process and open no socket: with less it does not start. Where the kernel has Landlock that is a second wall.
 
 #define _GNU_SOURCE
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -30,9 +28,10 @@ struct server {
     char *const *argv;
     char *const *envp;
     int image, socket, errors;
+    struct sock_fprog filter;
 };
 
-/// Everything that changes something (landlock(7)); unknown to the kernel it is done without.
+/// Everything that changes something (landlock(7)), where the kernel can.
 static void forbid_writing(void) {
     enum { CREATE_RULESET = 444, RESTRICT_SELF = 446, ASK_VERSION = 1 };
     const long version = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
@@ -52,29 +51,6 @@ static void forbid_writing(void) {
         syscall(RESTRICT_SELF, rules, 0);
 }
 
-#if defined __x86_64__
-enum { NATIVE = AUDIT_ARCH_X86_64, HIGHEST = 0x3fffffff };   // above are the calls of x32
-#elif defined __aarch64__
-enum { NATIVE = AUDIT_ARCH_AARCH64, HIGHEST = 0x7fffffff };
-#endif
-
-/// A service that listens on a path would do for it what it may not do itself.
-static void forbid_sockets(void) {
-    const struct sock_filter program[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NATIVE, 0, 4),
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 2, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, HIGHEST, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const struct sock_fprog filter = {.len = sizeof program / sizeof *program,
-                                      .filter = (struct sock_filter *)program};
-    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
-}
-
 __attribute__((noreturn)) static void serve(const void *argument) {
     const struct server *server = argument;
     const int keep[] = {server->image, server->socket};
@@ -92,10 +68,11 @@ __attribute__((noreturn)) static void serve(const void *argument) {
     if (dup2(from[0], DEVICE) < 0 || dup2(from[1], IMAGE) < 0)
         _exit(1);
     nsrun_close_range(5, ~0u, 0);
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    forbid_writing();
-    forbid_sockets();
-    execve(server->program, server->argv, server->envp);
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) {
+        forbid_writing();
+        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &server->filter, 0, 0) == 0)
+            execve(server->program, server->argv, server->envp);
+    }
     nsrun_say_not_started();
     _exit(127);
 }
@@ -103,6 +80,10 @@ __attribute__((noreturn)) static void serve(const void *argument) {
 int nsrun_start_image_server(const char *program, char *const argv[], char *const envp[], int image,
                              int *socket, int *errors) {
     int pair[2], words[2];
+    struct sock_filter filter[1024];
+    const ssize_t size = nsrun_make_filter(NSRUN_FILTER_SERVER, (char *)filter, sizeof filter);
+    if (size < 0)
+        return (int)size;
     int error = nsrun_socket_pair(pair);
     if (error < 0)
         return error;
@@ -113,7 +94,9 @@ int nsrun_start_image_server(const char *program, char *const argv[], char *cons
         return error;
     }
     struct server server = {.program = program, .argv = argv, .envp = envp, .image = image,
-                            .socket = pair[1], .errors = words[1]};
+                            .socket = pair[1], .errors = words[1],
+                            .filter = {.len = (unsigned short)((size_t)size / sizeof(struct sock_filter)),
+                                       .filter = filter}};
     // Signals stay blocked for the server: KILL ends it, and the end of the run.
     error = nsrun_start_beside(serve, &server);
     close(pair[1]);

@@ -117,13 +117,16 @@ int nsrun_seal(struct nsrun_world *w) {
     for (size_t at = 0; at < w->copied;) {
         struct copy copy;
         memcpy(&copy, w->plan->copies + at, sizeof copy);
-        int fd = nsrun_reopen(w, w->plan->copies + at + sizeof copy);
+        const size_t start = at + sizeof copy;
+        int fd = nsrun_reopen(w, w->plan->copies + start);
         at += sizeof copy + copy.length;
         struct stat status;
-        if (fd < 0)
+        if (fd < 0 && nsrun_is_out_of_reach(fd) && w->plan->copies[start] != 0)
             continue;   // hidden by a later mount
-        int error = 0;
-        if (fstat(fd, &status) == 0 && status.st_dev == copy.device && status.st_ino == copy.inode)
+        if (fd < 0)
+            return fd;
+        int error = fstat(fd, &status) == 0 ? 0 : -errno;
+        if (error == 0 && status.st_dev == copy.device && status.st_ino == copy.inode)
             error = nsrun_is_classic(w)
                         ? nsrun_classic_attributes(w, fd, MS_RDONLY, false)
                         : nsrun_mount_setattr(fd, 0, MOUNT_ATTR_RDONLY, 0);

@@ -203,7 +203,8 @@ int nsrun_bind_scratch(struct nsrun_world *w, const char *name, const struct nsr
 // identity.c
 /// From now on nobody but the host's root can trace this process or read it in /proc, whatever user it is; with it
 /// all that shares its memory, until one of these starts a program (PR_SET_DUMPABLE).
-void nsrun_hide(void);
+/// 0 or a negative errno.
+int nsrun_hide(void);
 
 // join.c
 int nsrun_unshare_kinds(struct nsrun_world *w, uint64_t kinds);

@@ -91,21 +91,15 @@ int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {
     if (file < 0)
         return file;
     int error = nsrun_write_all(file, step->data, step->length);
-    struct nsrun_place place;
-    if (error == 0
-        && nsrun_find(w, step->target, NSRUN_KIND_FILE, NSRUN_MUST_EXIST, 0, &place) == 0) {
-        // The root's own file may be anything: only a regular one is read, and not without end.
-        char path[32];
-        nsrun_fd_path(place.fd, path);
-        struct stat status;
-        int own = -1;
-        if (fstat(place.fd, &status) == 0 && S_ISREG(status.st_mode))
-            own = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-        close(place.fd);
-        if (own >= 0) {
-            error = status.st_size > LARGEST_ACCOUNT_FILE ? -EFBIG : nsrun_copy(own, file, status.st_size);
-            close(own);
-        }
+    // The root's own file may be anything: only a regular one is read, and not without end. One that is not there or
+    // not for us to read leaves the data alone.
+    const int own = error < 0 ? error : nsrun_open_file(w, step->target, LARGEST_ACCOUNT_FILE);
+    struct stat status;
+    if (own >= 0) {
+        error = fstat(own, &status) == 0 ? nsrun_copy(own, file, status.st_size) : -errno;
+        close(own);
+    } else if (error == 0 && !nsrun_is_out_of_reach(own) && own != -EINVAL && own != -EISDIR && own != -EPERM) {
+        error = own;
     }
     close(file);
     if (error < 0) {
@@ -114,7 +108,9 @@ int nsrun_prepend(struct nsrun_world *w, const struct nsrun_step *step) {
     }
     error = nsrun_bind_scratch(w, name, step);
     // Whatever the root has in its place. Nobody has asked for it.
-    if (error < 0 && error != -EIO && w->call != NSRUN_CALL_STEP) {
+    const bool has_its_own = nsrun_is_out_of_reach(error) || error == -EISDIR || error == -EROFS || error == -EPERM
+                             || error == -EOVERFLOW || error == -EINVAL;
+    if (has_its_own && w->call != NSRUN_CALL_STEP) {
         w->passed_over = -error;
         error = 0;
     }
@@ -218,9 +214,10 @@ int nsrun_open_file(struct nsrun_world *w, const char *path, off_t largest) {
     nsrun_fd_path(place.fd, name);
     struct stat status;
     // What is no file may do something when it is opened.
-    const bool is_fit =
-        fstat(place.fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size <= largest;
-    const int fd = is_fit ? nsrun_open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY) : -EINVAL;
+    int fd = fstat(place.fd, &status) != 0   ? -errno
+             : !S_ISREG(status.st_mode)      ? -EINVAL
+             : status.st_size > largest      ? -EFBIG
+                                             : nsrun_open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     close(place.fd);
     return fd;
 }

@@ -29,7 +29,10 @@ int nsrun_write_once(struct nsrun_world *w, const struct nsrun_step *step) {
         return fd;
     // An id map takes exactly one write, so a short one is an error rather than a reason to go on.
     size_t length = strlen(step->data);
-    ssize_t count = write(fd, step->data, length);
+    ssize_t count;
+    do {
+        count = write(fd, step->data, length);
+    } while (count < 0 && errno == EINTR);
     int error = count < 0 ? -errno : (size_t)count == length ? 0 : -EIO;
     close(fd);
     return error;

@@ -14,7 +14,7 @@ int nsrun_capabilities(struct nsrun_world *w, const struct nsrun_step *step) {
     const struct nsrun_capabilities *capabilities = (const void *)step->data;
     // The bounding set goes first: dropping from it takes CAP_SETPCAP, which the next call may drop.
     for (cap_value_t cap = 0; cap < capabilities->count; cap++)
-        if (!(capabilities->bounding >> cap & 1) && cap_drop_bound(cap) != 0 && errno != EPERM)
+        if (!(capabilities->bounding >> cap & 1) && cap_drop_bound(cap) != 0)
             return -errno;
     // cap_set_proc() on sets made beforehand is one capset(2): it allocates nothing.
     if (cap_set_proc((cap_t)capabilities->sets) != 0)
@@ -25,7 +25,7 @@ int nsrun_capabilities(struct nsrun_world *w, const struct nsrun_step *step) {
     return 0;
 }
 
-void nsrun_hide(void) { prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
+int nsrun_hide(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -errno; }
 
 int nsrun_no_new_privs(struct nsrun_world *w, const struct nsrun_step *step) {
     (void)w, (void)step;

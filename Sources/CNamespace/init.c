@@ -133,8 +133,9 @@ void nsrun_init(struct nsrun_world *w) {
     w->ready = ready[1];
     // Pid 1 is a copy of the launcher, whose memory the command must not see, and what pid 1 tells the launcher
     // must not be the command's to tell.
-    if (!is_readable)
-        nsrun_hide();
+    const int error = is_readable ? 0 : nsrun_hide();
+    if (error < 0)
+        fail_to_start(w, -error);
     one.turn = -1;
     one.command = is_readable ? start_command_later(w, &one.turn) : start_command(w);
     one.channel = w->channel;

@@ -238,7 +238,8 @@ int nsrun_share(struct nsrun_world *w, const struct nsrun_step *step) {
             error = add(w, &group, fds, others[i].kind, others[i].file);
     if (w->users > 1 && error == 0)
         error = add(w, &group, fds, CLONE_NEWUSER, "self/ns/user");
-    nsrun_hide();   // as newcomers do, see enter()
+    if (error == 0)
+        error = nsrun_hide();   // as newcomers do, see enter()
     if (error == 0)
         error = nsrun_send_descriptors(w->group, &group, sizeof group, fds, group.count);
     for (unsigned i = 0; i < group.count; i++)
@@ -324,7 +325,9 @@ static int enter(struct nsrun_world *w, const struct nsrun_step *join, const str
     }
     w->call = NSRUN_CALL_STEP;
     // No member, each of which may trace the others, shall get at what is open here until the command starts.
-    nsrun_hide();
+    const int error = nsrun_hide();
+    if (error < 0)
+        return error;
     for (unsigned i = 0; i < group->count; i++)
         if (setns(fds[i], (int)group->kinds[i]) != 0)
             return -errno;

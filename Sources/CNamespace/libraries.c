@@ -88,7 +88,7 @@ static char *map(size_t size) {
 static ssize_t content(struct nsrun_world *w, const char *path, off_t limit, char **bytes) {
     const int file = nsrun_open_file(w, path, limit);
     if (file < 0)
-        return 0;
+        return nsrun_is_out_of_reach(file) || file == -EINVAL || file == -EISDIR || file == -EFBIG ? 0 : file;
     struct stat status;
     if (fstat(file, &status) != 0 || status.st_size == 0) {
         close(file);
@@ -282,7 +282,9 @@ int nsrun_need_glibc(struct nsrun_world *w, const struct nsrun_step *step) {
     for (const char *const *path = step->list; *path != NULL && version == 0; path++) {
         char *bytes = NULL;
         const ssize_t size = content(w, *path, LARGEST_LIBC, &bytes);
-        if (size <= 0)
+        if (size < 0)
+            return (int)size;
+        if (size == 0)
             continue;
         version = nsrun_highest_glibc(bytes, (size_t)size);
         munmap(bytes, (size_t)size + 1);

@@ -122,10 +122,7 @@ NSRUN_STUB static void reap(struct nsrun_pid_one *one, int options) {
         // The launcher may look at this before it has read what was told.
         if (pid == -ECHILD && one->ended)
             leave(one->exit_status);
-        // Without children nothing is left to wait for, whatever became of the command.
-        if (pid == -ECHILD)
-            leave(125);
-        if (pid < 0) {   // a filter forbids it
+        if (pid < 0) {   // a filter forbids it, or there are no children, whatever became of the command
             mention(one, NSRUN_REPORT_FAILED, 0, NSRUN_CALL_WAIT, (int)-pid);
             leave(125);
         }

@@ -26,6 +26,9 @@ int nsrun_chdir(struct nsrun_world *w, const struct nsrun_step *step) {
                 *w->plan->pwd_slot = (char *)step->list2[i];
             return 0;
         }
+        // The next one is for where this one is not, and not for what has gone wrong.
+        if (!nsrun_is_out_of_reach(error))
+            return error;
     }
     return error;
 }
@@ -202,7 +205,9 @@ int nsrun_execute(struct nsrun_world *w, const struct nsrun_step *step) {
     if (plan->flags & NSRUN_CLEAN_START)
         nsrun_close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
     umask(w->old_umask);
-    nsrun_sigprocmask(SIG_SETMASK, &plan->signal_mask, NULL);
+    error = nsrun_sigprocmask(SIG_SETMASK, &plan->signal_mask, NULL);
+    if (error < 0)
+        return error;
     w->call = NSRUN_CALL_RUN;
     if (w->stub >= 0)
         return nsrun_start_by_stub(w, path, arguments);

@@ -32,6 +32,12 @@ static inline int nsrun_result(long value) { return value < 0 ? -errno : (int)va
 /// A call that the kernel does not have, or that an old filter around a container answers for it.
 static inline int nsrun_is_lacking(int error) { return error == -ENOSYS || error == -EPERM; }
 
+/// What keeps this process from a path keeps the command from it, too: it is not there, or not for them. Anything else,
+/// such as a want of descriptors or a fault of the disk, says nothing of the path.
+static inline int nsrun_is_out_of_reach(int error) {
+    return error == -ENOENT || error == -ENOTDIR || error == -EACCES || error == -ELOOP || error == -ENAMETOOLONG;
+}
+
 /// A descriptor that is not in the place of a standard one that the caller has closed. An error stays one.
 static inline int nsrun_above_standard(int fd) {
     if (fd < 0 || fd > 2)

@@ -34,6 +34,7 @@ void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, s
     // Modes are given exactly; the command gets its umask back before it starts. So it does its limit on the size of
     // files, which what is made in memory for it would count against.
     w->old_umask = umask(0);
+    w->file_size = (struct rlimit){.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
     if (getrlimit(RLIMIT_FSIZE, &w->file_size) == 0)
         nsrun_lift_file_size(w);
 }

@@ -3,12 +3,13 @@ import PackedProgram
 
 /// The command `nsrun`: reads the command line, plans, and launches.
 public struct LaunchTool {
-    public static let version = "0.1.0"
     /// The bubblewrap whose manners the name `bwrap` calls for.
     static let bubblewrapVersion = "0.13.1"
 
     /// Bytes. The kernel would end this program without a word where it wants more of its stack than there is.
     private static let leastStack: UInt64 = 128 << 10
+    /// Likewise; this program's own file lies in it.
+    private static let leastMemory: UInt64 = 5 << 20
 
     let personality: Personality
     private var hasLevelPrefix = false
@@ -20,6 +21,13 @@ public struct LaunchTool {
                 "nsrun: cannot start: a stack of \(HostProcess.stackLimit / 1024) KiB is too small\n"
                     + "  raise its limit (ulimit -s) to \(leastStack / 1024) KiB or more; a command's own is "
                     + "set by --rlimit stack=BYTES\n")
+            return 125
+        }
+        guard HostProcess.memoryLimit >= leastMemory else {
+            HostProcess.printError(
+                "nsrun: cannot start: an address space of \(HostProcess.memoryLimit / 1024) KiB is too small\n"
+                    + "  raise its limit (ulimit -v) to \(leastMemory / 1024) KiB or more; a command's own is "
+                    + "set by --rlimit as=BYTES\n")
             return 125
         }
         if let status = EngineTools.standIn() { return status }
@@ -84,7 +92,7 @@ public struct LaunchTool {
                 try HostProcess.print(
                     personality.isBubblewrap
                         ? "bubblewrap \(LaunchTool.bubblewrapVersion)\n"
-                        : "nsrun \(LaunchTool.version)\n")
+                        : "nsrun \(nsrunVersion)\n")
             case .kernel:
                 let kernel = HostFacts.read(for: LaunchRequest()).kernel
                 try HostProcess.print("\(kernel.major).\(kernel.minor)\n")
@@ -95,7 +103,7 @@ public struct LaunchTool {
             return 0
         } catch {
             guard personality.isBubblewrap else {
-                return fail(error.message, error.remedy, error.exitStatus)
+                return fail(error.message, error.advice, error.exitStatus)
             }
             return fail(error.asBubblewrap, error.remedyAsBubblewrap, error.exitStatus)
         }

@@ -4,7 +4,7 @@ import NamespaceKit
 enum ManualPage {
     static var text: String {
         var page = """
-            .TH NSRUN 1 "" "nsrun \(LaunchTool.version)" "User Commands"
+            .TH NSRUN 1 "" "nsrun \(nsrunVersion)" "User Commands"
             .SH NAME
             nsrun \\- run a program in a world of its own, as an ordinary user
             .SH SYNOPSIS

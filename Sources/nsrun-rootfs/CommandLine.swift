@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import NamespaceKit
 import RootFilesystemKit
 
 /// Makes, keeps and packs root file systems for nsrun.
@@ -11,7 +12,7 @@ struct RootFilesystemCommand: ParsableCommand {
             DEST and SOURCE are a directory's path, with a slash in it, or a name in the store, \
             $XDG_DATA_HOME/nsrun/rootfs, by default below ~/.local/share. Set-id bits are kept by real root alone.
             """,
-        version: "0.1",
+        version: nsrunVersion,
         subcommands: [
             Debian.self, Unpack.self, Import.self, Export.self, Pack.self, Stage.self, List.self,
             Show.self, Remove.self,
@@ -52,11 +53,29 @@ func runCommandLine() {
     } catch {
         // Help and version come as errors too, with status 0.
         guard RootFilesystemCommand.exitCode(for: error) != .success else {
-            RootFilesystemCommand.exit(withError: error)
+            do {
+                try printOutput(RootFilesystemCommand.fullMessage(for: error) + "\n")
+            } catch {
+                fail("\(error)")
+            }
+            exit(0)
         }
         fail(
             RootFilesystemCommand.message(for: error)
                 + "\n  nsrun-rootfs --help lists the commands and their options")
+    }
+}
+
+/// Writes to standard output. What does not arrive there is an error.
+func printOutput(_ text: String) throws {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { write(1, $0.baseAddress, $0.count) }
+        if count < 0, errno == EINTR { continue }
+        guard count >= 0 else {
+            throw RootFilesystemError(cannot: "write to", "standard output", errno: errno)
+        }
+        rest = rest.dropFirst(count)
     }
 }
 

@@ -128,6 +128,6 @@ struct Stage: ParsableCommand {
             guard stored.exists else { throw stored.notFound }
             source = stored.path
         }
-        print(try Stager(progress: common.progress).stage(source, in: dir))
+        try printOutput(try Stager(progress: common.progress).stage(source, in: dir) + "\n")
     }
 }

@@ -16,7 +16,7 @@ struct List: ParsableCommand {
             ].map(\.harmlessLine)
         }
         let heading = common.quiet ? [] : [["NAME", "SIZE", "SUITE", "ARCHITECTURE", "ORIGIN"]]
-        if !rows.isEmpty { print(Self.table(heading + rows), terminator: "") }
+        if !rows.isEmpty { try printOutput(Self.table(heading + rows)) }
     }
 
     /// Columns as wide as their widest cell; the last is left ragged.
@@ -47,8 +47,9 @@ struct Show: ParsableCommand {
     func run() throws {
         let destination = try common.destination(name)
         guard destination.exists else { throw destination.notFound }
-        print("path \(destination.path.harmlessLine)")
-        print(destination.image(warn: common.warn).printable, terminator: "")
+        try printOutput(
+            "path \(destination.path.harmlessLine)\n"
+                + destination.image(warn: common.warn).printable)
     }
 }
 

@@ -31,7 +31,7 @@ import Testing
                 NSRUN_CALL_MIRROR, ENOMEM,
                 """
                 it cannot be made there: out of memory
-                  set root.layer to .memory, or create the directory in the rootfs
+                  end what uses the memory, or raise the limit of this control group or of address space (ulimit -v)
                 """
             ),
             (
@@ -64,7 +64,13 @@ import Testing
             ),
             (NSRUN_CALL_DESTINATION, ENOTDIR, "a part of /data is not a directory"),
             (NSRUN_CALL_DESTINATION, ENOENT, "/data does not exist in the new root"),
-            (NSRUN_CALL_DESTINATION, ELOOP, "/data: too many symbolic links"),
+            (
+                NSRUN_CALL_DESTINATION, ELOOP,
+                """
+                /data: too many symbolic links
+                  a symbolic link on the way leads in a circle, or further than 40 of them
+                """
+            ),
         ] as [(nsrun_call, Int32, String)])
     func destinations(call: nsrun_call, code: Int32, lines: String) throws {
         #expect(
@@ -107,8 +113,10 @@ import Testing
 
     @Test func aSourceThatCannotBeOpened() throws {
         #expect(
-            try diagnose(bind, EACCES, NSRUN_CALL_SOURCE.rawValue).lines
-                == "cannot bind-mount /data onto /data: cannot open /data: permission denied")
+            try diagnose(bind, EACCES, NSRUN_CALL_SOURCE.rawValue).lines == """
+                cannot bind-mount /data onto /data: cannot open /data: permission denied
+                  it must be open to you, and so must every directory on the way
+                """)
     }
 
     @Test(arguments: [

@@ -214,7 +214,7 @@ import Testing
     @Test(arguments: [
         (
             ENOENT, NSRUN_CALL_CONTENT,
-            "the emulator is not there\n  install it, or name another with emulators:"
+            "the emulator is not there\n  install it, or name another with program.emulators:"
         ),
         (
             EACCES, NSRUN_CALL_CONTENT,

@@ -253,12 +253,12 @@ import Testing
             (
                 EACCES, NSRUN_CALL_STRANGER, "",
                 "a process of another user or namespace has taken its name\n"
-                    + "  choose another name for the group (join)"
+                    + "  choose another name for the group (namespaces.join)"
             ),
             (
                 ETIMEDOUT, NSRUN_CALL_STEP, "",
                 "whoever has taken its name does not answer\n"
-                    + "  choose another name for the group (join)"
+                    + "  choose another name for the group (namespaces.join)"
             ),
             (
                 EAGAIN, NSRUN_CALL_STEP, "",
@@ -268,7 +268,14 @@ import Testing
                 EMFILE, NSRUN_CALL_STEP, "",
                 "too many open files\n  raise the limit on open files (ulimit -n)"
             ),
-            (EPERM, NSRUN_CALL_STEP, "", "operation not permitted"),
+            (
+                EPERM, NSRUN_CALL_STEP, "",
+                """
+                operation not permitted
+                  what confines nsrun (a seccomp filter, AppArmor, SELinux, a container) forbids the call; \
+                Doctor.examine() tells which work
+                """
+            ),
         ] as [(Int32, nsrun_call, String, String)])
     func whyNot(code: Int32, call: nsrun_call, text: String, wanted: String) throws {
         let facts = HostFacts.alice

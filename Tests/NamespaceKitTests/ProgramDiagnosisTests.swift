@@ -60,7 +60,7 @@ import Testing
         #expect(
             error.lines == """
                 cannot run /usr/bin/tool: it is built for aarch64, and this machine is x86_64
-                  use a rootfs for x86_64, or register an emulator: emulators: arm64
+                  use a rootfs for x86_64, or register an emulator: program.emulators: arm64
                 """)
         #expect(error.exitStatus == 126)
     }
@@ -116,7 +116,7 @@ import Testing
 
     @Test func anyOtherReason() throws {
         let error = try failure(EIO, head: ELFImage().bytes)
-        #expect(error.lines == "cannot run /usr/bin/tool: input/output error")
+        #expect(error.message == "cannot run /usr/bin/tool: input/output error")
         #expect(error.exitStatus == 126)
     }
 

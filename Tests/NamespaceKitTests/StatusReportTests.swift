@@ -9,14 +9,14 @@ import Testing
     /// What a report writes to a pipe.
     private func written(
         to field: WritableKeyPath<Lifecycle, Int32?>,
-        namespaces: NamespaceSet = [.user, .mount, .pid], _ body: (StatusReport) -> Void
+        namespaces: NamespaceSet = [.user, .mount, .pid], _ body: (StatusReport) throws -> Void
     ) throws -> String {
         var ends: [Int32] = [-1, -1]
         try #require(pipe(&ends) == 0)
         var request = LaunchRequest(command: ["true"])
         request.namespaces.new = namespaces
         request.lifecycle[keyPath: field] = ends[1]
-        body(StatusReport(try plan(request)))
+        try body(StatusReport(try plan(request)))
         close(ends[1])
         defer { close(ends[0]) }
         guard case .content(let bytes) = HostFile.read(descriptor: ends[0], limit: 4096)
@@ -29,7 +29,7 @@ import Testing
     }
 
     @Test func infoIsOneObjectOverSeveralLines() throws {
-        let text = try written(to: \.infoDescriptor) { $0.tellChild(getpid()) }
+        let text = try written(to: \.infoDescriptor) { try $0.tellChild(getpid()) }
         #expect(
             text == """
                 {
@@ -43,8 +43,8 @@ import Testing
 
     @Test func statusIsAnObjectALine() throws {
         let text = try written(to: \.statusDescriptor) {
-            $0.tellChild(getpid())
-            $0.tellEnd(3)
+            try $0.tellChild(getpid())
+            try $0.tellEnd(3)
         }
         #expect(
             text == """
@@ -59,7 +59,7 @@ import Testing
     @Test func namespacesThatAreNewAreTold() throws {
         let all: NamespaceSet = [.user, .mount, .pid, .network, .ipc, .uts, .cgroup]
         let text = try written(to: \.infoDescriptor, namespaces: all) {
-            $0.tellChild(getpid())
+            try $0.tellChild(getpid())
         }
         let names = text.split(separator: "\"").filter { $0.hasSuffix("-namespace") }
         #expect(

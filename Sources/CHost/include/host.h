@@ -49,6 +49,8 @@ void nsrun_end_by_signal(int signal);
 int nsrun_die_with_parent(void);
 /// Bytes that this process's stack may have (RLIMIT_STACK).
 uint64_t nsrun_stack_limit(void);
+/// Bytes of address space that it may have (RLIMIT_AS).
+uint64_t nsrun_memory_limit(void);
 
 enum nsrun_feature {
     NSRUN_FEATURE_MOUNT_API = 1 << 0,   ///< open_tree, fsopen, move_mount, mount_setattr
@@ -144,6 +146,9 @@ int64_t nsrun_file_size(const char *path);
 int nsrun_have_mounted(const char *path, int64_t patience);
 /// getcwd(2). 0, or a negative errno: -ENAMETOOLONG where it is longer than any path may be.
 int nsrun_current_directory(char *buffer, size_t capacity);
+/// What is used up on the file system that a path lies on, as statfs(2) has it: 1 blocks, 2 inodes, 0 neither, or a
+/// negative errno.
+int nsrun_fullness(const char *path);
 /// The type of the file system that a path lies on, as statfs(2) has it, or a negative errno.
 int64_t nsrun_file_system(const char *path);
 /// What clone(2) answers for namespaces of these kinds, CLONE_NEW*, made by a process that ends at once: 0 or a negative
@@ -260,6 +265,8 @@ void nsrun_yaml_close(void *reader);
 enum nsrun_filter {
     NSRUN_FILTER_FAKE_ROOT,     ///< chown, set*id, setgroups, capset and mknod of devices appear to succeed
     NSRUN_FILTER_FAKE_DEVICES,  ///< the last of these alone
+    NSRUN_FILTER_SERVER,        ///< what opens for writing, makes, removes and changes files, reaches processes or makes
+                                ///< sockets fails with EPERM: for a server that only reads
     NSRUN_FILTER_TERMINAL,      ///< TIOCSTI and TIOCLINUX, which put words into a terminal's mouth, fail with EPERM
 };
 

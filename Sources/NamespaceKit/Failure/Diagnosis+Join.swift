@@ -30,7 +30,6 @@ extension Diagnosis {
                 .setup, "\(what): whoever has taken its name does not answer",
                 remedy: anotherName, code: record.code)
         case EAGAIN: return error(what, record.code, "raise the limit on processes (ulimit -u)")
-        case EMFILE: return error(what, record.code, "raise the limit on open files (ulimit -n)")
         default: return error(what, record.code)
         }
     }

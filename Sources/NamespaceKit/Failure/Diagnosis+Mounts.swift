@@ -89,7 +89,7 @@ extension Diagnosis {
                 remedy: "give a directory on a plain local file system (ext4, xfs, btrfs, tmpfs), "
                     + "or \(words.memoryLayer) to keep the changes in memory", code: code)
         }
-        let remedy: String =
+        let remedy: String? =
             switch code {
             case ENODEV: "ask the administrator to load the overlay module (modprobe overlay)"
             case EINVAL:
@@ -101,6 +101,7 @@ extension Diagnosis {
                             + "xfs, btrfs, tmpfs), not NFS or another overlay"
             case EBUSY: "another run uses the same layer; give each run its own"
             case EPERM, EACCES: "the directories must belong to you"
+            case ENOSPC, EDQUOT: nil
             default:
                 overlay.upper == .memory
                     ? "the layers must be directories of an ordinary file system"

@@ -17,6 +17,13 @@ struct Diagnosis {
 
     func explain(_ record: Record) -> LaunchError {
         var error = word(record)
+        // A cause in words of its own has the remedy that fits it, or none.
+        if error.message.hasSuffix(reason(record.code)) {
+            let object = object(of: record)
+            error.remedy =
+                Remedy.always(record.code, at: object) ?? error.remedy
+                ?? Remedy.general(record.code, at: object)
+        }
         if plan.layersHost, plan.steps.indices.contains(record.step) {
             error.mayBeOutdated = plan.steps[record.step].origin == nil
         }
@@ -31,10 +38,14 @@ struct Diagnosis {
         let call = nsrun_call(rawValue: record.call)
         if call == NSRUN_CALL_WAIT {
             return error(
-                "cannot wait for the command", record.code, "a seccomp filter must allow wait4(2)")
+                "cannot wait for the command", record.code,
+                record.code == ECHILD
+                    ? "something else has waited for it: look for what traces or stops processes here"
+                    : "a seccomp filter must allow wait4(2)")
         }
         if call == NSRUN_CALL_FORK {
-            return error("cannot start the command", record.code, limitRemedy)
+            return error(
+                "cannot start the command", record.code, record.code == EAGAIN ? limitRemedy : nil)
         }
         if record.code == EFBIG {
             return error("cannot \(step.plainDescription)", EFBIG, remedy(forSizeIn: step))
@@ -80,6 +91,18 @@ struct Diagnosis {
         return error("cannot \(step.plainDescription)", record.code, hint(step, record.code, call))
     }
 
+    /// The file that a step is about, on the host: its source, or what its target lies on.
+    private func object(of record: Record) -> ByteString? {
+        guard plan.steps.indices.contains(record.step) else { return nil }
+        let action = plan.steps[record.step].action
+        if case .bind(let bind) = action, case .path(let path) = bind.source { return path }
+        if case .hostDirectory(let path) = action { return path }
+        if case .overlay(let overlay) = action, case .directories(let upper, _) = overlay.upper {
+            return upper
+        }
+        return plan.rootfs
+    }
+
     /// A refusal by clone(2) itself, before the first step.
     func explainClone(_ code: Int32) -> LaunchError { namespaces(plan.namespaces, code) }
 
@@ -105,9 +128,9 @@ struct Diagnosis {
     private func namespaces(_ set: NamespaceSet, _ code: Int32) -> LaunchError {
         var error = namespaceFailure(set, code)
         switch code {
-        case EAGAIN, ENOMEM, EUSERS: break
+        case EPERM, EACCES, EINVAL, ENOSYS: error.refusal = .namespaces
         case ENOSPC: if HostRefusal.forbidden(set) != nil { error.refusal = .namespaces }
-        default: error.refusal = .namespaces
+        default: break  // passes, or is the caller's own limit
         }
         return error
     }
@@ -153,7 +176,11 @@ struct Diagnosis {
         }
     }
 
+    /// What may pass, such as a want of descriptors, is no refusal.
     private func idMap(_ file: ByteString, _ code: Int32) -> LaunchError {
+        guard [EPERM, EINVAL, EROFS, ENOENT, EACCES].contains(code) else {
+            return error("cannot write \(file.text)", code)
+        }
         var error: LaunchError
         if code == EROFS || code == ENOENT || code == EACCES {
             error = LaunchError(
@@ -243,7 +270,7 @@ struct Diagnosis {
                 }
             return error(
                 cause,
-                remedy: plan.rootfs == nil
+                remedy: plan.rootfs == nil || !isForWantOfRights(record.code)
                     ? nil : "\(words.memoryLayer), or create the directory in the rootfs",
                 bubblewrap: wordsOnMaking(step, name, record.code))
         case NSRUN_CALL_DESTINATION:
@@ -257,6 +284,10 @@ struct Diagnosis {
         case NSRUN_CALL_SOURCE: return source(step, record)
         default: return nil
         }
+    }
+
+    private func isForWantOfRights(_ code: Int32) -> Bool {
+        [EROFS, EACCES, EPERM, ENOENT, ENOTDIR, EOVERFLOW].contains(code)
     }
 
     private func wordsOnLink(_ step: Step, _ name: String) -> String {
@@ -296,26 +327,29 @@ struct Diagnosis {
 
     private func hint(_ step: Step, _ code: Int32, _ call: nsrun_call) -> String? {
         switch step.action {
-        case .setIDs:
+        case .setIDs where code == EINVAL:
             "this id is not mapped in the run's user namespace"
         case .fileSystem(.mqueue, _) where code == EPERM:
             "an ipc namespace of its own is needed: \(words.unshare)ipc"
-        case .scopeAbstract:
+        case .scopeAbstract where [ENOSYS, EOPNOTSUPP, E2BIG].contains(code):
             "the kernel must have Landlock as Linux 6.12 does, and not 16 layers of it"
-        case .limit: "a hard limit can be lowered, but raised only by root"
-        case .hostname: code == EPERM ? "a uts namespace is needed: \(words.unshare)uts" : nil
+        case .limit where code == EPERM: "a hard limit can be lowered, but raised only by root"
+        case .hostname where code == EPERM: "a uts namespace is needed: \(words.unshare)uts"
         case .remountReadOnly(let target) where code == EINVAL:
             "\(target.text) is not a mount point"
         case .newKeyring where code == EDQUOT:
             "keys of yours take up all that is allowed: sysctl kernel.keys.maxkeys"
-        case .hostDirectory: "give a directory in which you may write"
+        case .hostDirectory where isForWantOfRights(code): "give a directory in which you may write"
         case .enterRoot where code == EPERM || code == ENOSYS:
             "what confines nsrun must allow pivot_root(2) and umount2(2)"
         case .stub where code == EACCES || code == EPERM:
             "a file in memory must be executable here: sysctl vm.memfd_noexec=0"
+        case .capabilities where code == EPERM:
+            "what confines nsrun must leave it CAP_SETPCAP, by which the command is denied capabilities"
         case .changeMode where code == EROFS || code == EPERM:
             "only what is yours and writable can be changed: \(words.memoryLayer)"
-        case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace, .join,
+        case .setIDs, .scopeAbstract, .limit, .hostname, .hostDirectory, .holdGroups, .showGroups,
+            .system, .ownCopy, .adopt, .unshare, .enterNamespace, .join,
             .share, .write, .await, .requestIDMaps,
             .assertNoUserNamespaces, .scope, .limitNamespaces, .nest, .tellNamespaces,
             .dieWithParent, .isolateMounts, .raiseLoopback, .forbidAddresses, .connectNetwork,

@@ -29,6 +29,8 @@ public enum HostProcess {
 
     /// Bytes that this process's stack may have.
     public static var stackLimit: UInt64 { nsrun_stack_limit() }
+    /// Bytes of address space that this process may have.
+    public static var memoryLimit: UInt64 { nsrun_memory_limit() }
 
     /// Has SIGCHLD do what it does by default, for this program and the command: whoever started it may have ignored
     /// that, and nothing could be waited for.
@@ -38,7 +40,8 @@ public enum HostProcess {
         let error = write(text, to: 1)
         if error < 0 {
             throw LaunchError(
-                .setup, "cannot write to standard output: \(reason(-error))", code: -error)
+                .setup, "cannot write to standard output: \(reason(-error))",
+                remedy: "make room where it goes, or send it elsewhere", code: -error)
         }
     }
 

@@ -9,8 +9,17 @@ struct NetworkConnection {
     /// Nanoseconds for what takes a few hundredths of a second.
     private static let patience: Int64 = 10_000_000_000
 
-    /// Connects the network of a run, of which this is the first process. Returns when it can be used.
-    mutating func open(_ pasta: Pasta, for child: Int32) throws(LaunchError) {
+    /// Where it complains until the network is connected, -1 otherwise.
+    private var errors: Int32 = -1
+    private var due: Int64 = 0
+
+    /// It has been started and is not ready yet: until then ``descriptor`` tells of that.
+    var isPending: Bool { errors >= 0 }
+    /// Nanoseconds that it may still take.
+    var timeLeft: Int64 { max(0, due - nsrun_now()) }
+
+    /// Starts to connect the network of a run, of which this is the first process.
+    mutating func start(_ pasta: Pasta, for child: Int32) throws(LaunchError) {
         var arguments = CStringArray()
         var words: [ByteString] = [
             "pasta", "--config-net", "--quiet", "--foreground", "--pid", "/proc/self/fd/1",
@@ -33,8 +42,17 @@ struct NetworkConnection {
                 .setup, "cannot connect the network: cannot start pasta: \(reason(-error))",
                 code: -error)
         }
-        defer { closeDescriptor(errors) }
-        guard nsrun_poll3(descriptor, -1, -1, NetworkConnection.patience) != 0 else {
+        self.errors = errors
+        due = TimeLimit.later(by: NetworkConnection.patience)
+    }
+
+    /// Takes what it says, a line when it is ready, or its end. To be called when there is something, or its time is over.
+    mutating func finish() throws(LaunchError) {
+        defer {
+            closeDescriptor(errors)
+            errors = -1
+        }
+        guard nsrun_poll3(descriptor, -1, -1, 0) != 0 else {
             throw failure("it is not ready after 10 seconds")
         }
         // A line with its pid, or the end.
@@ -58,6 +76,8 @@ struct NetworkConnection {
 
     /// When the run has ended: waits until pasta has, too.
     mutating func close() {
+        if isPending { closeDescriptor(errors) }
+        errors = -1
         guard descriptor >= 0 else { return }
         while nsrun_poll3(descriptor, -1, -1, NetworkConnection.patience) != 0,
             nsrun_await(descriptor) > 0

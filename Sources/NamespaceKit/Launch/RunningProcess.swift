@@ -42,6 +42,8 @@ public final class RunningProcess {
     var hasTold: Bool { command != nil }
     /// Somebody inside is still to tell of the command.
     var isBeforeCommand: Bool { (plan.isTraced || plan.initIsQuiet) && command == nil }
+    /// There is no command yet, and will be none for a while.
+    var isConnecting: Bool { network.isPending }
     private var network = NetworkConnection()
     /// Ends with the process that connects the run's network, -1 where there is none.
     var networkDescriptor: Int32 { network.descriptor }
@@ -56,6 +58,9 @@ public final class RunningProcess {
     /// What the command used, and the children that it waited for; known when it has ended. What its
     /// memory grew to begins with this program's own, of which it was a copy.
     public private(set) var resourceUsage: ResourceUsage?
+
+    /// Why the end could not be told to ``Lifecycle/statusDescriptor``; the exit status is right all the same.
+    public private(set) var reportFailure: LaunchError?
 
     init(
         pid: Int32, plan: LaunchPlan, diagnosis: Diagnosis, channel: Int32, lock: Int32? = nil,
@@ -97,10 +102,16 @@ public final class RunningProcess {
     }
 
     /// A descriptor that becomes readable when there is an event, -1 after the last.
-    var eventDescriptor: Int32 { channel }
+    var eventDescriptor: Int32 { network.isPending ? network.descriptor : channel }
+    /// There will be no event, and ``nextEvent()`` knows what that means.
+    var isOverdue: Bool { network.isPending && network.timeLeft == 0 }
 
     /// Reads the next event; blocks until there is one. A failed set-up is thrown, and reaped.
     func nextEvent() throws(LaunchError) -> Event {
+        if network.isPending {
+            try answer { () throws(LaunchError) in try network.finish() }
+            return .answered
+        }
         let report = UnsafeMutablePointer<nsrun_report>.allocate(capacity: 1)
         defer { report.deallocate() }
         report.initialize(to: nsrun_report())
@@ -141,7 +152,11 @@ public final class RunningProcess {
             hasStarted = true
             if plan.isTraced { command = head.value }
             if plan.initIsQuiet { meetCommand(sender) }
-            self.report.tellCommand(of: self)
+            do throws(LaunchError) {
+                try self.report.tellCommand(of: self)
+            } catch {
+                try orEnd { () throws(LaunchError) in throw error }
+            }
             if plan.answersStart, !plan.initIsQuiet { answer() }
             return .started(pid: head.value)
         case NSRUN_REPORT_STEP:
@@ -157,14 +172,13 @@ public final class RunningProcess {
             resourceUsage = ResourceUsage(report)
             return .ended(status, isAlone: head.call == 1)
         case NSRUN_REPORT_STANDS:
-            self.report.tellChild(pid)
-            answer()
+            try answer { () throws(LaunchError) in try self.report.tellChild(pid) }
             return .stands
         case NSRUN_REPORT_WANTS_MAPS:
             try answer { () throws(LaunchError) in try IDMapper(plan: plan).write(for: pid) }
             return .answered
         case NSRUN_REPORT_WANTS_NETWORK:
-            try answer { () throws(LaunchError) in try connectNetwork() }
+            try orEnd { () throws(LaunchError) in try connectNetwork() }
             return .answered
         default: return nil
         }
@@ -180,12 +194,19 @@ public final class RunningProcess {
 
     private func connectNetwork() throws(LaunchError) {
         for step in plan.steps {
-            if case .connectNetwork(let pasta) = step.action { try network.open(pasta, for: pid) }
+            if case .connectNetwork(let pasta) = step.action {
+                try network.start(pasta, for: pid)
+            }
         }
     }
 
     /// The child waits until what it asked for is done.
     private func answer(_ request: () throws(LaunchError) -> Void) throws(LaunchError) {
+        try orEnd(request)
+        answer()
+    }
+
+    private func orEnd(_ request: () throws(LaunchError) -> Void) throws(LaunchError) {
         do throws(LaunchError) {
             try request()
         } catch {
@@ -194,7 +215,6 @@ public final class RunningProcess {
             _ = try? reap(block: true)
             throw error
         }
-        answer()
     }
 
     /// Lets the child go on that waits for us.
@@ -209,7 +229,7 @@ public final class RunningProcess {
     public func awaitStart() throws(LaunchError) {
         // Without a pid 1 the channel simply closes when execve(2) succeeds.
         while true {
-            guard isReadable(channel) else { continue }
+            guard isReadable(eventDescriptor) || isOverdue else { continue }
             switch try nextEvent() {
             case .step, .answered, .stands: continue
             case .started, .stopped, .signalled, .ended, .closed: return
@@ -221,7 +241,7 @@ public final class RunningProcess {
     /// it left behind has been killed. Keeps the time meanwhile.
     public func wait() throws(LaunchError) -> ExitStatus {
         while channel >= 0 {
-            guard isReadable(channel) else { continue }
+            guard isReadable(eventDescriptor) || isOverdue else { continue }
             if case .closed = try nextEvent() { break }
         }
         if plan.shape == .child, timeLeft != nil {
@@ -240,21 +260,28 @@ public final class RunningProcess {
     func tellEnd(_ status: ExitStatus?) -> Int32 {
         let code =
             hasTimedOut ? Supervisor.timeoutStatus : (status ?? .signaled(SIGKILL)).shellStatus
-        report.tellEnd(code)
+        do throws(LaunchError) {
+            try report.tellEnd(code)
+        } catch {
+            reportFailure = error
+        }
         return code
     }
 
     // MARK: Time
 
     /// Nanoseconds until ``keepTime()`` has something to do, nil for never.
-    var timeLeft: Int64? { plan.keepsTimeInside && hasStarted ? nil : limit.remaining }
+    var timeLeft: Int64? {
+        let left = plan.keepsTimeInside && hasStarted ? nil : limit.remaining
+        return network.isPending ? min(left ?? .max, network.timeLeft) : left
+    }
 
     /// Ends a run that has had its time, see ``Lifecycle/timeout``.
     func keepTime() {
         switch limit.turn() {
         case .nothing: break
         case .end:
-            if isBeforeCommand || plan.keepsTimeInside { return end() }
+            if isBeforeCommand || isConnecting || plan.keepsTimeInside { return end() }
             do throws(LaunchError) {
                 try signal(SIGTERM)
             } catch {

@@ -1,4 +1,5 @@
 import CHost
+import CNamespace
 
 /// What a run tells its caller in JSON, in bubblewrap's literal spacing: callers have been seen to take
 /// it apart with regular expressions.
@@ -23,19 +24,20 @@ struct StatusReport {
     var descriptors: [Int32] { [info ?? -1, status ?? -1] }
 
     /// Tells the pid of the child, and the numbers of its namespaces.
-    func tellChild(_ pid: Int32) {
+    func tellChild(_ pid: Int32) throws(LaunchError) {
         if let info {
-            write("{\n    \"child-pid\": \(pid)" + list(pid, indent: "\n    ") + "\n}\n", to: info)
+            try write(
+                "{\n    \"child-pid\": \(pid)" + list(pid, indent: "\n    ") + "\n}\n", to: info)
         }
         if let status {
-            write("{ \"child-pid\": \(pid)" + list(pid, indent: " ") + " }\n", to: status)
+            try write("{ \"child-pid\": \(pid)" + list(pid, indent: " ") + " }\n", to: status)
         }
     }
 
-    func tellCommand(of process: RunningProcess) {
+    func tellCommand(of process: RunningProcess) throws(LaunchError) {
         guard let status, tellsCommand, let number = process.command ?? firstChild(of: process.pid)
         else { return }
-        write("{ \"command-pid\": \(number) }\n", to: status)
+        try write("{ \"command-pid\": \(number) }\n", to: status)
     }
 
     /// The command's pid as this process sees it: the only child of pid 1 so far.
@@ -46,9 +48,9 @@ struct StatusReport {
         return number.flatMap { Int32(exactly: $0) }
     }
 
-    /// Only for a command that did start: a failure is thrown before.
-    func tellEnd(_ code: Int32) {
-        if let status { write("{ \"exit-code\": \(code) }\n", to: status) }
+    /// Only for a command that did start: a failure is thrown before. What cannot be told leaves its status as it is.
+    func tellEnd(_ code: Int32) throws(LaunchError) {
+        if let status { try write("{ \"exit-code\": \(code) }\n", to: status) }
     }
 
     /// In the order of bubblewrap: those that were made new, and the mount namespace.
@@ -65,9 +67,14 @@ struct StatusReport {
         return text
     }
 
-    private func write(_ text: String, to descriptor: Int32) {
+    private func write(_ text: String, to descriptor: Int32) throws(LaunchError) {
         let bytes = ByteString(text)
+        let error = withCString(bytes) { nsrun_write_quietly(descriptor, $0, bytes.count) }
         // Whoever does not read it any more wants no more of it.
-        _ = withCString(bytes) { nsrun_write_quietly(descriptor, $0, bytes.count) }
+        guard error == 0 || error == -EPIPE else {
+            throw LaunchError(
+                .setup, "cannot tell of the run to descriptor \(descriptor): \(reason(-error))",
+                remedy: "whoever gave it must be able to take what is written", code: -error)
+        }
     }
 }

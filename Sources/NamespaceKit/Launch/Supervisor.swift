@@ -50,13 +50,20 @@ public struct Supervisor {
         var plan = plan
         plan.answersStart = StatusReport(plan).wantsStart
         plan.announcesStart = plan.answersStart || plan.isAttempt
+        let signals = nsrun_signal_descriptor()
         do throws(LaunchError) {
+            // A run that nobody could signal would be deaf.
+            guard signals >= 0 else {
+                throw LaunchError(
+                    .setup, "cannot wait for signals: \(reason(-signals))", code: -signals)
+            }
             let process = try Launcher().begin(
                 plan, facts: facts, signalMask: previous, life: parent)
             if plan.processGroup == .own { nsrun_lead_group(process.pid) }
-            var supervisor = Supervisor(process, parent)
+            var supervisor = Supervisor(process, parent, signals)
             return try supervisor.watch()
         } catch {
+            if signals >= 0 { closeDescriptor(signals) }
             // Whoever tries something else next shall find everything as it was.
             if plan.isAttempt { nsrun_restore_signals(previous) }
             throw error
@@ -96,10 +103,10 @@ public struct Supervisor {
         }
     }
 
-    private init(_ process: RunningProcess, _ parent: Int32) {
+    private init(_ process: RunningProcess, _ parent: Int32, _ signals: Int32) {
         self.process = process
         self.parent = parent
-        signals = nsrun_signal_descriptor()
+        self.signals = signals
         terminal = CallersTerminal(process.plan.processGroup, run: process.pid)
         if !process.plan.isAttempt { letGo() }
     }
@@ -120,7 +127,6 @@ public struct Supervisor {
     }
 
     private mutating func watch() throws(LaunchError) -> RunEnd {
-        defer { closeDescriptor(signals) }
         let result: ExitStatus?
         do throws(LaunchError) {
             result = try awaitEnd()
@@ -141,6 +147,9 @@ public struct Supervisor {
                 remedy: "what it says stands above", code: ENOEXEC)
         }
         let status = process.tellEnd(result)
+        if let failure = process.reportFailure {
+            HostProcess.printError(process.plan.messagePrefix.text + failure.message + "\n")
+        }
         if !process.hasTimedOut, case .signaled(let number) = result, isFromTerminal(number) {
             return .interrupted(signal: number)
         }
@@ -159,7 +168,7 @@ public struct Supervisor {
                 process.end()
                 return try process.reap(block: true)
             }
-            if ready & 2 != 0 {
+            if ready & 2 != 0 || process.isOverdue {
                 let event = try process.nextEvent()
                 switch event {
                 case .step, .stands, .answered: break
@@ -219,7 +228,9 @@ public struct Supervisor {
             }
             if fromKernel { fromTerminal |= 1 << UInt64(number - 1) }
             if !fromKernel, sender == getpid() { continue }  // see passToJob
-            if process.plan.lifecycle.endsBySignals, nsrun_is_deadly(number) {
+            // As long as there is no command to get it, it is nsrun that it ends.
+            if process.plan.lifecycle.endsBySignals || process.isConnecting, nsrun_is_deadly(number)
+            {
                 deadly = number
                 return
             }

@@ -1,0 +1,2 @@
+/// The version of nsrun, nsrun-rootfs and this library (semver.org).
+public let nsrunVersion = "0.1.0"
