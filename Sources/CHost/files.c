@@ -72,6 +72,14 @@ int nsrun_device_numbers(const char *path, uint32_t numbers[2]) {
     return 0;
 }
 
+ssize_t nsrun_read_link(const char *path, char *buffer, size_t capacity) {
+    const ssize_t length = readlink(path, buffer, capacity - 1);
+    if (length < 0)
+        return -errno;
+    buffer[length] = 0;
+    return length;
+}
+
 ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity) {
     char full[PATH_MAX];
     if (realpath(path, full) == NULL)
@@ -112,14 +120,20 @@ int nsrun_memory_file(const char *data, size_t length) {
     return error < 0 ? error : fd;
 }
 
-void *nsrun_open_list(const char *path) { return opendir(path); }
+void *nsrun_open_list(const char *path, int *error) {
+    DIR *list = opendir(path);
+    *error = list == NULL ? -errno : 0;
+    return list;
+}
 
-const char *nsrun_next_name(void *list) {
+const char *nsrun_next_name(void *list, int *error) {
     struct dirent *entry;
     do {
+        errno = 0;
         entry = readdir(list);
     } while (entry != NULL
              && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    *error = -errno;
     return entry != NULL ? entry->d_name : NULL;
 }
 

@@ -5,13 +5,13 @@ enum ArgumentFile {
     /// The most that is read: no sane list of arguments is larger.
     private static let limit = 64 << 20
 
-    /// One argument a line, no quoting; an empty line is an empty argument.
+    /// One argument a line, no quoting; an empty line is an empty argument, and one that begins with # a comment.
     static func read(_ path: ByteString) throws(UsageError) -> [ByteString] {
         let text = try HostFile.read(path, limit: limit).orThrow("cannot read @\(path.text)")
         if text.contains(0) {
             throw UsageError("cannot use @\(path.text): it contains a NUL byte")
         }
-        return parts(text, UInt8(ascii: "\n"))
+        return parts(text, UInt8(ascii: "\n")).filter { $0.first != UInt8(ascii: "#") }
     }
 
     /// Arguments that end with NUL bytes.

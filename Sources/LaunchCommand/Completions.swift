@@ -94,7 +94,10 @@ enum Completions {
     static var fish: String {
         var text = "# fish completion for nsrun; made by nsrun --generate fish\n"
         for option in visible {
-            text += "complete -c nsrun -l \(option.name.text.dropFirst(2))"
+            text +=
+                option.isShort
+                ? "complete -c nsrun -s \(option.name.text.dropFirst())"
+                : "complete -c nsrun -l \(option.name.text.dropFirst(2))"
             switch kind(option) {
             case .none: if option.arity > 0 { text += " -x" }
             case .directory: text += " -x -a '(__fish_complete_directories)'"

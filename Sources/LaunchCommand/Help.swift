@@ -18,7 +18,7 @@ struct Help {
             let options = OptionTable.options.filter { $0.section == section }
             if options.isEmpty { continue }
             text += "\n\(section.title):\n"
-            for option in options { text += line(option) }
+            for option in options { text += Help.line(option) }
         }
         text += """
 
@@ -29,9 +29,9 @@ struct Help {
         return text
     }
 
-    private let column = 30
+    private static let column = 30
 
-    private func line(_ option: Option) -> String {
+    static func line(_ option: Option) -> String {
         var head = "  " + Help.synopsis(option)
         if head.utf8.count >= column - 1 {
             head += "\n" + String(repeating: " ", count: column)

@@ -54,6 +54,7 @@ public struct LaunchTool {
             }
             var invocation = try RequestBuilder.build(line, as: tool.personality)
             try tool.applyImageSettings(to: &invocation)
+            try tool.checkCommand(of: invocation)
             // Whoever packed the program did not know where it would be started.
             if packed != nil {
                 invocation.request.files.leavesOutMissing = true
@@ -71,7 +72,7 @@ public struct LaunchTool {
     private func applyImageSettings(to invocation: inout Invocation) throws(UsageError) {
         switch invocation.action {
         case .launch, .explain: break
-        case .help, .version, .doctor, .kernel, .generate: return
+        case .help, .shortHelp, .version, .doctor, .kernel, .generate: return
         }
         if invocation.startsShell, invocation.request.program.command.isEmpty { return }
         do throws(LaunchError) {
@@ -83,11 +84,37 @@ public struct LaunchTool {
         }
     }
 
+    /// A shell is for somebody at a terminal: in a script an option may have taken the command for its value.
+    private func checkCommand(of invocation: Invocation) throws(UsageError) {
+        guard invocation.action == .launch, !personality.isBubblewrap,
+            invocation.request.program.command.isEmpty, !HostProcess.isTerminal(0)
+        else { return }
+        var remedy = "name one: nsrun [OPTION]... -- COMMAND; without it a terminal gets a shell"
+        // What names a root or a preset was hardly meant as a command.
+        if let last = invocation.options.last, let value = last.values.last,
+            last.id != .root(.rootfs), last.id != .general(.preset)
+        {
+            let name = last.option.arguments.text.split(separator: " ").last ?? "value"
+            remedy = "\(last.origin.text) has taken \(value.text) for its \(name); \(remedy)"
+        }
+        throw UsageError("there is no command", remedy: remedy)
+    }
+
+    /// A word where the command stands may be the name of a root.
+    private func hint(for error: LaunchError, _ invocation: Invocation) -> String? {
+        guard error.kind == .notFound, invocation.request.root.view == .host,
+            let word = invocation.request.program.command.first,
+            let hint = RootfsStore.hint(for: word)
+        else { return error.advice }
+        return hint
+    }
+
     private func perform(_ invocation: Invocation) -> Int32 {
         for warning in invocation.warnings { warn(warning, invocation) }
         do throws(LaunchError) {
             switch invocation.action {
             case .help: try HostProcess.print(Help(personality).text)
+            case .shortHelp: try HostProcess.print(ShortHelp.text)
             case .version:
                 try HostProcess.print(
                     personality.isBubblewrap
@@ -103,7 +130,7 @@ public struct LaunchTool {
             return 0
         } catch {
             guard personality.isBubblewrap else {
-                return fail(error.message, error.advice, error.exitStatus)
+                return fail(error.message, hint(for: error, invocation), error.exitStatus)
             }
             return fail(error.asBubblewrap, error.remedyAsBubblewrap, error.exitStatus)
         }

@@ -19,6 +19,9 @@ struct Option {
         self.help = help
     }
 
+    /// A dash and a letter. bubblewrap has none.
+    var isShort: Bool { name.utf8CodeUnitCount == 2 }
+
     /// How many arguments follow it.
     var arity: Int {
         if arguments.utf8CodeUnitCount == 0 || isOptionalValue { return 0 }
@@ -67,7 +70,8 @@ enum OptionID: Equatable {
     case process(Process)
 
     enum General {
-        case help, version, arguments, preset, engine, require, explain, doctor, verbose, quiet
+        case help, shortHelp, version, arguments, preset, engine, require, explain, doctor, verbose,
+            quiet
         case generate, debug
     }
 
@@ -98,13 +102,17 @@ enum OptionID: Equatable {
 
     enum Process {
         case setenv, unsetenv, clearenv, cleanEnvironment, environmentFile, chdir, argument0
-        case newSession, dieWithParent, forwardSignals, asPidOne, timeout, killAfter, rlimit
+        case newSession, dieWithParent, linger, forwardSignals, asPidOne, timeout, killAfter, rlimit
     }
 }
 
 enum OptionTable {
     static let options: [Option] = [
         Option("--help", "", .general(.help), .general, "Print this help."),
+        Option(
+            "-h", "", .general(.shortHelp), .general,
+            "Print the options that are used most, and examples."),
+        Option("-V", "", .general(.version), .hidden, "Print the version."),
         Option("--version", "", .general(.version), .general, "Print the version."),
         Option(
             "--args", "FD", .general(.arguments), .general,
@@ -363,6 +371,9 @@ enum OptionTable {
             "--die-with-parent", "", .process(.dieWithParent), .process,
             "Kill the command when nsrun, or what started it, ends."),
         Option(
+            "--linger", "", .process(.linger), .process,
+            "The run lasts until its last process ends, be nsrun and the command gone."),
+        Option(
             "--forward-signals", "", .process(.forwardSignals), .process,
             "Hand signals on to the command; as bwrap, with --die-with-parent too."),
         Option("--as-pid-1", "", .process(.asPidOne), .process, "The command itself is pid 1."),
@@ -371,7 +382,8 @@ enum OptionTable {
             "--timeout", "DURATION", .process(.timeout), .limits,
             "Send TERM after this time (30, 1.5m, 2h, 500ms); the exit status is 124."),
         Option(
-            "--kill-after", "DURATION", .process(.killAfter), .limits, "Send KILL this much later."),
+            "--kill-after", "DURATION", .process(.killAfter), .limits,
+            "Send KILL this much later; 10s unless said."),
         Option(
             "--rlimit", "NAME=SOFT[:HARD]", .process(.rlimit), .limits,
             "A resource limit: nofile, nproc, as, cpu, core, fsize, ...; or unlimited."),

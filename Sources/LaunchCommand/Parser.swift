@@ -7,7 +7,9 @@ struct ParsedOption {
 
     var id: OptionID { option.id }
     /// Nothing is run where it is given.
-    var answersAtOnce: Bool { id == .general(.help) || id == .general(.version) }
+    var answersAtOnce: Bool {
+        id == .general(.help) || id == .general(.shortHelp) || id == .general(.version)
+    }
 
     /// The option as it was typed, for messages.
     var origin: ByteString { ByteString(stringLiteral: option.name) }
@@ -88,7 +90,9 @@ struct Parser {
     }
 
     private mutating func parse(_ word: ByteString) throws(UsageError) {
-        if let option = OptionTable.find(word.bytes[...]) {
+        if let option = OptionTable.find(word.bytes[...]),
+            !(option.isShort && personality.isBubblewrap)
+        {
             let arity = option.arity
             guard pending.count >= arity else {
                 throw UsageError(
@@ -173,6 +177,15 @@ extension UsageError {
 
 /// The nearest known option to one that is not known.
 enum Suggestion {
+    /// An option and its values in one word, as a line of an @FILE has them.
+    private static func inOneLine(_ word: ByteString) -> String? {
+        guard let blank = word.firstIndex(of: UInt8(ascii: " ")),
+            let option = OptionTable.find(word.bytes[..<blank]), option.arity > 0
+        else { return nil }
+        return "each argument is a word of its own, and in an @FILE a line of its own: "
+            + option.name.text + ", then \(option.arguments.text)"
+    }
+
     static func unknown(_ word: ByteString) -> UsageError {
         let name =
             word.firstIndex(of: UInt8(ascii: "=")).map { word.slice(from: 0, to: $0) } ?? word
@@ -180,14 +193,17 @@ enum Suggestion {
         let most = max(2, name.count / 3)
         var best: (distance: Int, name: String)?
         for option in OptionTable.options
-        where option.section != .hidden && abs(option.name.utf8CodeUnitCount - name.count) <= most {
+        where option.section != .hidden && !option.isShort
+            && abs(option.name.utf8CodeUnitCount - name.count) <= most
+        {
             let distance = name.distance(to: ByteString(stringLiteral: option.name))
             if distance < best?.distance ?? Int.max { best = (distance, option.name.text) }
         }
         let near = best.flatMap { $0.distance <= most ? $0.name : nil }
         return UsageError(
             "unknown option \(name.text)",
-            remedy: near.map { "did you mean \($0)?" } ?? "--help lists the options",
+            remedy: inOneLine(word) ?? ForeignWords.remedy(for: name)
+                ?? near.map { "did you mean \($0)?" } ?? "--help lists the options",
             bubblewrap: "Unknown option \(name.text)")
     }
 }

@@ -31,14 +31,14 @@ extension RequestBuilder {
             unsharesPID = true
         case .unshareNetwork:
             unsharesNetwork = true
-            result.request.network = .none
+            unshareNetwork()
         case .unshareUTS: result.request.namespaces.new.insert(.uts)
         case .unshareCgroup: result.request.namespaces.new.insert(.cgroup)
         case .unshareCgroupTry: result.request.namespaces.optional.insert(.cgroup)
         case .unshareAll:
             unsharesPID = true
             result.request.namespaces.new.formUnion([.ipc, .pid, .uts])
-            result.request.network = .none
+            unshareNetwork()
             result.request.namespaces.optional.formUnion([.user, .cgroup])
         case .shareNetwork: result.request.network = .host
         case .sharePID:
@@ -65,6 +65,11 @@ extension RequestBuilder {
         }
     }
 
+    /// One that pasta connects is one of the run's own already.
+    private mutating func unshareNetwork() {
+        if result.request.network == .host { result.request.network = .none }
+    }
+
     private func network(_ name: ByteString) throws(UsageError) -> Network {
         switch name {
         case "host": .host
@@ -80,6 +85,11 @@ extension RequestBuilder {
         let values = parsed.values
         switch option {
         case .setenv:
+            if values[0].contains(UInt8(ascii: "=")), !personality.isBubblewrap {
+                throw UsageError(
+                    "--setenv takes NAME and VALUE as two words, not \(values[0].text)",
+                    remedy: "--setenv \(values[0].split(on: UInt8(ascii: "="))[0].text) VALUE")
+            }
             result.request.program.environment.changes.append(
                 .set(name: values[0], value: values[1]))
         case .unsetenv: result.request.program.environment.changes.append(.unset(name: values[0]))
@@ -93,13 +103,16 @@ extension RequestBuilder {
         case .argument0: result.request.program.argument0 = values[0]
         case .newSession: result.request.lifecycle.newSession = true
         case .dieWithParent: result.request.lifecycle.diesWithParent = true
+        case .linger: result.request.lifecycle.lingers = true
         case .forwardSignals: forwardsSignals = true
         case .asPidOne: result.request.lifecycle.commandIsPidOne = true
         case .timeout:
             let limit = try Value.duration(parsed)
             result.request.lifecycle.timeout = limit == 0 ? nil : limit  // as timeout(1): no limit
             hasTimeout = true
-        case .killAfter: result.request.lifecycle.killAfter = try Value.duration(parsed)
+        case .killAfter:
+            result.request.lifecycle.killAfter = try Value.duration(parsed)
+            hasKillAfter = true
         case .rlimit:
             let limit = try Value.limit(parsed)
             result.request.program.limits.removeAll { $0.resource == limit.resource }

@@ -4,7 +4,7 @@ import NamespaceKit
 struct Invocation {
     enum Action: Equatable {
         case launch
-        case help, version, doctor, kernel
+        case help, shortHelp, version, doctor, kernel
         case explain(json: Bool)
         case generate(ByteString)
     }
@@ -74,6 +74,7 @@ struct RequestBuilder {
     /// An option chose where changes go, not a preset.
     private var hasLayer = false
     var hasTimeout = false
+    var hasKillAfter = false
     /// Options of which bubblewrap takes one.
     var given: [OptionID] = []
     /// Descriptors that have been read to their end by an operation.
@@ -185,7 +186,7 @@ struct RequestBuilder {
     private mutating func finish() throws(UsageError) {
         switch result.action {
         case .launch, .explain: break
-        case .help, .version, .doctor, .kernel, .generate: return
+        case .help, .shortHelp, .version, .doctor, .kernel, .generate: return
         }
         if !layers.isEmpty || !layerOptions.isEmpty { throw danglingLayers }
         if result.request.root.view == .host {
@@ -235,8 +236,10 @@ struct RequestBuilder {
                 "--writable needs --rootfs", remedy: "the host's files are as writable as ever")
         }
         try checkTogether()
-        if request.lifecycle.killAfter != nil, !hasTimeout {
-            throw UsageError("--kill-after needs --timeout")
+        if hasKillAfter, !hasTimeout { throw UsageError("--kill-after needs --timeout") }
+        // Whatever it is that is given a time has no more than that.
+        if request.lifecycle.timeout != nil, request.lifecycle.killAfter == nil {
+            result.request.lifecycle.killAfter = 10_000_000_000
         }
     }
 
@@ -249,6 +252,7 @@ struct RequestBuilder {
         case .arguments: break  // the parser has read them
         case .preset: break  // before all others
         case .help: result.action = .help
+        case .shortHelp: result.action = .shortHelp
         case .version: result.action = .version
         case .doctor: result.action = .doctor
         case .verbose: result.isVerbose = true

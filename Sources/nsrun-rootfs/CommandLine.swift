@@ -60,11 +60,22 @@ func runCommandLine() {
             }
             exit(0)
         }
+        let word = CommandLine.arguments.dropFirst().first { !$0.hasPrefix("-") }
+        if let word, let verb = otherWords[word] {
+            fail("there is no command \(word)\n  it is called nsrun-rootfs \(verb)")
+        }
         fail(
             RootFilesystemCommand.message(for: error)
                 + "\n  nsrun-rootfs --help lists the commands and their options")
     }
 }
+
+/// What podman, docker and Apptainer call it.
+private let otherWords = [
+    "rm": "remove", "rmi": "remove", "delete": "remove", "ls": "list", "images": "list",
+    "load": "import", "pull": "import", "save": "export", "push": "export", "inspect": "show",
+    "info": "show", "create": "debian", "debootstrap": "debian", "install": "unpack",
+]
 
 /// Writes to standard output. What does not arrive there is an error.
 func printOutput(_ text: String) throws {

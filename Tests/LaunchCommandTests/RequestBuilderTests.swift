@@ -78,6 +78,7 @@ import Testing
         OptionCase("--argv0", "-sh") { $0.program.argument0 = "-sh" },
         OptionCase("--new-session") { $0.lifecycle.newSession = true },
         OptionCase("--die-with-parent") { $0.lifecycle.diesWithParent = true },
+        OptionCase("--linger") { $0.lifecycle.lingers = true },
         OptionCase("--forward-signals") { _ in },
         OptionCase("--netns", "2") { $0.namespaces.enteredNetwork = 2 },
         OptionCase("--scope-abstract-af-unix") { $0.namespaces.abstractSockets = .scoped },
@@ -88,6 +89,10 @@ import Testing
             $0.namespaces.abstractSockets = .scoped
         },
         OptionCase("--as-pid-1") { $0.lifecycle.commandIsPidOne = true },
+        OptionCase("--timeout", "2") {
+            $0.lifecycle.timeout = 2_000_000_000
+            $0.lifecycle.killAfter = 10_000_000_000
+        },
         OptionCase("--timeout", "2", "--kill-after", "1") {
             $0.lifecycle.timeout = 2_000_000_000
             $0.lifecycle.killAfter = 1_000_000_000
@@ -286,7 +291,8 @@ import Testing
     /// Whoever adds an option to the table adds its case here.
     @Test func everyOptionIsTried() {
         var tried: Set<String> = [
-            "--help", "--version", "--doctor", "--explain", "--verbose", "--quiet", "--generate",
+            "--help", "-h", "-V", "--version", "--doctor", "--explain", "--verbose", "--quiet",
+            "--generate",
             "--debug-opt", "--args", "--size", "--overlay-src", "--overlay", "--tmp-overlay",
             "--ro-overlay", "--overlay-opt", "--seccomp", "--add-seccomp-fd", "--entrypoint",
         ]

@@ -44,14 +44,14 @@ import Testing
     @Test func aFullQueueOfSignalsLosesNone() throws {
         let bench = try Bench.current()
         let limited = [
-            "sh", "-c", "ulimit -i 0 && exec \"$@\"", "sh", bench.nsrun, "--rootfs", bench.rootfs,
+            "bash", "-c", "ulimit -i 0 && exec \"$@\"", "sh", bench.nsrun, "--rootfs", bench.rootfs,
         ]
         let late = try run(limited + ["--timeout", "0.3", "--", "sleep", "1000"])
         expect(late, exits: 124)
         let directory = try TemporaryDirectory()
         let told = try run(
             [
-                "sh", "-c",
+                "bash", "-c",
                 "ulimit -i 0; \"$@\" >out.$$ & until [ -s out.$$ ]; do sleep 0.01; done; kill $!; wait $!",
             ]
                 + [

@@ -159,26 +159,20 @@ import Testing
     }
 
     @Test func withoutCommandTheShellRuns() throws {
-        let bench = try Bench.current()
-        let seen = try nsrun(
-            ["--rootfs", bench.rootfs], input: "readlink /proc/$$/exe\n",
-            environment: ["SHELL": "/bin/dash"])
-        expect(seen, prints: "/usr/bin/dash")
+        let root = try Bench.current().rootfs
+        try Terminal.expectShell(
+            "/usr/bin/dash", ["--rootfs", root], environment: ["SHELL": "/bin/dash"])
     }
 
     @Test func withoutTheCallersShellBashRuns() throws {
-        let bench = try Bench.current()
-        let seen = try nsrun(
-            ["--rootfs", bench.rootfs], input: "readlink /proc/$$/exe\n",
-            environment: ["SHELL": "/usr/bin/fish"])
-        expect(seen, prints: "/usr/bin/bash")
+        let root = try Bench.current().rootfs
+        try Terminal.expectShell(
+            "/usr/bin/bash", ["--rootfs", root], environment: ["SHELL": "/usr/bin/fish"])
     }
 
     @Test func withoutBashShRuns() throws {
         let root = try BareRoot(with: ["readlink"])
-        let seen = try nsrun(
-            ["--rootfs", root.path], input: "readlink /proc/$$/exe\n",
-            environment: ["SHELL": "/usr/bin/fish"])
-        expect(seen, prints: "/bin/sh")
+        try Terminal.expectShell(
+            "/bin/sh", ["--rootfs", root.path], environment: ["SHELL": "/usr/bin/fish"])
     }
 }

@@ -285,6 +285,21 @@ final class Terminal {
         try self.init([bench.nsrun, "--rootfs", bench.rootfs] + arguments)
     }
 
+    /// nsrun without a command, which starts a shell: it is this one.
+    static func expectShell(
+        _ program: String, _ arguments: [String], environment: [String: String?] = [:]
+    ) throws {
+        var words = ["env"]
+        for (name, value) in environment {
+            words += value.map { ["\(name)=\($0)"] } ?? ["-u", name]
+        }
+        let terminal = try Terminal(words + [Bench.current().nsrun] + arguments)
+        // What is typed is shown as well.
+        terminal.type("echo shell''=$(readlink /proc/$$/exe)=; exit\n")
+        terminal.expect("shell=\(program)=")
+        #expect(terminal.child.wait() == 0)
+    }
+
     deinit { hangUp() }
 
     func hangUp() {

@@ -74,6 +74,8 @@ ssize_t nsrun_read_part(int fd, uint64_t offset, char *buffer, size_t length);
 int nsrun_device_numbers(const char *path, uint32_t numbers[2]);
 /// Whether one sequence of bytes occurs in another (memmem(3)).
 bool nsrun_holds(const void *bytes, size_t length, const void *part, size_t part_length);
+/// readlink(2). Returns the length or a negative errno; the text gets a NUL.
+ssize_t nsrun_read_link(const char *path, char *buffer, size_t capacity);
 /// realpath(3). Returns the length or a negative errno.
 ssize_t nsrun_canonical(const char *path, char *buffer, size_t capacity);
 /// The ids of the caller's supplementary groups. Returns their number or a negative errno.
@@ -86,9 +88,10 @@ int nsrun_is_writable(const char *path);
 int nsrun_runs_32bit(void);
 /// The kind of file at a path: its st_mode, or a negative errno.
 int64_t nsrun_file_mode(const char *path, bool follow);
-/// The names in a directory, one after the other; NULL at the end.
-void *nsrun_open_list(const char *path);
-const char *nsrun_next_name(void *list);
+/// The names in a directory, one after the other; NULL at the end, or with a negative errno in `error` where it cannot
+/// be read (further).
+void *nsrun_open_list(const char *path, int *error);
+const char *nsrun_next_name(void *list, int *error);
 void nsrun_close_list(void *list);
 /// The inode number of what a path leads to, 0 where it cannot be told.
 uint64_t nsrun_inode(const char *path);
@@ -206,6 +209,9 @@ bool nsrun_is_real_root(void);
 bool nsrun_is_memory(const char *path);
 /// Makes a directory for the caller alone that was not there, and locks it as below. A descriptor or a negative errno.
 int nsrun_make_private(const char *path);
+/// A descriptor of a directory, locked for it alone or for those who share it (flock(2)); -EWOULDBLOCK where that cannot
+/// be, -1 where there are no locks.
+int nsrun_lock_layer(const char *path, bool shared);
 /// A descriptor of a directory of the caller's own, locked for it alone (flock(2)), or a negative errno.
 int nsrun_lock_directory(const char *path);
 /// Where on the host a path of a root leads, whose links are followed inside it (openat2(2)). Returns the length or

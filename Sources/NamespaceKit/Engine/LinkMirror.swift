@@ -23,6 +23,8 @@ struct LinkMirror {
     private var isMade = false
     /// What is still to be made: names by directory.
     private var missing: [(directory: ByteString, name: ByteString, text: ByteString)] = []
+    /// What kept a directory or a link of the rootfs from being read: the result would lack it, and is not kept.
+    private var fault: (path: ByteString, code: Int32)?
     /// How the names of all states of this rootfs begin.
     private var family: ByteString = ""
 
@@ -63,7 +65,9 @@ struct LinkMirror {
         if isMade {
             directories = candidates.filter { HostFile.isDirectory($0.mirror) }
         } else {
-            directories = candidates.filter { LinkMirror.misleads($0, in: view) }
+            for candidate in candidates where misleads(candidate, in: view) {
+                directories.append(candidate)
+            }
             for directory in directories { list(directory, in: view) }
         }
     }
@@ -81,29 +85,58 @@ struct LinkMirror {
     }
 
     /// The kernel would follow a link elsewhere than in the root.
-    private static func misleads(_ directory: Directory, in view: ResolvedView) -> Bool {
-        for name in HostFile.names(in: directory.source) {
+    private mutating func misleads(_ directory: Directory, in view: ResolvedView) -> Bool {
+        for name in names(in: directory) {
             let own = directory.source.appending(path: name)
-            guard HostFile.linkText(own) != nil else { continue }
-            let meant = HostFile.locate(directory.path.appending(path: name), below: view.root)
+            guard isLink(own) else { continue }
+            let meant = locate(directory.path.appending(path: name), in: view)
             if meant != HostFile.canonicalPath(own) { return true }
         }
         return false
     }
 
     private mutating func list(_ directory: Directory, in view: ResolvedView) {
-        for name in HostFile.names(in: directory.source) {
+        for name in names(in: directory) {
             let own = directory.source.appending(path: name)
             let path = directory.path.appending(path: name)
             var text = own
             if let inner = directories.first(where: { $0.path == path }) {
                 text = inner.mirror
-            } else if HostFile.linkText(own) != nil {
+            } else if isLink(own) {
                 // What leads to nothing in the root is left out, for it might lead to something here.
-                guard let meant = HostFile.locate(path, below: view.root) else { continue }
+                guard let meant = locate(path, in: view) else { continue }
                 text = meant
             }
             missing.append((directory.mirror, name, text))
+        }
+    }
+
+    private mutating func names(in directory: Directory) -> [ByteString] {
+        var code: Int32 = 0
+        let names = HostFile.names(in: directory.source, &code)
+        note(code, directory.source)
+        return names
+    }
+
+    private mutating func isLink(_ path: ByteString) -> Bool {
+        var code: Int32 = 0
+        let isLink = HostFile.linkText(path, &code) != nil
+        note(code, path)
+        return isLink
+    }
+
+    private mutating func locate(_ path: ByteString, in view: ResolvedView) -> ByteString? {
+        var code: Int32 = 0
+        let found = HostFile.locate(path, below: view.root, &code)
+        note(code, path)
+        return found
+    }
+
+    /// What is not there, no link or not for the caller is so for the command, too.
+    private mutating func note(_ code: Int32, _ path: ByteString) {
+        switch code {
+        case 0, ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG, EINVAL: break
+        default: if fault == nil { fault = (path, code) }
         }
     }
 
@@ -112,6 +145,13 @@ struct LinkMirror {
     /// Makes what is missing. Returns a descriptor that keeps it from being removed, or a negative number where
     /// it is this run's own.
     func make() throws(LaunchError) -> Int32 {
+        if let fault {
+            throw LaunchError(
+                .setup,
+                "cannot read \(fault.path.text) of the rootfs for the engine fakechroot: "
+                    + reason(fault.code),
+                remedy: Remedy.general(fault.code, at: fault.path), code: fault.code)
+        }
         guard let path, let folder = path.parent else { return -1 }
         if isMade { return withCString(path) { nsrun_open_shared($0) } }
         do throws(ControlledDirectory.Refusal) {

@@ -96,8 +96,15 @@ public struct PrivateTree: Sendable, Equatable {
             remedy: "there must be room, and permission to write there", code: -error)
     }
 
-    /// Removes it; what cannot be removed is left where it is.
-    func remove() { _ = withCString(path) { nsrun_remove_tree($0) } }
+    /// Removes it. What cannot be removed, even when it is tried again, is left where it is, and that is said.
+    func remove() {
+        var error: Int32 = 0
+        for _ in 1...3 {
+            error = withCString(path) { nsrun_remove_tree($0) }
+            if error == 0 { return }
+        }
+        HostProcess.printError("nsrun: cannot remove \(path.text): \(reason(-error))\n")
+    }
 
     /// Removes what runs of this user have left that were killed together with their launcher.
     static func sweep(_ folder: ByteString, user: UInt32) {

@@ -385,7 +385,17 @@ struct Diagnosis {
     }
 
     func program(_ candidates: [ByteString], _ record: Record) -> LaunchError {
-        ProgramDiagnosis(
+        if candidates.count > 1, record.text.firstIndex(of: 0) == nil, let root = plan.rootfs,
+            plan.image == nil, HostFile.isDirectory(root),
+            !HostFile.exists(root.appending(path: "usr")),
+            !HostFile.exists(root.appending(path: "bin"))
+        {
+            return LaunchError(
+                .setup,
+                "cannot use the rootfs \(root.text): it is none, for it has no usr and no bin",
+                remedy: "give the directory that holds its usr, bin and etc", code: ENOENT)
+        }
+        return ProgramDiagnosis(
             name: candidates.count == 1 ? candidates[0] : candidates[0].lastComponent,
             candidates: candidates, machine: facts.machine, root: rootName,
             lack: facts.emulation.lack,

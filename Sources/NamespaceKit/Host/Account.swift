@@ -1,3 +1,5 @@
+import CNamespace
+
 /// An entry of the user database and the name of its primary group.
 public struct Account: Sendable, Equatable {
     public var name: ByteString
@@ -60,6 +62,14 @@ extension Account {
 /// The text of a passwd(5) or group(5) file, searched by number without taking it apart first.
 struct AccountFile {
     let text: [UInt8]
+
+    /// The home that passwd(5) gives the caller, where the environment says none.
+    static var callersHome: ByteString? {
+        let file = AccountFile(text: HostFacts.readFile("/etc/passwd", limit: 1 << 24) ?? [])
+        guard let fields = file.fields(number: getuid()), fields.count > 5, fields[5].isAbsolute
+        else { return nil }
+        return fields[5]
+    }
 
     /// The fields of the line whose first field is this name, at least three.
     func fields(name: ByteString) -> [ByteString]? {

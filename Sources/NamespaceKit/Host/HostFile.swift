@@ -52,20 +52,39 @@ public enum HostFile {
     /// The names in a directory, without `.` and `..`, in the order of their bytes; none where it cannot
     /// be read.
     public static func names(in directory: ByteString) -> [ByteString] {
-        let list = withCString(directory) { nsrun_open_list($0) }
-        guard let list else { return [] }
-        defer { nsrun_close_list(list) }
+        var fault: Int32 = 0
+        return names(in: directory, &fault)
+    }
+
+    /// The same; `fault` becomes the errno of what kept it from being read whole.
+    static func names(in directory: ByteString, _ fault: inout Int32) -> [ByteString] {
+        var error: Int32 = 0
+        let list = withCString(directory) { nsrun_open_list($0, &error) }
         var names: [ByteString] = []
-        while let name = nsrun_next_name(list) { names.append(ByteString(cString: name)) }
+        if let list {
+            defer { nsrun_close_list(list) }
+            while let name = nsrun_next_name(list, &error) {
+                names.append(ByteString(cString: name))
+            }
+        }
+        if error < 0 { fault = -error }
         return names.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
     }
 
     /// What a symbolic link says.
     static func linkText(_ path: ByteString) -> ByteString? {
+        var fault: Int32 = 0
+        return linkText(path, &fault)
+    }
+
+    /// The same; `fault` becomes the errno of what kept it from being read, be it that it is no link (EINVAL).
+    static func linkText(_ path: ByteString, _ fault: inout Int32) -> ByteString? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
-            let length = withCString(path) { readlink($0, buffer.baseAddress!, 4096) }
-            guard length >= 0 else { return nil }
-            buffer[length] = 0
+            let length = withCString(path) { nsrun_read_link($0, buffer.baseAddress!, 4097) }
+            if length < 0 {
+                fault = Int32(-length)
+                return nil
+            }
             return ByteString(cString: buffer.baseAddress!)
         }
     }
@@ -128,10 +147,19 @@ public enum HostFile {
     /// Where on the host a path of a rootfs lies, whose links lead nowhere else; nil where it leads to
     /// nothing.
     static func locate(_ path: ByteString, below root: ByteString) -> ByteString? {
+        var fault: Int32 = 0
+        return locate(path, below: root, &fault)
+    }
+
+    /// The same; `fault` becomes the errno of what kept it from being found.
+    static func locate(
+        _ path: ByteString, below root: ByteString, _ fault: inout Int32
+    ) -> ByteString? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
             let length = withCString(root) { root in
                 withCString(path) { nsrun_locate_below(root, $0, buffer.baseAddress!, 4097) }
             }
+            if length < 0 { fault = Int32(-length) }
             return length > 0 ? ByteString(cString: buffer.baseAddress!) : nil
         }
     }

@@ -28,6 +28,9 @@ public enum HostProcess {
     }
 
     /// Bytes that this process's stack may have.
+    public static func isTerminal(_ descriptor: Int32) -> Bool {
+        nsrun_is_terminal(descriptor) == 1
+    }
     public static var stackLimit: UInt64 { nsrun_stack_limit() }
     /// Bytes of address space that this process may have.
     public static var memoryLimit: UInt64 { nsrun_memory_limit() }

@@ -66,6 +66,10 @@ extension LaunchRequest {
         switch ImageSettings.find(in: path) {
         case .none: break
         case .refused(let why): warning = "the image's settings are ignored: \(why)"
+        case .unreadable(let why, let code):
+            throw LaunchError(
+                .setup, "cannot read the image's settings: \(why)",
+                remedy: Remedy.general(code, at: path), code: code)
         case .content(let text): settings = ImageSettings(parsing: text)
         }
         if isForEntryPoint {

@@ -1,4 +1,5 @@
 import CHost
+import CNamespace
 
 /// What nsrun-rootfs keeps in a root file system beside its files: `ROOT/.nsrun/NAME`.
 ///
@@ -19,13 +20,15 @@ public enum RootRecord {
         case content([UInt8])
         /// It is there and not believed. In words: what it is, and why.
         case refused(String)
+        /// It may be there, and cannot be read just now: `code` is the errno.
+        case unreadable(String, code: Int32)
     }
 
     /// Reads a record of the root that a path leads to, through links too.
     public static func read(_ name: ByteString, of root: ByteString, limit: Int) -> Finding {
         let place = root.appending(path: directory).appending(path: name)
         let opened = withCString(root) { nsrun_open_directory($0) }
-        guard opened >= 0 else { return .none }
+        guard opened >= 0 else { return passing(-opened, root) ?? .none }
         defer { closeDescriptor(opened) }
         let finding = read(name, in: opened, limit: limit, as: place)
         // Of a root that is closed to the caller there is more to say than that.
@@ -55,10 +58,22 @@ public enum RootRecord {
         return content(record, fault, limit, store.appending(path: file))
     }
 
+    /// A want of descriptors or memory and a fault of the disk say nothing of the file.
+    private static func passing(_ code: Int32, _ place: ByteString) -> Finding? {
+        switch code {
+        case EMFILE, ENFILE, ENOMEM, EIO, EINTR, ESTALE:
+            .unreadable("\(place.text): \(reason(code))", code: code)
+        default: nil
+        }
+    }
+
     private static func content(
         _ file: Int32, _ fault: nsrun_fault, _ limit: Int, _ place: ByteString
     ) -> Finding {
         if file == -ENOENT { return .none }
+        if file < 0, fault == NSRUN_FAULT_NONE, let passing = passing(-file, place) {
+            return passing
+        }
         guard file >= 0 else {
             let cause =
                 switch fault {

@@ -20,8 +20,21 @@ public enum RootfsStore {
         if let data = HostProcess.variable("XDG_DATA_HOME"), data.isAbsolute {
             return data.appending(path: "nsrun/rootfs")
         }
-        guard let home = HostProcess.variable("HOME"), home.isAbsolute else { return nil }
+        let home = HostProcess.variable("HOME") ?? AccountFile.callersHome
+        guard let home, home.isAbsolute else { return nil }
         return home.appending(path: ".local/share/nsrun/rootfs")
+    }
+
+    /// What is meant by a word that stands where the command should; nil where it is no name of a root.
+    public static func hint(for word: ByteString) -> String? {
+        if word.isEmpty || word.contains(UInt8(ascii: "/")) { return nil }
+        if let store = directory(), HostFile.isDirectory(store.appending(path: word)) {
+            return "for a shell in the rootfs of that name: nsrun --rootfs \(word.text)"
+        }
+        guard suites.contains(word) else { return nil }
+        return
+            "for a shell in a Debian of that name: nsrun-rootfs debian \(word.text) \(word.text), then "
+            + "nsrun --rootfs \(word.text)"
     }
 
     // MARK: A name that is not there
@@ -41,6 +54,11 @@ public enum RootfsStore {
             return "make it: nsrun-rootfs debian \(word.text) \(word.text)"
         }
         if let near = nearest(to: word, in: store) { return "did you mean \(near.text)?" }
+        if let suite = nearestSuite(to: word) {
+            return
+                "did you mean the release \(suite.text)? Make it: nsrun-rootfs debian \(suite.text) "
+                + suite.text
+        }
         return "nsrun-rootfs list shows what there is; a path has a slash in it"
     }
 
@@ -49,6 +67,12 @@ public enum RootfsStore {
         "bullseye", "bookworm", "trixie", "forky", "duke", "sid", "oldoldstable", "oldstable",
         "stable", "testing", "unstable", "experimental",
     ]
+
+    /// The release that a word may have been meant for, a letter off.
+    public static func nearestSuite(to word: ByteString) -> ByteString? {
+        guard word.count > 2, word.count <= 128 else { return nil }
+        return suites.first { $0 != word && word.distance(to: $0) <= 2 }
+    }
 
     private static func nearest(to word: ByteString, in store: ByteString?) -> ByteString? {
         guard let store, word.count <= 128 else { return nil }

@@ -67,6 +67,7 @@ public struct Launcher: Sendable {
         if plan.initIsQuiet { plan.keepsTimeInside = false }
         let image = try ImageMount(&plan)
         let lock = try lockRootfs(of: plan)
+        let layer = try lockLayer(of: plan)
         let channel = try Channel()
         if plan.initIsQuiet { nsrun_identify_senders(channel.launcherEnd) }
         let lowered = try LoweredPlan(plan, signalMask: signalMask)
@@ -80,11 +81,35 @@ public struct Launcher: Sendable {
         guard child > 0 else {
             closeDescriptor(channel.launcherEnd)
             if let lock { closeDescriptor(lock) }
+            if layer >= 0 { closeDescriptor(layer) }
             throw diagnosis.explainClone(-child)
         }
         return RunningProcess(
             pid: child, plan: plan, diagnosis: diagnosis, channel: channel.launcherEnd, lock: lock,
-            complaints: image.complaints)
+            layerLock: layer, complaints: image.complaints)
+    }
+
+    /// A lock on the directory of a layer while the run lasts: two overlays on one are undefined (kernel, overlayfs.rst).
+    /// The processes of a group share one.
+    private func lockLayer(of plan: LaunchPlan) throws(LaunchError) -> Int32 {
+        guard let path = plan.layerDirectory else { return -1 }
+        // Set-up makes it where it is missing.
+        let made = withCString(path) { nsrun_make_directory($0, 0o755) }
+        guard made == 0 || made == -EEXIST else { return -1 }
+        if let root = plan.rootfs.flatMap(HostFile.canonicalPath),
+            let own = HostFile.canonicalPath(path), own.isAtOrBelow(root) || root.isAtOrBelow(own)
+        {
+            throw LaunchError(
+                .usage, "cannot use the layer \(path.text): it and the rootfs lie in each other",
+                remedy: "give a directory elsewhere: the root would hold its own changes")
+        }
+        let lock = withCString(path) { nsrun_lock_layer($0, plan.joinIndex != nil) }
+        guard lock == -EWOULDBLOCK else { return lock }
+        throw LaunchError(
+            .setup, "cannot use the layer \(path.text): another run uses it",
+            remedy:
+                "give each run its own, or all of them \(Vocabulary.current.join), by which they "
+                + "share one world", code: EWOULDBLOCK)
     }
 
     /// A shared lock on the rootfs while the run lasts: what is locked is not removed. Of a run that has

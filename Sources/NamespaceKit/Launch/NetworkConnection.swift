@@ -46,12 +46,15 @@ struct NetworkConnection {
         due = TimeLimit.later(by: NetworkConnection.patience)
     }
 
+    /// Nobody waits for it any more.
+    mutating func abandon() {
+        if isPending { closeDescriptor(errors) }
+        errors = -1
+    }
+
     /// Takes what it says, a line when it is ready, or its end. To be called when there is something, or its time is over.
     mutating func finish() throws(LaunchError) {
-        defer {
-            closeDescriptor(errors)
-            errors = -1
-        }
+        defer { abandon() }
         guard nsrun_poll3(descriptor, -1, -1, 0) != 0 else {
             throw failure("it is not ready after 10 seconds")
         }
@@ -76,8 +79,7 @@ struct NetworkConnection {
 
     /// When the run has ended: waits until pasta has, too.
     mutating func close() {
-        if isPending { closeDescriptor(errors) }
-        errors = -1
+        abandon()
         guard descriptor >= 0 else { return }
         while nsrun_poll3(descriptor, -1, -1, NetworkConnection.patience) != 0,
             nsrun_await(descriptor) > 0

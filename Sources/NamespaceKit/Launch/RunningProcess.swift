@@ -33,6 +33,8 @@ public final class RunningProcess {
     private var channel: Int32
     /// Holds a lock on the rootfs, -1 for none.
     let lockDescriptor: Int32
+    /// Holds a lock on the directory of a layer, -1 for none.
+    let layerLock: Int32
     /// Where the server of an image complains, -1 for none.
     private let complaints: Int32
     /// The command as this process sees it, where somebody inside has told of it.
@@ -64,13 +66,14 @@ public final class RunningProcess {
 
     init(
         pid: Int32, plan: LaunchPlan, diagnosis: Diagnosis, channel: Int32, lock: Int32? = nil,
-        complaints: Int32 = -1
+        layerLock: Int32 = -1, complaints: Int32 = -1
     ) {
         self.pid = pid
         self.plan = plan
         self.diagnosis = diagnosis
         self.channel = channel
         lockDescriptor = lock ?? -1
+        self.layerLock = layerLock
         self.complaints = complaints
         report = StatusReport(plan)
         limit = TimeLimit(plan.lifecycle)
@@ -80,6 +83,7 @@ public final class RunningProcess {
         closeChannel()
         if networkDescriptor >= 0 { closeDescriptor(networkDescriptor) }
         if lockDescriptor >= 0 { closeDescriptor(lockDescriptor) }
+        if layerLock >= 0 { closeDescriptor(layerLock) }
         if complaints >= 0 { closeDescriptor(complaints) }
         if commandDescriptor >= 0 { closeDescriptor(commandDescriptor) }
     }
@@ -354,7 +358,10 @@ public final class RunningProcess {
     }
 
     /// Ends the run at once: the command and everything it started, where it has a pid namespace.
-    public func kill() { _ = nsrun_kill(pid, SIGKILL) }
+    public func kill() {
+        network.abandon()
+        _ = nsrun_kill(pid, SIGKILL)
+    }
 }
 
 func closeDescriptor(_ number: Int32) { _ = close(number) }

@@ -120,7 +120,8 @@ public struct Supervisor {
         let keep =
             [
                 signals, parent, process.eventDescriptor, terminal.descriptor,
-                process.lockDescriptor, process.networkDescriptor, process.commandDescriptor,
+                process.lockDescriptor, process.layerLock, process.networkDescriptor,
+                process.commandDescriptor,
             ] + StatusReport(process.plan).descriptors + process.plan.launcherDescriptors
         keep.withUnsafeBufferPointer { nsrun_close_others($0.baseAddress!, $0.count) }
         for number: Int32 in 0...1 where !keep.contains(number) { closeDescriptor(number) }

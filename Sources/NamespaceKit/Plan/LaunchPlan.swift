@@ -91,6 +91,8 @@ public struct LaunchPlan: Sendable, Equatable {
     var statusDescriptor: Int32?
     /// The run ends when the launcher does.
     var followsLauncher = false
+    /// The directory that keeps the changes, where that is asked for: no two runs at once may.
+    var layerDirectory: ByteString?
     /// A signal to a process group reaches all of it.
     enum ProcessGroup {
         /// The launcher's.

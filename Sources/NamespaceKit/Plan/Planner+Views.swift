@@ -188,6 +188,7 @@ extension Planner {
     }
 
     mutating func layered(_ directory: ByteString) -> FileSystemOperation.OverlayUpper {
+        plan.layerDirectory = directory
         let upper = directory.appending(path: "upper")
         let work = directory.appending(path: "work")
         for path in [directory, upper, work] {

@@ -188,7 +188,7 @@ public struct Planner {
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
             || lifecycle.newSession  // a leader of a process group cannot start a session
             || request.namespaces.enteredPID != nil || request.identity.needsHelpers
-            || request.network == .pasta
+            || request.network == .pasta || request.keepsChanges
         if let descriptor = request.namespaces.enteredUser {
             plan.entered.append(.init(descriptor: descriptor, kind: .user))
         }
@@ -467,6 +467,11 @@ extension LaunchRequest {
     /// The host's root is shown, and with it what was not asked for: the desktop's own are shown by themselves.
     var showsHostsSockets: Bool {
         (files.showsHostRoot || program.runsHostProgram) && !files.hostParts.contains(.desktop)
+    }
+
+    /// Somebody has to hold the lock on the directory that keeps the changes.
+    fileprivate var keepsChanges: Bool {
+        if case .directory = root.layer { namespaces.join == nil } else { false }
     }
 
     /// Attributes of a mount inside a tree can be changed only once the tree is attached.

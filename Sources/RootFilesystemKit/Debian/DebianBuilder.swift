@@ -1,4 +1,5 @@
 import Foundation
+import NamespaceKit
 
 /// Builds a Debian by mmdebstrap(1), which runs inside namespaces of nsrun: as root with real ids
 /// where the caller has them, else as faked root with the one id that everybody has.
@@ -32,10 +33,17 @@ public struct DebianBuilder {
         let scratch = try ScratchDirectory(isShared: true)
         let tool = NamespaceTool(
             power: power, architecture: emulated, environment: [("TMPDIR", scratch.path)])
-        try withExtendedLifetime(scratch) {
-            try tool.run(command, cannot: "build Debian", description(of: suite)) { line in
-                stage.see(line, progress)
+        var isUnknown = false
+        do {
+            try withExtendedLifetime(scratch) {
+                try tool.run(command, cannot: "build Debian", description(of: suite)) { line in
+                    stage.see(line, progress)
+                    // apt's words.
+                    if line.contains("does not have a Release file") { isUnknown = true }
+                }
             }
+        } catch let error as RootFilesystemError where isUnknown {
+            throw noSuite(suite, error)
         }
         try check(tree, suite)
         try finish(tree)
@@ -47,6 +55,14 @@ public struct DebianBuilder {
         image.origin = "debian \(suite) \(variant)"
         try tree.commit(image)
         progress.end()
+    }
+
+    private func noSuite(_ suite: String, _ error: RootFilesystemError) -> RootFilesystemError {
+        let near = RootfsStore.nearestSuite(to: ByteString(suite))
+        return RootFilesystemError(
+            cannot: error.operation, error.object, because: "the mirror has no suite \(suite)",
+            remedy: near.map { "did you mean \($0.text)?" }
+                ?? "name a release that it carries, or another mirror with --mirror")
     }
 
     private func description(of suite: String) -> String {

@@ -59,7 +59,7 @@ public struct PackageUnpacker {
         switch destination.record(.packages) {
         case .none: return nil
         case .content(let bytes): return bytes
-        case .refused(let why):
+        case .refused(let why), .unreadable(let why, _):
             progress.note("the record is ignored: \(why)")
             return nil
         }

@@ -22,6 +22,19 @@ struct ImageStamp: Equatable {
         isOfDirectory = status.isDirectory
         isSettled = status.isRegularFile && time(nil) > max(modified.tv_sec, changed.tv_sec) + 1
     }
+
+    /// The stamp of an image once a file has been left alone for as long as a change takes to show: right after it was
+    /// copied or exported that is a moment, and a file that is still being written is waited for until it is not.
+    static func settled(of path: String) throws -> ImageStamp {
+        var stamp = try ImageStamp(of: path)
+        // Times that lie in the future never settle.
+        for _ in 0..<100 where !stamp.isSettled && !stamp.isOfDirectory {
+            try Interruption.check()
+            usleep(50_000)
+            stamp = try ImageStamp(of: path)
+        }
+        return stamp
+    }
 }
 
 /// A hash of what an image holds.

@@ -21,7 +21,7 @@ public struct Stager {
         let ticket = try StageTicket(for: source, in: folder) { [progress] in
             progress.begin("waiting for \(image), which somebody else stages")
         }
-        let stamp = try ImageStamp(of: source)
+        let stamp = try ImageStamp.settled(of: source)
         let hash: String
         if let known = ticket.hash(for: stamp) {
             hash = known

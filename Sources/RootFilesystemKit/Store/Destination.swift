@@ -56,7 +56,7 @@ public struct Destination: Equatable, Sendable {
         switch record(.image) {
         case .none: return ImageRecord()
         case .content(let bytes): return ImageRecord(decoding: bytes)
-        case .refused(let why):
+        case .refused(let why), .unreadable(let why, _):
             warn("the record is ignored: \(why)")
             return ImageRecord()
         }
