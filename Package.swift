@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
 // With NSRUN_EMBEDDED=1 in the environment the command is built with Embedded Swift: no runtime

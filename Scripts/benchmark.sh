@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Measures nsrun beside a C program that does the same, bubblewrap, unshare and ch-run, and
 # nsrun-rootfs beside tar, dpkg-deb and mmdebstrap, on this machine, as an ordinary user, and prints
 # Markdown. Started by root, it installs the rivals that are missing and measures as the account

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Scripts/build.sh [nsrun|nsrun-rootfs]: builds a command as it ships, nsrun unless named, and
 # prints its path. nsrun is Embedded Swift and one static file; nsrun-rootfs brings Swift's own
 # libraries along, and links those of Debian.

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """Draws which C file calls which, from the object files, and fails on what the house forbids.
 
     Scripts/callgraph.py BUILD [--dot]

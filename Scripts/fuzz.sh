@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Feeds the parsers of hostile input what no sane program writes: libFuzzer with AddressSanitizer and
 # UndefinedBehaviorSanitizer. Always as an ordinary user: started by root, it goes on as nsrun-test.
 #

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Builds and installs nsrun and nsrun-rootfs; --help says what and where, and how to remove it.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR

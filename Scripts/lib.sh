@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Shared by the scripts: what a Debian host needs for nsrun, the account that stands in for root,
 # and the root file system. Sourced by bash with `set -euo pipefail`.
 # shellcheck shell=bash

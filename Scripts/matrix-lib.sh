@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Shared by the tables of Scripts/matrix: a folder for the work, copies of the two commands in it (found
 # in NSRUN and NSRUN_ROOTFS, else installed), the cells of a row, and the situations that a caller can
 # be in. Sourced with `set -euo pipefail`.

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # From a fresh Debian with a Swift toolchain to a program running in a Debian root of its own:
 # installs what is missing, builds nsrun and nsrun-rootfs, makes a small bookworm rootfs once, runs
 # a job in it. Needs root or sudo only where a package is missing. Started by root, it builds and

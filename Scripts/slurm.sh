@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # A Slurm of one node on loopback, from Debian's packages and without systemd, for tests: munged,
 # slurmctld and slurmd, all of whose files are in one folder. Root only; any user may submit.
 #

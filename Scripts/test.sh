@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Builds the release and runs all tests: unit tests, launch tests of the release binary on a real
 # Debian rootfs, and the examples. Always as an ordinary user: started by root, it installs what is
 # missing, makes the account nsrun-test and goes on as that.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Shared by the checks that only root can make, Tests/*/as-root.sh: a folder for the work, and what counts what
 # has passed.
 # shellcheck shell=bash

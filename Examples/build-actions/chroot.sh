@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # chroot.sh bare|proc ROOT TMPDIR COMMAND...: runs a command chrooted into an input root, as build
 # tools do: in /work, with TMPDIR at /tmp and device nodes in /dev, without or with a /proc. Needs
 # namespaces of its own: see run.sh.

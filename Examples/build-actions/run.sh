@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Runs tools of Debian as actions of a build: chrooted into an input root, and under nsrun. Prints
 # what works as a table, then what an action gets, and what is left of it. Exits with 0 if all of it
 # is as it should be. With NSRUN_ALL=1 in the environment rustc, javac and Go are among the tools.

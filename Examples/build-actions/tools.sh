@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The tools of the table, and an input root with the Debian packages that they come from. Sourced by
 # run.sh, and by that of the buildbarn-runner; nsrun-rootfs is in $rootfs_tool.
 # shellcheck shell=bash disable=SC2154

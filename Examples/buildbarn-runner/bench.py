@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measures actions beside nsrun with the same preset, input root and /tmp. Run by run.sh --bench.
 
     bench.py DIRECTORY ROUNDS

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A client that costs next to nothing, so that little but the runner is measured.
 
 One call at a time over one connection: just enough of HTTP/2 (RFC 9113) and gRPC for that. Settings and

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # generate.sh [SCRATCH]: writes Sources/nsrun-runner/Generated from Protos. What it writes is committed, for
 # the plugins take longer to build than the runner. Needs protoc, of Debian's protobuf-compiler.
 set -euo pipefail

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # On demand: builds the runner, gRPC and all, and tests it by a client in Python. With NSRUN_ALL=1 in the
 # environment ten thousand actions run in a row, and rustc, javac and Go are among the tools.
 #

@@ -1,4 +1,6 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
 # A profile as for a browser: a home of its own that stays, the network, and of the session's sockets
 # D-Bus alone. What is missing on this machine is passed over.
 #   browser.sh PROFILE COMMAND...

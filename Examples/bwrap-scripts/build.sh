@@ -1,4 +1,6 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
 # Runs a command in a source directory that it may write to, without a network and without a home:
 #   build.sh DIRECTORY COMMAND...
 directory=$1

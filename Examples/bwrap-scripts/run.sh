@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Runs the three sandboxes with nsrun under the name bwrap, and with Debian's bwrap where that is
 # installed; both must print what is in `expected`.
 set -euo pipefail

@@ -1,4 +1,6 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
 # A shell with the host's programs, read-only, and an empty home.
 exec "${BWRAP:-bwrap}" \
     --ro-bind /usr /usr \

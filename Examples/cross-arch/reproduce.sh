@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Runs the tests of a source tree on another architecture, from nothing, as an ordinary user, with
 # nothing registered on this machine. Where they fail and there is a terminal, a shell stays there.
 #

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # On demand: builds a Debian for ARM, compiler and all, which takes some minutes the first time.
 #
 # Tests that pass on this machine and fail on another: the failure is reproduced, looked at in a

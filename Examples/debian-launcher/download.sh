@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # download.sh DIRECTORY PACKAGE...: fetches Debian packages and all that they depend on into
 # DIRECTORY, as an ordinary user: apt with folders of its own, and told that nothing is installed.
 set -euo pipefail

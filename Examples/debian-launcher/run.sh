@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # QEMU for ARM, from Debian's packages to a running program, without root, without installing and
 # without patching anything. Exits with 0 if everything printed is what should be.
 set -euo pipefail

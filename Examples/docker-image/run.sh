@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Makes a container image of some layers by umoci, without a daemon and without root, imports it, and
 # runs it as it wants to be run. Exits with 0 if everything printed is what should be.
 set -euo pipefail

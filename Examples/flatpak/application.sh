@@ -1,4 +1,6 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
 # The application: says where it is, and what of the host it can see.
 echo "I am $FLATPAK_ID"
 echo "pid 1 here is $(cat /proc/1/comm)"

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Builds a runtime and an application with Debian's flatpak, both from a local root and without a
 # network, and runs the application, with nsrun in place of bubblewrap. Needs the Debian packages
 # flatpak and dbus-daemon; installs nothing.

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # fake-driver.sh DIR [VERSION [GLIBC]]: puts into DIR what `nsrun --nvidia` looks for on a host with an NVIDIA GPU:
 # libraries and a linker cache, a kernel module's version, device nodes, which lead to /dev/zero and /dev/null, and
 # a tool. Its libcuda knows one function, which gives 42. With GLIBC, such as 9.99, libnvidia-ml needs that

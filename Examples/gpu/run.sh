@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Devices in a root of one's own: by a specification of the Container Device Interface, and the NVIDIA driver of a
 # host without one. There is no GPU needed: the specification is over ordinary devices, and the driver is a stand-in
 # that fake-driver.sh makes. Where a real driver is loaded, it is shown as well. Exits with 0 if everything

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stands for a program of CUDA: it is linked to the driver's library, and asks it for its version.
 
 #include <stdio.h>

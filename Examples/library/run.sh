@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Builds the example, in debug and in release, runs a command with each, and checks what comes out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"

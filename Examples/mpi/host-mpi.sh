@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # host-mpi.sh FOLDER: collects this host's Open MPI, and what it needs beside the C library, in FOLDER, and
 # writes the options that show it to a root which has no MPI of its own, or another one, to FOLDER/options:
 #

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Latency and bandwidth between the first two ranks of an MPI job, and a sum over all of them.
 //
 //     pingpong [-b BATCHES] [BYTES]...     of at most 64 MiB

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # On demand: makes a root of 600 MB, once.
 # Two ranks of an MPI program, below nsrun as on the host: joined, not joined, and with the host's MPI in a
 # root that has none. Exits with 0 if messages arrive where they should, and do not where they cannot.

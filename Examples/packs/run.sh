@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Packs programs of a Debian rootfs in a folder and in a single file, and runs them from elsewhere. Exits with
 # 0 if everything printed is what should be.
 set -euo pipefail

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Shared by the parts' run.sh, which start in their own folder of the copy.
 # shellcheck shell=bash
 

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Test suites of seven kinds, run under nsrun by their own tools. Exits with 0 if they see what the
 # README promises, and report what they should.
 #

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # launcher.sh red|blue: what launchers of foreign programs do whose PT_INTERP is too short for the
 # real path. Each puts a link to its own loader at the fixed place, runs the program, and takes the
 # link away again. The two take turns, so that the order in which they race is always the same.

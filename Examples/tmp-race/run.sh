@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Two launches at once, each with a loader of its own behind the same link in /tmp: first with the
 # /tmp that everybody shares, then under nsrun. Exits with 0 if the first goes wrong, the second
 # right.

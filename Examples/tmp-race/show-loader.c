@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Prints which file the kernel loaded as this program's ELF interpreter.
 #include <stdio.h>
 #include <string.h>

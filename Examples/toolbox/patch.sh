@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # patch.sh PROGRAM OUT: makes of a program of this host one that starts in any rootfs that has the
 # host's / at /run/host, as with nsrun --host-root or --preset toolbox: it uses the host's loader
 # and libraries. Needs patchelf.

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # A Debian as a toolbox, and programs of this host in a Debian that is older than they are. Exits
 # with 0 if everything printed is what should be. Needs patchelf.
 set -euo pipefail

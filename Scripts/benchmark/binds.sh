@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A launch with 2,000 binds, each of a directory onto one that is made for it. Sourced by
 # benchmark.sh.
 # shellcheck shell=bash disable=SC2154

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The very same arguments for Debian's bwrap and for nsrun under that name. Sourced by benchmark.sh.
 # shellcheck shell=bash disable=SC2154
 

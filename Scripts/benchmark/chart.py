@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draws a bar chart: chart.py FILE TITLE UNIT, with NAME<tab>VALUE lines on standard input.
 
 It brings its own background and follows the reader's colour scheme, which makes it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The launchers, each as an array that a command is appended to. Sourced by benchmark.sh.
 # shellcheck shell=bash disable=SC2034,SC2154
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What a record in a binfmt_misc of the run's own adds to a launch. Sourced by benchmark.sh.
 # shellcheck shell=bash disable=SC2154
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The same work by each engine, beside this host's own programs on the same files, started as they are: native has
 # neither a root nor a launcher. Where host and rootfs are one Debian release, the programs are the same. Sourced by
 # benchmark.sh.

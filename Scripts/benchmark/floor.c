@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The floor: what a static C program needs for what `nsrun --rootfs R COMMAND` does. The same
 // namespaces, mounts and exec, written as tightly as the kernel allows, with nothing to configure:
 // destinations are paths (R is trusted), no signal is forwarded, any failure just ends it. What

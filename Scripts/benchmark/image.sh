@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A root that is one file: what each way to pack it costs, and how that starts. Sourced by benchmark.sh.
 # shellcheck shell=bash disable=SC2154
 

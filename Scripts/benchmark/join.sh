@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Joining a group of processes that share namespaces. Sourced by benchmark.sh.
 # shellcheck shell=bash disable=SC2154
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # One launch of true, from start to end. Sourced by benchmark.sh.
 # shellcheck shell=bash disable=SC2154
 

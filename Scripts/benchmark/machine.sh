@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What was measured on. Sourced by benchmark.sh.
 # shellcheck shell=bash disable=SC2154
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measures the peak memory of launchers, in KiB, as lines of samples like race.py.
 
     memory.py --rounds N --peak PEAK OUT :: NAME LAUNCHER... [:: NAME ...]...

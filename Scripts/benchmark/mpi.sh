@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Messages between two ranks: as on the host, and below nsrun with --join. Sourced by benchmark.sh.
 # shellcheck shell=bash disable=SC2154
 

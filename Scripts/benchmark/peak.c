@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Runs COMMAND and prints, in KiB, the peak memory of the largest process of it and what it waited
 // for. In C because the kernel counts a process's memory from its fork on: forked from an
 // interpreter, every launcher would seem as large as the interpreter.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs contenders of Examples/mpi/pingpong.c in turn and writes down what they measured.
 
     pingpong.py [--rounds N] --sizes "BYTES..." OUT :: NAME COMMAND... [:: NAME ...]...

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs contenders in turn and writes down how long each launch took.
 
     race.py [--rounds N] [--launches N] [--at-once N] [--warm-up N] [--before SCRIPT]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turns samples (a line of names, then a line a round) into Markdown.
 
     report.py table SAMPLES UNIT [NAME]...          medians, and ratios to each NAME

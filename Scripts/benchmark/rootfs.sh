@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Making a rootfs: from a tar, from Debian packages, from a mirror. Sourced by benchmark.sh.
 # shellcheck shell=bash disable=SC2154
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Actions of Examples/buildbarn-runner, if that has been built. Sourced by benchmark.sh.
 # shellcheck shell=bash disable=SC2154
 

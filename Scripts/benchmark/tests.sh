@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A thousand short tests, bare and each in a run of its own with --preset test. Sourced by
 # benchmark.sh.
 # shellcheck shell=bash disable=SC2154

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Launches per second with two under way at a time. Sourced by benchmark.sh.
 # shellcheck shell=bash disable=SC2154
 

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Builds Debian for other architectures, installs a compiler in each root, compiles and runs a
 # program there, and sends the root somewhere else: all of it with nothing registered on the host.
 # Prints a table of the times, for each caller that matrix-lib.sh knows.

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Runs bubblewrap's own tests on nsrun under the name bwrap, and prints a table of how many passed, failed and were
 # passed over. The tests are not kept here:
 #

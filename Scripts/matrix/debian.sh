@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Builds every Debian release that nsrun-rootfs is made for, installs packages in what came out, and
 # prints a table of the times, for each caller that matrix-lib.sh knows.
 

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Runs programs of a Debian root by each engine where the kernel refuses namespaces in each way it can, and
 # compares what happens with what is written down below, refusals included. Prints a table of what was seen.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """refuse.py [CALL[=ERROR]]... -- COMMAND [ARG]...
 
 Runs a command where the kernel refuses these system calls, with EPERM unless another error is named.

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Jobs under a real Slurm of one node (Scripts/slurm.sh), submitted by an ordinary user with srun and
 # sbatch: exit codes, signals, limits, arrays, and MPI by pmix, by pmi2 and by mpirun, with --join. Prints
 # a table. Only root can start a Slurm, so only root runs this; the jobs are the account's.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What an automounter has not mounted yet, see autofs(5).
 
 #define _GNU_SOURCE

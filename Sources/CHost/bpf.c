@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a seccomp program would answer, found by running it here (seccomp(2), in the classic BPF of bpf(4)).
 
 #define _GNU_SOURCE

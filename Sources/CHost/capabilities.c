@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a run may be left of the caller's capabilities (capabilities(7)), made ready before the clone.
 
 #include <errno.h>

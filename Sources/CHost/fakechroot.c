@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What nsrun does as a program among those that libfakechroot starts: it stands before the root's loader and
 // before env(1), for what libfakechroot would do there is wrong without a word. It lies, as a link, in the private
 // directory of the run, beside a link to the loader and the directory that is the root.

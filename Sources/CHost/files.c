@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the launcher asks of the host's files, and reads and writes there, in the shape Swift can call: see host.c.
 
 #define _GNU_SOURCE

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The filters that are nsrun's own. Made before the clone, by libseccomp, which knows the numbers of every call
 // on every architecture that this kernel runs.
 //

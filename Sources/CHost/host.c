@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the launcher asks of the host outside a plan, in the shape Swift can call: glibc hides these
 // calls or their constants from Swift, and errno stays on this side.
 

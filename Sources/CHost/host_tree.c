@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A private directory of the host's, for engines that cannot mount: made before a run, removed after it.
 
 #define _GNU_SOURCE

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The process that serves a squashfs to a run through FUSE: squashfuse_ll(1), started by the launcher before
 // the run's namespaces exist.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A squashfs mounted by the kernel itself, which real root may ask for: through a loop device, for the kernel
 // reads a squashfs from devices only (loop(4)).
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The process that connects a run's network to the host's: pasta(1) of passt, and a watcher that ends it with the
 // run, however that came to its end. The watcher is nobody's child, for a launcher need not wait for children that it
 // does not know; pasta is the watcher's, and ends with it.

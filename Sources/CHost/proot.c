@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What nsrun does as a program inside of proot(1), which neither tells how a command ended nor hands
 // signals on, and which must be tried before it is trusted.
 

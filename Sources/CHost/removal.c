@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Removes trees, whatever is in them: of any depth with two descriptors and 32 bytes a level, whatever the modes of
 // its directories, without following a link, and never anything that is mounted in it.
 //

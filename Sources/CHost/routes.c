@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The addresses by which this host reaches itself, as the kernel's table of local routes has them (rtnetlink(7)).
 
 #define _GNU_SOURCE

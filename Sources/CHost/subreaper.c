@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Descendants of a command that no pid namespace holds together. The launcher adopts them
 // (PR_SET_CHILD_SUBREAPER), so that it can end what the command leaves behind.
 

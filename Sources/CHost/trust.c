@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Whom a directory or a file may be trusted to be from: by owner and mode, of an open descriptor and never of a path.
 
 #define _GNU_SOURCE

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // YAML, and JSON with it, by libyaml: one event after the other. A specification is somebody else's file, so
 // nothing in it may stand for something else: an anchor's aliases unfold without end.
 

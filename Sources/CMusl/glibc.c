@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What musl lacks of glibc, and Debian's static libraries and the Swift compiler call.
 //
 // The functions whose names end in _chk are those that a program built with _FORTIFY_SOURCE calls; they are in

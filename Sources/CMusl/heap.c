@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The heap of a program with one thread that asks for little and a millisecond later is gone, or waits.
 //
 // musl's own asks the kernel for each new size and gives back what is free: some forty calls and thirty page

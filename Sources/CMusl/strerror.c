@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // glibc's words for the errors of Linux. musl has others for many of them, which callers of bubblewrap do not
 // look for, and none for some that a mount can end with, such as EUCLEAN.
 

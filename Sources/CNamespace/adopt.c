@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Files of a layered root that are of a group which is not mapped, such as shadow's: the overlay could not give its copy to
 // that group, so nobody could write to them. Made again in the layer, they are of the one group that there is.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A binfmt_misc of the run's own user namespace (Linux 6.7).
 
 #define _GNU_SOURCE

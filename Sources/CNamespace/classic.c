@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Mounts by mount(2), for kernels before 5.12 and sandboxes that answer ENOSYS to the newer calls.
 // Descriptors reach mount(2) as /proc/self/fd/N, so that here too a path is resolved only once.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A directory that must not be written, copied into memory so that a mount point can be made in it:
 // a tmpfs is mounted over it, and each of its entries is bound into that tmpfs, or made again if it
 // is a symlink. The rootfs itself stays as it is. On leaving set-up the copies become read-only.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The descriptors of this process, many at a time.
 
 #define _GNU_SOURCE

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Finds, and where wanted makes, the place below the new root that something goes to.
 //
 // The root is hostile: its symlinks may point anywhere. openat2(RESOLVE_IN_ROOT) answers for what is

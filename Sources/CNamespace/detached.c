@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // See detached.h. Nothing is allocated, for it is done between clone and exec as well.
 
 #define _GNU_SOURCE

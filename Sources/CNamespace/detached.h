@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Processes that nobody waits for: what keeps a group, serves an image or connects a network. What they need of a run
 // is sent to them, see passing.h.
 #pragma once

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Walks the steps of a plan. One step, one verb; a failing step ends the walk.
 
 #define _GNU_SOURCE

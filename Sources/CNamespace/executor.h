@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the executor knows while it walks a plan, and the verbs its topics share.
 #pragma once
 

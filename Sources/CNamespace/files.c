@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Files, links and directories made in the new root, and files in memory bound into it.
 
 #define _GNU_SOURCE

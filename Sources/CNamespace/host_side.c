@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What is done on the host's side before there is a new root: namespaces entered, maps written, directories made.
 
 #define _GNU_SOURCE

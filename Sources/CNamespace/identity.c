@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Capabilities and filters: what makes the command less than its caller.
 
 #define _GNU_SOURCE

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A root that is a squashfs file: mounted by the kernel before the launch, or here through FUSE, with a
 // server outside of the run (imageserver.c) that does the reading.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // How the first process of a run becomes its pid 1: it starts the command, and lets go of everything else.
 
 #define _GNU_SOURCE

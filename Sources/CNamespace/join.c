@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Joining: processes that name the same name share one set of namespaces (MPI ranks of a node).
 //
 // The first to come binds a unix socket of that name, starts a holder (join_server.c), sets

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Processes that share one set of namespaces: what they say to the one that keeps it. See join.c.
 #pragma once
 

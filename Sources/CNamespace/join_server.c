@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The holder of a group of processes that share namespaces: a process that does nothing but keep
 // descriptors of them, and hand copies to whoever joins.
 //

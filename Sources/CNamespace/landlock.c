@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Landlock (landlock(7)): what a process may reach by other ways than names of files, as a wall behind the namespaces.
 
 #define _GNU_SOURCE

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a run and its launcher have to do with each other while it is set up.
 
 #define _GNU_SOURCE

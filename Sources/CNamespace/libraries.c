@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Libraries of the host's in a root: found by its dynamic linker, and no newer than its C library.
 //
 // The linker looks into /etc/ld.so.cache before it looks into directories, so a copy of the root's own with more

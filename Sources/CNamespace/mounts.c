@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Steps that mount something, and the change into the new root.
 
 #define _GNU_SOURCE

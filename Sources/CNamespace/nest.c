@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Namespaces below the run's first ones: how many there may be, and those that the command itself is in.
 
 #define _GNU_SOURCE

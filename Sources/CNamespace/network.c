@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A network namespace starts with its loopback interface down, and with no route anywhere.
 
 #define _GNU_SOURCE

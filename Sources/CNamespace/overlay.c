@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // An overlay in a user namespace. Layers are handed over as /proc/self/fd/N: each is resolved once,
 // and no path's comma, colon or backslash needs escaping.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Messages with descriptors in them, and whom they come from (unix(7)). Nothing is allocated, for it is done between
 // clone and exec as well.
 

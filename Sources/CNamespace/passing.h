@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Messages with descriptors in them, and whom a socket leads to (unix(7)).
 #pragma once
 

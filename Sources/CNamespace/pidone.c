@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Pid 1 of a run: reaps whatever ends, hands signals on to the command, and ends when the command does, which makes
 // the kernel kill everything else in the namespace.
 //

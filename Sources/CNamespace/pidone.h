@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What pid 1 does when the command has started. See pidone.c.
 #pragma once
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What is mounted where: a place that was found gets a bind, a link, a file system or an empty directory in memory.
 //
 // By descriptor: open_tree, fsopen, fsmount, mount_setattr, move_mount (Linux 5.12). Where the kernel can mount onto a

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the process becomes before it is the command: session, limits, ids, descriptors.
 
 #define _GNU_SOURCE

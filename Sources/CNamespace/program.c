@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The last steps: the working directory and the program itself.
 
 #define _GNU_SOURCE

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Starts a plan: in a child of its own, or in this very process.
 
 #define _GNU_SOURCE

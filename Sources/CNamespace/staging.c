@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Where a root that cannot be put together detached hangs until it is entered.
 //
 // Not on the host's "/": a `..` of a source that leads there would step onto it. It is a tmpfs over a

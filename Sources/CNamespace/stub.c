@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The program that starts the command: a small one in memory, sealed, which the process that becomes the command is
 // first.
 //

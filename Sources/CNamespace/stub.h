@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The stub: the small program that a process of a run is from the moment that nsrun has done its part until the
 // command has its place, and that a pid 1 is which the command may look into. See stub.c for why.
 #pragma once

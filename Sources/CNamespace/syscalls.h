@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // System calls and constants that glibc 2.36 or musl lacks, as functions that return a negative errno.
 #pragma once
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A sysfs of the run's own network, for one shows the network devices of the namespace that it was mounted in; and what is
 // mounted on it.
 

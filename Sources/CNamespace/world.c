@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The executor's state, and the small verbs that only look at it or change it.
 
 #define _GNU_SOURCE

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The mark, and the archive behind it.
 
 #define _GNU_SOURCE

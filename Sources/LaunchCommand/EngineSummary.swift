@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import NamespaceKit
 
 /// What the engines honour, from the one list that they refuse by: for the manual page, and for the table in
@@ -8,7 +10,7 @@ enum EngineSummary {
 
     /// What only namespaces and these of the others honour, as options.
     static func options(honouredBy engines: [Engine]) -> [String] {
-        let names = Vocabulary.commandLine.features
+        let names = OptionNames.commandLine.features
         var found: [String] = []
         for feature in EngineFeature.allCases {
             let honouring = others.filter { feature.isHonoured(by: $0) }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import NamespaceKit
 
 /// A file of `NAME=VALUE` lines. Empty lines and lines that begin with `#` are passed over; nothing is

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import NamespaceKit
 
 /// What users of podman, docker and Apptainer type, and what it is called here.

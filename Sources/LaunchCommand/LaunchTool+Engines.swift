@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import NamespaceKit
 
 /// The choice of an engine, and what follows where the kernel refuses namespaces.
@@ -87,7 +89,7 @@ extension LaunchTool {
     private func run(
         _ invocation: Invocation, by engine: Engine
     ) throws(LaunchError) -> EngineRun {
-        Vocabulary.current.features = RequestBuilder.features(
+        OptionNames.current.features = RequestBuilder.features(
             askedForBy: invocation.options, as: personality)
         let facts = HostFacts.read(for: invocation.request)
         return try EngineRun(invocation.request, on: facts, by: engine)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import NamespaceKit
 import PackedProgram
 
@@ -41,7 +43,7 @@ public struct LaunchTool {
                 error.message, error.remedy, error.exitStatus)
         }
         let arguments = packed?.arguments ?? HostProcess.arguments
-        Vocabulary.current = .commandLine
+        OptionNames.current = .commandLine
         let file = packed == nil ? HostFile.ownName : nil
         var tool = LaunchTool(
             personality: Personality(argument0: arguments.first ?? "nsrun", file: file))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One option of the command line, as data. Help, the manual page and the shells' completions are made
 /// from the same table that the parser looks options up in.
 struct Option {

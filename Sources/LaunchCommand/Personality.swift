@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import NamespaceKit
 
 /// Whose manners the tool has: its own, or bubblewrap's when it is started under a name that ends in `bwrap`.

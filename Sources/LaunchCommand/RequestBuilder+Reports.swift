@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import NamespaceKit
 
 /// The options by which a run and its caller wait for and tell each other.

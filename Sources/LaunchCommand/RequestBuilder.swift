@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import NamespaceKit
 
 /// What nsrun is asked to do.
@@ -109,7 +111,7 @@ struct RequestBuilder {
     static func features(
         askedForBy options: [ParsedOption], as personality: Personality
     ) -> [String] {
-        var names = Vocabulary.commandLine.features
+        var names = OptionNames.commandLine.features
         let namespaces: [EngineFeature] = [.network, .hostname, .ipc, .cgroup]
         for parsed in options {
             var builder = RequestBuilder(personality)

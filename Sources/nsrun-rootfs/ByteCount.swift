@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import ArgumentParser
 
 /// A number of bytes on the command line: such as `50M`. The letters mean powers of 1024.

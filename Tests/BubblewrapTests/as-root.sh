@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # What bubblewrap promises root: no user namespace that was not asked for, the capabilities it has,
 # less those dropped, and a /proc that cannot change the kernel. Run by root, with the binary in
 # NSRUN_TEST_BINARY; prints the number of passed checks.

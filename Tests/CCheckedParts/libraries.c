@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 #define nsrun_compare_libraries checked_compare_libraries
 #define nsrun_highest_glibc checked_highest_glibc
 #define nsrun_linker_cache checked_linker_cache

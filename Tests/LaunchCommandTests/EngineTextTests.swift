@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 import NamespaceKit
 import Testing
@@ -13,7 +15,7 @@ import Testing
         for name in ["NSRUN_ENGINE", "NSRUN_FAKECHROOT", "NSRUN_PROOT"] {
             #expect(ManualPage.text.contains("\n.TP\n.B \(name)\n"))
         }
-        for name in Vocabulary.commandLine.features {
+        for name in OptionNames.commandLine.features {
             #expect(ManualPage.text.contains(name.replacing("-", with: "\\-")), "\(name)")
         }
     }
@@ -25,7 +27,7 @@ import Testing
                 == "--uid and --gid, --fake-root, --arch, --writable and --host-root")
         let all = [[], [.fakechroot], [.proot], [.fakechroot, .proot]] as [[Engine]]
         let sorted = all.flatMap { EngineSummary.options(honouredBy: $0) }
-        #expect(sorted.sorted() == Vocabulary.commandLine.features.sorted())
+        #expect(sorted.sorted() == OptionNames.commandLine.features.sorted())
     }
 
     /// The table in Documentation/engines.md is what the engines refuse by.

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Places that an automounter fills when somebody looks into them (autofs(5)): who names one gets what belongs there, who
 # shows it among others waits for nobody, and what is shown read-only stays so. Run by root, who alone mounts such things,
 # in a mount namespace of its own; with the binary in NSRUN_TEST_BINARY. Prints the number of passed checks.

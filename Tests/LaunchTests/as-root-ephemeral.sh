@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # --ephemeral in the host view is a copy, also below what no layer can lie over: an automounted home among them. Run by
 # root, who alone mounts such things, in a mount namespace of its own; with the binary in NSRUN_TEST_BINARY. Prints the
 # number of passed checks.

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # A root that is the initramfs itself, as on diskless nodes: the mount that all others hang from, which the kernel does
 # not let a process pivot away from. Every Linux has one below its root; root alone can go there. Run by root, with the
 # binary in NSRUN_TEST_BINARY; prints the number of passed checks.

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Real root as caller: files of proc and sys take what user id 0 writes without asking for a capability, so whatever a
 # run of his shows of them but processes is read-only, under every shape of a launch. Run by root, with the binary in
 # NSRUN_TEST_BINARY; prints the number of passed checks.

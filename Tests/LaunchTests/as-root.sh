@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # What is done in another way for root. Run by root, with the binary in NSRUN_TEST_BINARY; prints the number of
 # passed checks.
 set -euo pipefail

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Runs a seccomp program as the kernel would (seccomp(2), classic BPF).
 struct BPF {
     static let allow: UInt32 = 0x7fff_0000

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CNamespace
 import Glibc
 import Testing
@@ -177,7 +179,7 @@ import Testing
         let layer = Step.Action.overlay(.init(target: "/", lower: ["/srv/debian"], upper: .memory))
         for code in [EINVAL, EIO] {
             let remedy = try diagnose(layer, after: [], code).remedy ?? ""
-            #expect(!remedy.contains(Vocabulary.current.memoryLayer))
+            #expect(!remedy.contains(OptionNames.current.memoryLayer))
             #expect(!remedy.contains("file system that keeps the changes"))
         }
     }

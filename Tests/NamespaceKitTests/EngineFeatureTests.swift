@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 import Testing
 
@@ -126,7 +128,7 @@ import Testing
             _ = try EngineRun(request, on: .alice, by: engine)
             Issue.record("\(engine) took it")
         } catch {
-            let name = Vocabulary.current.features[example.feature.rawValue]
+            let name = OptionNames.current.features[example.feature.rawValue]
             #expect(error.message == "the engine \(engine.name) cannot honour \(name)")
             #expect(error.remedy?.contains("userns") == true)
             #expect(error.exitStatus == 125)

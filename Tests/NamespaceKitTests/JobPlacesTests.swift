@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Testing
 
 @testable import NamespaceKit
@@ -26,7 +28,7 @@ import Testing
                 "PMI_FD=7", "SCRATCH=/scratch/alice", "TMPDIR=/local/17", "OTHER=/elsewhere",
             ], directories: [])
         #expect(
-            Set(HostPlaces.job(of: facts).map(\.text)) == [
+            Set(SessionPaths.job(of: facts).map(\.text)) == [
                 "/var/spool/slurmd", "/work/a/b", "/var/lib/x", "/scratch/alice", "/local/17",
             ])
     }
@@ -42,7 +44,7 @@ import Testing
             ("TMPDIRS=/x", nil), ("LSB_HOSTS=a b", nil),
         ] as [(String, ByteString?)])
     func whateverManagesTheJob(entry: String, place: ByteString?) {
-        let places = HostPlaces.job(of: facts([ByteString(entry)], directories: []))
+        let places = SessionPaths.job(of: facts([ByteString(entry)], directories: []))
         #expect(places.filter { $0 != "/var/spool/slurmd" } == [place].compactMap { $0 })
     }
 

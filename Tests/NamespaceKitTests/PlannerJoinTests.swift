@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CNamespace
 import Testing
 
@@ -81,7 +83,7 @@ import Testing
     /// The steps that are left out are told to the executor by number.
     @Test func theExecutorKnowsWhereToGoOn() throws {
         let plan = try plan(joined(), as: .replaceable)
-        let lowered = try LoweredPlan(plan, signalMask: 0)
+        let lowered = try CPlan(plan, signalMask: 0)
         defer { lowered.free() }
         let join = lowered.plan.steps[0]
         #expect(join.op == NSRUN_OP_JOIN.rawValue)

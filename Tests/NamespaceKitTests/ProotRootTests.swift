@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Testing
 
 @testable import NamespaceKit
@@ -5,7 +7,7 @@ import Testing
 /// What proot is told to show, so that it makes nothing in the rootfs.
 @Suite struct ProotRootTests {
     private let folder: Folder
-    private let tree = PrivateTree(path: "/dev/shm/nsrun-0-0-x")
+    private let tree = ScratchRoot(path: "/dev/shm/nsrun-0-0-x")
 
     init() throws {
         folder = try Folder()

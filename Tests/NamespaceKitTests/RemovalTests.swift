@@ -1,10 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 import Foundation
 import Testing
 
 @testable import NamespaceKit
 
-/// Removing a tree that somebody else has filled, or is changing meanwhile. See PrivateTreeTests, too.
+/// Removing a tree that somebody else has filled, or is changing meanwhile. See ScratchRootTests, too.
 @Suite struct RemovalTests {
     private let folder: Folder
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 import Testing
 
@@ -53,7 +55,7 @@ import Testing
 
     /// The library's words are its own properties; the options are the command line's.
     @Test func theLibraryDoesNotSpeakOfOptions() {
-        let words = Vocabulary()
+        let words = OptionNames()
         for word in [
             words.unshare, words.shareProcesses, words.memoryLayer, words.workingDirectory,
             words.doctor,

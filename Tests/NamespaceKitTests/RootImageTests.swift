@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CNamespace
 import Foundation
 import Testing
@@ -169,7 +171,8 @@ import Testing
         #expect(
             throws: LaunchError(
                 .usage, "the engine \(engine.name) cannot honour a squashfs as the root",
-                remedy: "it needs namespaces: \(Vocabulary.current.engine) userns, or leave it out")
+                remedy: "it needs namespaces: \(OptionNames.current.engine) userns, or leave it out"
+            )
         ) {
             _ = try EngineRun(request, on: Self.served, by: engine)
         }

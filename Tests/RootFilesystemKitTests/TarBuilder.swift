@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Writes tar archives by hand, also such as no sane program would.
 struct TarBuilder {
     private(set) var bytes: [UInt8] = []

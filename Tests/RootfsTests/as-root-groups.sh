@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Storage of a project: directories that hand their group down (set-group-ID), of a group that is among the caller's, but
 # not his own, and so not mapped in a run. Run by root, who alone gives a directory to any group; with the binaries in
 # NSRUN_TEST_BINARY and NSRUN_ROOTFS_TEST_BINARY. Prints the number of passed checks.

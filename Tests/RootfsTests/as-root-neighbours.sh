@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # What another user of the machine can do to a user of nsrun, and cannot: two accounts, made here and removed again.
 # Run by root, with the binaries in NSRUN_TEST_BINARY and NSRUN_ROOTFS_TEST_BINARY; prints the number of passed checks.
 set -euo pipefail

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # What real root has and nobody else: a squashfs that the kernel itself mounts. Run by root, with the binary
 # in NSRUN_TEST_BINARY; prints the number of passed checks.
 set -euo pipefail

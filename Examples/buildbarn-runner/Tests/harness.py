@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A runner under test, and actions for it.
 
 What a worker would do is done here: each action has a directory below the build directory, with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An action that is not wanted any more ends, with all that it has started."""
 
 import json

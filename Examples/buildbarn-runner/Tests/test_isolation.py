@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an action has to itself, and what it does not see."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many actions, at once and one after the other: nothing grows, nothing is left."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paths of a request lead to what is below the build directory, and nowhere else."""
 
 import collections

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an action is told, and what is told of it."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tools that need /proc or parts of /dev, which a chroot alone does not give them."""
 
 import os

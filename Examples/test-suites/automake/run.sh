@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Automake's parallel harness, which knows no time limit: nsrun has one for each test.
 set -euo pipefail
 source ../lib.sh

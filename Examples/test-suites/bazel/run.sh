@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Bazel, in its own sandbox and without.
 set -euo pipefail
 source ../lib.sh

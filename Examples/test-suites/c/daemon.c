@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Leaves a daemon behind, which holds a lock and the test's output: who waits for the end of that
 // output would wait for ever.
 #include <fcntl.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Fails, with a status of its own and words on both outputs.
 #include <stdio.h>
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Never ends, and holds a lock.
 #include <fcntl.h>
 #include <sys/file.h>

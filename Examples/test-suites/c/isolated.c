@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Looks around from the inside: exits with 0 if this test is wrapped as `--preset test` promises.
 // Named a file of the source tree, it reads that, too.
 #include <dirent.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Listens on a fixed port of lo. Two of these run at once, in the same directory, and each ends when
 // it has seen that the other listens, too.
 #include <arpa/inet.h>

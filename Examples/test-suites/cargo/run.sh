@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Cargo, which runs one test program at a time: here two calls run at once.
 set -euo pipefail
 source ../lib.sh

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # CTest, with a build directory outside of the source tree.
 set -euo pipefail
 source ../lib.sh

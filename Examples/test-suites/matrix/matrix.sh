@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Runs a test suite on several roots at once, in the source tree as it is, which stays as it is.
 # Prints a table, a line for each test that the suite reports in TAP and a column for each root;
 # before it, what the suite said where it failed.

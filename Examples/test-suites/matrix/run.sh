@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # One suite on three Debians, made here and removed with the rest.
 set -euo pipefail
 source ../lib.sh

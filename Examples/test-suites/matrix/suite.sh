@@ -1,4 +1,6 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
 # A suite that runs on a bare Debian and reports in TAP. Some of it needs a newer one than others.
 # shellcheck disable=SC2317 # check calls by name
 number=0

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Meson, with a build directory outside of the source tree: wrapped by an option, and by a set-up
 # that the project defines.
 set -euo pipefail

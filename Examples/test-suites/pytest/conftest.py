@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A server for the whole session, on a fixed port of lo."""
 
 import os

@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Pytest: each worker of pytest-xdist in a world of its own, and the whole run in one.
 set -euo pipefail
 source ../lib.sh

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Looks around from the inside: passes if the tests are wrapped as `--preset test` promises."""
 
 import fcntl

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the launcher asks of the host, and does there, outside of a run: before the clone, and while the run lasts.
 #pragma once
 

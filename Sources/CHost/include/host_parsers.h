@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Parsers of the launcher's that take bytes or an open file and touch nothing else: here for its own files, tests and
 // fuzzers.
 #pragma once

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Small calls that the executor and the launcher both make. Nothing is allocated.
 #pragma once
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The contract between the planner (Swift) and the executor (C).
 //
 // A plan is a flat array of steps, each about one system call, with every string, descriptor and

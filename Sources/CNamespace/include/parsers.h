@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Parsers of the executor's that take bytes and touch nothing else: here for its own files, tests and fuzzers.
 #pragma once
 

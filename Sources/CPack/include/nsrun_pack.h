@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What makes a copy of nsrun the program of a pack: a mark in its own file, written by `nsrun-rootfs pack`.
 #pragma once
 

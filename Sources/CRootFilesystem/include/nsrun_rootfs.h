@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What RootFilesystemKit needs from the kernel and glibc does not give to Swift.
 // Every function sets errno and returns -1 on failure, like the call it wraps.
 #ifndef NSRUN_ROOTFS_H

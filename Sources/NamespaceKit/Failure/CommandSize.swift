@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How much a program is given when it starts, of which execve(2) takes so much and no more.
 struct CommandSize: Equatable {
     var arguments: [ByteString] = []

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CNamespace
 
 /// Turns the executor's record of a failure into an error: from the step the operation, from errno and
@@ -5,7 +7,7 @@ import CNamespace
 struct Diagnosis {
     let plan: LaunchPlan
     let facts: HostFacts
-    let words = Vocabulary.current
+    let words = OptionNames.current
 
     /// What the executor reported.
     struct Record {

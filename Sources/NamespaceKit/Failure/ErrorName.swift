@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CNamespace
 
 /// The C library's own words, which callers of bubblewrap look for.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 
 /// Why this host refuses user namespaces, as far as it tells. Looked at only after a refusal.
@@ -72,7 +74,7 @@ enum HostRefusal: Equatable {
         case .chroot:
             (
                 "nsrun runs in a chroot, where the kernel allows no user namespaces",
-                "enter that root with \(Vocabulary.current.enterRootfs) instead of chroot"
+                "enter that root with \(OptionNames.current.enterRootfs) instead of chroot"
             )
         case .unknown:
             (

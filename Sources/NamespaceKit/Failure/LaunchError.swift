@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Why a launch did not happen: one line that names the operation, its object and the cause, and one
 /// with the remedy where there is one.
 public struct LaunchError: Error, Sendable, Equatable {
@@ -57,7 +59,7 @@ public struct LaunchError: Error, Sendable, Equatable {
         guard refusal != nil else { return self }
         var error = self
         let way =
-            "\(Vocabulary.current.engine) fakechroot or proot does without, and isolates less"
+            "\(OptionNames.current.engine) fakechroot or proot does without, and isolates less"
         error.remedy = remedy.map { $0 + "; or " + way } ?? way
         return error
     }
@@ -93,7 +95,7 @@ extension LaunchError {
         let article = namespace == .ipc ? "an" : "a"
         return LaunchError(
             .usage, "\(what) needs \(article) \(name) namespace of its own",
-            remedy: "add \(Vocabulary.current.unshare)\(name)")
+            remedy: "add \(OptionNames.current.unshare)\(name)")
     }
 
     static func badVariable(_ name: ByteString, unset: Bool = false) -> LaunchError {
@@ -114,13 +116,13 @@ extension LaunchError {
     static var lostDirectory: LaunchError {
         LaunchError(
             .setup, "cannot start in the current directory: it has been removed",
-            remedy: "\(Vocabulary.current.workingDirectory), or change to one that exists")
+            remedy: "\(OptionNames.current.workingDirectory), or change to one that exists")
     }
 
     static var deepDirectory: LaunchError {
         LaunchError(
             .setup, "cannot start in the current directory: its path is longer than 4095 bytes",
-            remedy: "\(Vocabulary.current.workingDirectory), or start from a directory above it")
+            remedy: "\(OptionNames.current.workingDirectory), or start from a directory above it")
     }
 
     static func noHome(_ cause: String) -> LaunchError {
@@ -133,7 +135,7 @@ extension LaunchError {
         LaunchError(
             .setup, "cannot map ranges of ids: /etc/subuid and /etc/subgid have none for you",
             remedy: "ask the administrator for: usermod --add-subuids 100000-165535 "
-                + "--add-subgids 100000-165535 \(user); or use \(Vocabulary.current.fakeSingle)")
+                + "--add-subgids 100000-165535 \(user); or use \(OptionNames.current.fakeSingle)")
     }
 
     static var noSELinux: LaunchError {
@@ -150,7 +152,7 @@ extension LaunchError {
     static var twoPIDNamespaces: LaunchError {
         LaunchError(
             .usage, "a run in another pid namespace cannot make one of its own",
-            remedy: Vocabulary.current.shareProcesses)
+            remedy: OptionNames.current.shareProcesses)
     }
 
     static let needsOneThread = LaunchError(

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CNamespace
 
 /// Says why a program would not start, from execve's errno and the beginning of its file.
@@ -42,7 +44,7 @@ struct ProgramDiagnosis {
             return foreign(
                 "\(what): it is built for \(elf.machineName), and this machine is \(machine.text)",
                 "use a rootfs for \(machine.text), or register an emulator: "
-                    + "\(Vocabulary.current.architecture) \(elf.debianName)")
+                    + "\(OptionNames.current.architecture) \(elf.debianName)")
         case (ENOEXEC, .script(let interpreter)) where lack != nil:
             return foreign(
                 "\(what): \(interpreter.text), its interpreter, is not built for this machine")

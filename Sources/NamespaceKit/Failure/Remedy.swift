@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 import CNamespace
 
@@ -25,7 +27,7 @@ enum Remedy {
     /// What may help where nothing else is known.
     static func general(_ code: Int32, at path: ByteString?) -> String? {
         if let sure = always(code, at: path) { return sure }
-        let doctor = Vocabulary.current.doctor
+        let doctor = OptionNames.current.doctor
         return switch code {
         case 0: nil
         case EAGAIN: "raise the limit on processes (ulimit -u), or start it once more"

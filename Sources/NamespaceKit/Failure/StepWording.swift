@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A step in the words of its user, for messages and for the printed plan.
 extension Step {
     /// What it does, as an infinitive: `bind-mount /a onto /b`.

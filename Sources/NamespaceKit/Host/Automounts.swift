@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 
 /// Places that an automounter fills when somebody looks into them (autofs(5)). A bind by itself does not look.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The caller's own control groups, one in each hierarchy that is mounted, as directories: what stands in a cgroup
 /// namespace (cgroup_namespaces(7)) for the whole hierarchy. Who looks there for his limits finds them, also where the
 /// mounts are still the host's.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 
 /// An open directory that nobody but the caller and real root can change, rename or put another one in the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 
 /// Finds out what this host allows by trying it: each probe is a real launch of a small plan.

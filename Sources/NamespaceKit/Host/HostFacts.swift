@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CNamespace
 
 /// Everything the planner may know of the host, read once. Tests build one by hand.

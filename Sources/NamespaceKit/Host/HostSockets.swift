@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 
 /// The unix sockets that servers of the host listen on by a path: of the session, such as its bus, and of the system. By

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 
 /// A small program of the host, run to its end: getent(1), newuidmap(1).

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CNamespace
 
 /// Where root file systems are kept by name: `$XDG_DATA_HOME/nsrun/rootfs`.

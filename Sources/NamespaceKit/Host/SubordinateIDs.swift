@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The caller's ranges of subordinate ids: subuid(5), subgid(5).
 enum SubordinateIDs {
     /// Lines are `NAME-OR-UID:FIRST:COUNT`; those of others and those that make no sense are passed over.

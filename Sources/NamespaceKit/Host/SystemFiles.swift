@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CNamespace
 
 /// What lies on the host's sysfs, which shows the network devices of the namespace that it was mounted in, and so those

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension LaunchRequest {
     /// How often a launch is tried whose host changes under it.
     private static let mostAttempts = 20

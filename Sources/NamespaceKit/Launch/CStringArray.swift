@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CNamespace
 
 /// C strings, owned until freed. What the executor reads between clone and exec lives here.

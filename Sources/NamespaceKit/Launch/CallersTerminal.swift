@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 
 /// The caller's terminal. A run with a process group of its own is the terminal's foreground group as long as the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CNamespace
 
 /// Has the set-user-ID helpers newuidmap(1) and newgidmap(1) map ranges of ids for a new child. Root needs
@@ -40,7 +42,7 @@ struct IDMapper {
         else {
             throw LaunchError(
                 .setup, "cannot map ranges of ids: \(path.text) is not installed",
-                remedy: "install the package uidmap, or use \(Vocabulary.current.fakeSingle)")
+                remedy: "install the package uidmap, or use \(OptionNames.current.fakeSingle)")
         }
         guard answer.succeeded else {
             let said = ByteString(bytes: answer.output).trimmed

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 import CNamespace
 
@@ -70,7 +72,7 @@ public struct Launcher: Sendable {
         let layer = try lockLayer(of: plan)
         let channel = try Channel()
         if plan.initIsQuiet { nsrun_identify_senders(channel.launcherEnd) }
-        let lowered = try LoweredPlan(plan, signalMask: signalMask)
+        let lowered = try CPlan(plan, signalMask: signalMask)
         defer { lowered.free() }
         var links = nsrun_links(
             child: channel.childEnd, launcher: channel.launcherEnd, lock: lock ?? -1, life: life)
@@ -108,7 +110,7 @@ public struct Launcher: Sendable {
         throw LaunchError(
             .setup, "cannot use the layer \(path.text): another run uses it",
             remedy:
-                "give each run its own, or all of them \(Vocabulary.current.join), by which they "
+                "give each run its own, or all of them \(OptionNames.current.join), by which they "
                 + "share one world", code: EWOULDBLOCK)
     }
 
@@ -136,7 +138,7 @@ public struct Launcher: Sendable {
         var mask: UInt64 = 0
         _ = nsrun_blocked_signals(&mask)
         try Supervisor.enter(plan.entered)
-        let lowered = try LoweredPlan(plan, signalMask: mask)
+        let lowered = try CPlan(plan, signalMask: mask)
         let report = UnsafeMutablePointer<nsrun_report>.allocate(capacity: 1)
         report.initialize(to: nsrun_report())
         withUnsafePointer(to: lowered.plan) { nsrun_run_in_place($0, report) }

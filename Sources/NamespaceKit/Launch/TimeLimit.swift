@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CNamespace
 
 /// How long a run may take: TERM goes to the command when the time is over, and KILL to the run a while later.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension [EnvironmentRequest.Change] {
     /// An environment after the changes, in their order: what is set comes last, where it was set last.
     ///

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A plan in print: numbered steps, and a tree of what the command would see.
 public struct Explanation {
     private let plan: LaunchPlan
@@ -23,7 +25,7 @@ public struct Explanation {
             if let origin { text += "  [\(origin.text)]" }
             text += "\n"
         }
-        if let tree = plan.privateTree {
+        if let tree = plan.scratchRoot {
             line("make the directory \(tree.path.text), removed after the run", nil)
             for (path, entry) in tree.entries {
                 line(entry.description(tree.hostPath(of: path)), nil)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a launch will do: a flat array of steps and the arrangement of processes around them.
 ///
 /// Everything is a value here. `--explain` prints it, tests compare it, the executor runs it.
@@ -80,7 +82,7 @@ public struct LaunchPlan: Sendable, Equatable {
     /// And pid 1 waits for an answer before it goes on.
     var answersStart = false
     /// A directory of the host's that is made before the launch and removed after the run.
-    public var privateTree: PrivateTree?
+    public var scratchRoot: ScratchRoot?
     /// The rootfs, where no step mounts it.
     var lockedRootfs: ByteString?
     /// What becomes of what the command leaves behind where no pid namespace ends it. The launcher has to adopt

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The steps of the command's own process: environment, working directory, privileges, program.
 extension Planner {
     /// Host variables that would misdirect the programs of a foreign root.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Steps between the new root and the command: labels, locks, and further user namespaces.
 extension Planner {
     /// SELinux takes a label by a file of proc, which the new root need not have.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What each starting view mounts.
 extension Planner {
     mutating func planRoot() {
@@ -114,7 +116,7 @@ extension Planner {
 
     /// The caller's home, where a directory of the run's own may stand in its place: not where programs are.
     private var ownHome: ByteString? {
-        facts.home.flatMap { HostPlaces.canBeHome($0) ? $0 : nil }
+        facts.home.flatMap { SessionPaths.canBeHome($0) ? $0 : nil }
     }
 
     /// Servers of the host's are out of reach below a place that shows its root.
@@ -251,7 +253,7 @@ extension Planner {
             mount("/etc/hosts", "/etc/hosts", [.readOnly, .implied])
         }
         planTimeZone()
-        planHostPlaces()
+        planSessionPaths()
     }
 
     private mutating func planRootDirectory(_ path: ByteString) {

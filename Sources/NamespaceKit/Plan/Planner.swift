@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Turns a request and the facts of the host into a plan. Pure: it makes no system call.
 public struct Planner {
     /// What becomes of the calling process.
@@ -11,7 +13,7 @@ public struct Planner {
     }
 
     let request: LaunchRequest
-    let words = Vocabulary.current
+    let words = OptionNames.current
     let facts: HostFacts
     let role: Role
     private var isParent: Bool { if case .parent = role { true } else { false } }
@@ -231,22 +233,7 @@ public struct Planner {
         planFileLabel()
         planFirstUse(of: namespaces.subtracting(later))
         if later.isEmpty, lifecycle.mapsDescriptor == nil { planTelling() }
-        if request.network == .pasta, namespaces.contains(.network) {
-            switch facts.addresses {
-            case .found(let addresses):
-                if !addresses.isEmpty { add(.forbidAddresses(addresses), word(words.network)) }
-            case .unknown(let code):
-                throw LaunchError(
-                    .setup, "cannot read this host's own addresses: \(reason(code))",
-                    remedy: "a run's network would reach them; --network none does without",
-                    code: code)
-            }
-            switch facts.pasta {
-            case .found(let pasta): add(.connectNetwork(pasta), word(words.network))
-            case .refused(let error): throw error
-            case .notLookedFor: break
-            }
-        }
+        if namespaces.contains(.network) { try planNetwork() }
     }
 
     /// What is inside shall not reach the caller by its process group. In place the command is native to its job.

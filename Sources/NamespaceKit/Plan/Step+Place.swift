@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a step does to the root, and where.
 extension Step {
     /// It changes what is mounted.

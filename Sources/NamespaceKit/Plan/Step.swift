@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One step of a plan: about one system call, with everything it needs already resolved.
 public struct Step: Sendable, Equatable {
     public var action: Action

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 
 /// Bytes as the kernel takes them: a path, an argument, an environment entry.

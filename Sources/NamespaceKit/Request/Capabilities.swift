@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 
 /// Sets of capabilities, a bit for each (capabilities(7)), by way of libcap.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One thing done to the new root, in the order the user gave.
 public struct FileSystemOperation: Sendable, Equatable {
     public var action: Action

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension LaunchRequest {
     /// The caller's home directory.
     public enum Home: Sendable, Equatable {

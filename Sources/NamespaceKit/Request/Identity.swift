@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Who the command is, inside.
 public struct Identity: Sendable, Equatable {
     /// The user id inside; nil for the caller's own.

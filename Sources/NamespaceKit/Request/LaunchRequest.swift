@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What the user asked for: nothing resolved, no host looked at.
 ///
 ///     var request = LaunchRequest(command: ["sh", "-c", "cat /etc/os-release"])

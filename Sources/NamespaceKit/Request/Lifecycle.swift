@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How the run begins and ends.
 public struct Lifecycle: Sendable, Equatable {
     /// TERM goes to the command after this many nanoseconds. In a program that embeds this library pid 1 sees to that;

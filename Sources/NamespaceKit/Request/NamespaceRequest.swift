@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Which namespaces are made new.
 public struct NamespaceRequest: Sendable, Equatable {
     /// `.network` here is what ``Network/none`` says.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A named set of what a request can say. It is a beginning: everything in it can be changed afterwards.
 public enum Preset: Sendable, Equatable, CaseIterable {
     /// The host view.

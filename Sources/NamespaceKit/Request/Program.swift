@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension LaunchRequest {
     public struct Program: Sendable, Equatable {
         /// The program and its arguments; empty for the shell.

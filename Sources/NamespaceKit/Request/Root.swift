@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension LaunchRequest {
     /// What the root starts from.
     public enum View: Sendable, Equatable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CHost
 
 /// The seccomp programs that are nsrun's own (seccomp(2)).

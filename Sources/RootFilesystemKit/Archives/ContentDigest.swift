@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CRootFilesystem
 
 /// A digest as container images write it, `ALGORITHM:HEX`. OCI content descriptor, "Digests"

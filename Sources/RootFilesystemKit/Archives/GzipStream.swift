@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CZlib
 
 /// Undoes gzip, by zlib itself: libarchive 3.6 does it too, but passes over the checksum.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A whole tar, compressed or not, as a source of entries.
 ///
 /// libarchive is content with a tar that stops between two entries; this one insists on the zeros

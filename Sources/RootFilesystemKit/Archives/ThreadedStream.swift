@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 
 /// A stream whose bytes are made by another thread, a bounded distance ahead: decompression runs

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import CRootFilesystem
 
 /// Undoes zstd, by libzstd itself: libarchive refuses what `zstd --long` has packed with a window of more than

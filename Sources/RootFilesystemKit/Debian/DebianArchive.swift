@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// A `.deb`: an ar archive of a format number, a control tar and a data tar. deb(5)

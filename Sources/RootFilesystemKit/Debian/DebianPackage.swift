@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What the control file of a package says, as far as unpacking goes. deb-control(5)
 struct DebianPackage: Equatable, Sendable {
     var name: String

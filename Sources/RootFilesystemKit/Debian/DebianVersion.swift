@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A package version, ordered as dpkg orders them. deb-version(7)
 struct DebianVersion: Comparable, CustomStringConvertible, Sendable {
     let description: String

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Which package has which file in a tree. Kept in the rootfs, see ``RecordFile``, so that a
 /// later unpacking into the same tree follows the same rules.
 ///

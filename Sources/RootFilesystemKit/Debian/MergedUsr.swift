@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// The links of a merged /usr. Programs name their interpreter as `/lib64/ld-linux-x86-64.so.2`;

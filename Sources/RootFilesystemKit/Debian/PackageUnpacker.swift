@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 
 /// Unpacks Debian packages into one tree without running anything of them, and lets one replace

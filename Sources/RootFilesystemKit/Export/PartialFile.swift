@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 
 /// A file in the making: a hidden, locked sibling, put in place by one rename. What a killed run

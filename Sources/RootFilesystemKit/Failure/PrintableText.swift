@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 extension String {
     /// What may go to a terminal, whatever it was made of: control characters other than a newline are escaped,
     /// so that no name can pose as something else.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import NamespaceKit
 
 /// File names, paths and link targets are bytes here as everywhere in nsrun.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// Where an entry lies below the root of its tree: names joined by single slashes, never `.` or

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// A second tree that shares its files with a first: directories are made anew, files linked.

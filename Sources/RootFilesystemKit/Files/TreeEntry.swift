@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One thing in a tree of files, on its way from a source (an archive, a directory) to a sink.
 struct TreeEntry {
     enum Kind: Equatable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// A look at everything below a directory, in no order: what cannot be read is passed over.

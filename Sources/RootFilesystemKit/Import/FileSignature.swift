@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a file is by its first bytes, where it is not what was hoped for.
 struct FileSignature {
     /// How much of a file has to be seen: the magic number of btrfs lies deepest.

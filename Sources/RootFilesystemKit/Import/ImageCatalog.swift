@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The images in an archive or a layout: often one, sometimes several, with things about them that are none.
 struct ImageCatalog {
     /// One of them.

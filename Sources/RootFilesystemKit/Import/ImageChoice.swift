@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Takes one image of several: the one that is asked for, for the machine that is asked for.
 struct ImageChoice {
     let parts: ImageParts

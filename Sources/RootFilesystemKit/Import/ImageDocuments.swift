@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The JSON documents of container images, as far as they matter here.
 
 /// An `index.json`, or an index in a blob. OCI image index

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// What is to be imported, opened: a directory, a file, or what comes through standard input.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// A machine as OCI images name it: Go's architecture, and for 32-bit ARM a variant.

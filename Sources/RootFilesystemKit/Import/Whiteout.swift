@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What an entry of a layer removes, if that is what it is for. OCI image layer, "Whiteouts"
 enum Whiteout: Equatable {
     /// `.wh.NAME`: the entry NAME beside it, from lower layers, is gone.

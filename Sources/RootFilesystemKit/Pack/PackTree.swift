@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Foundation
 
 /// The folder that a pack unpacks to, as entries of an archive: the root with links that stay in it, and the

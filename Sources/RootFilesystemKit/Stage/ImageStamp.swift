@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// What changes whenever a file does, found out without reading it. Of a directory it says little: there the

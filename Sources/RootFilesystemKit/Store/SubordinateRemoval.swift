@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// Removing files that belong to the caller's subordinate ids: only inside a user namespace that maps

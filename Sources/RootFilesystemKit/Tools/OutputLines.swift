@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// What a program prints, line by line: the last few are kept for an error, however long and many they are.

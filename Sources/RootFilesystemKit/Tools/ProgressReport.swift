@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// Tells the user on standard error how long work goes on: a bar on a terminal, a line a step

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Parsers of CNamespace once more, built so that undefined behaviour ends the process.
 #pragma once
 

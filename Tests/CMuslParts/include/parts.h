@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What nsrun has beside musl, under names that leave the C library's own in place.
 #pragma once
 

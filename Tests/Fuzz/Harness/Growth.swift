@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// A loop in a loop over the input shows only where the input is large, which no fuzzer comes to by itself: the end of

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 @testable import RootFilesystemKit
 
 /// Tar archives of bytes that a fuzzer has changed, and of text that it can change more easily.

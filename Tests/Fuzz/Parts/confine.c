@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What is unpacked may be hostile, and this is where faults are looked for: one that lets a file out of its directory
 // shall not cost the developer's own.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Faults on purpose: a fuzzer that does not find these would not find others.
 
 #include <string.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Paths below a directory that somebody else may be changing.
 
 #define _GNU_SOURCE

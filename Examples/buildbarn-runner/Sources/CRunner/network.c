@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A network of a process and of what it launches: see network_namespaces(7).
 
 #define _GNU_SOURCE

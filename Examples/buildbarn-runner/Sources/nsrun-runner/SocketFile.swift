@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Glibc
 
 /// The socket that a server listens on, as a file. Another server may put its own in its place at any time.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // run-inside ROOTFS COMMAND [ARG...]: runs a command in a root file system, without a network, with
 // one file of its own making, and says what it did.
 import Glibc

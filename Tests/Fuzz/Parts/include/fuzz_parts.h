@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What a fuzzer needs of C: walls around it, and faults that it must find.
 #pragma once
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What the runner asks of the kernel and Swift cannot call: glibc hides it, or it takes a variable
 // number of arguments. A function returns 0 or what its comment says, or a negative errno.
 #pragma once

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CNamespace
+
+/// What a plan shows, place by place, for engines that cannot mount. The same steps that the executor
+/// would take are read as a description.
+struct EngineView: Equatable {
+    enum Content: Equatable {
+        /// A file or directory of the host.
+        case host(ByteString)
+        /// A directory of the run's own.
+        case directory(mode: UInt32)
+        case file(FileSystemOperation.Content, mode: UInt32)
+        /// The root's own file with a text before it.
+        case prepended(ByteString)
+        case link(ByteString)
+    }
+
+    struct Place: Equatable {
+        var path: ByteString
+        var content: Content
+        /// Passed over where the host has no such thing, or the root has such a directory already.
+        var isOptional = false
+        /// Passed over where the root has no such place.
+        var mustExist = false
+    }
+
+    /// The host's directory that is the root; "/" for the host view.
+    var root: ByteString = "/"
+    /// In order: a later one hides what was there.
+    var places: [Place] = []
+
+    init(_ plan: LaunchPlan) {
+        for step in plan.steps { read(step.action) }
+    }
+
+    private mutating func read(_ action: Step.Action) {
+        switch action {
+        case .bind(let bind): read(bind)
+        case .tmpfs(let target, let mode, _, _): put(target, .directory(mode: mode))
+        case .fileSystem(.proc, let target): put(target, .host("/proc"))
+        case .fileSystem(.devpts, let target): put(target, .host("/dev/pts"), isOptional: true)
+        case .file(let content, let target, let mode): put(target, .file(content, mode: mode))
+        case .bindData(let content, let target, let mode, _):
+            put(target, .file(content, mode: mode))
+        case .prepend(let text, let target): put(target, .prepended(text))
+        case .symlink(let text, let target), .bindLink(let text, let target):
+            put(target, .link(text))
+        case .directory(let target, let mode): put(target, .directory(mode: mode), isOptional: true)
+        case .fileSystem(.mqueue, _): break  // refused, see EngineFeature
+        case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace, .join,
+            .share, .write, .await, .requestIDMaps,
+            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
+            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
+            .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
+            .image, .binfmt, .overlay, .complete, .linkerCache, .needGlibc, .changeMode,
+            .remountReadOnly, .lockFile, .readAhead, .enterRoot, .redirect, .newSession,
+            .processGroup, .newKeyring, .changeDirectory, .limit, .personality32, .noNewPrivileges,
+            .capabilities, .filter, .shareChannel, .stub, .execute:
+            break
+        }
+    }
+
+    private mutating func read(_ bind: Step.Bind) {
+        guard case .path(let source) = bind.source else {
+            if case .descriptor(let number) = bind.source {
+                put(bind.target, .host("/proc/self/fd/" + ByteString(String(number))))
+            }
+            return
+        }
+        if bind.target == "/" {
+            root = source
+        } else if !bind.options.contains(.inside) {
+            put(
+                bind.target, .host(source), isOptional: bind.options.contains(.optional),
+                mustExist: bind.options.contains(.onlyIfPresent))
+        }
+    }
+
+    private mutating func put(
+        _ path: ByteString, _ content: Content, isOptional: Bool = false, mustExist: Bool = false
+    ) {
+        places.append(
+            Place(
+                path: path.withoutDots, content: content, isOptional: isOptional,
+                mustExist: mustExist))
+    }
+}
+
+/// A view with every path looked up on the host.
+struct ResolvedView {
+    typealias Place = EngineView.Place
+
+    /// Without links, so that links of the rootfs are told from the way to it.
+    private(set) var root: ByteString
+    private(set) var places: [Place] = []
+
+    init(_ view: EngineView) throws(LaunchError) {
+        guard let root = HostFile.canonicalPath(view.root), HostFile.isDirectory(root) else {
+            throw LaunchError(
+                .setup, "cannot use the rootfs \(view.root.text): it is no directory",
+                remedy: "nsrun-rootfs list shows the rootfs store", code: ENOTDIR)
+        }
+        self.root = root
+        for place in view.places { try resolve(place) }
+    }
+
+    private mutating func resolve(_ place: Place) throws(LaunchError) {
+        var place = place
+        // What lies in the root behind links of the root's own is meant, not the links.
+        if let parent = hostPath(of: place.path.parent ?? "/"), parent != root,
+            let inside = parent.below(root)
+        {
+            place.path = inside.appending(path: place.path.lastComponent)
+        }
+        if place.mustExist, hostPath(of: place.path) == nil { return }
+        if case .host(let source) = place.content {
+            guard let found = HostFile.canonicalPath(source) else {
+                if place.isOptional { return }
+                throw LaunchError(
+                    .setup, "cannot show \(source.text) at \(place.path.text): no such file",
+                    remedy: "\(OptionNames.current.optionalBind) passes over what is not there",
+                    code: ENOENT)
+            }
+            place.content = .host(found)
+        }
+        if case .directory = place.content, place.isOptional, hasDirectory(place.path) { return }
+        places.removeAll { $0.path == place.path || $0.path.below(place.path) != nil }
+        places.append(place)
+    }
+
+    /// Shows something of the host's that is there.
+    mutating func show(_ source: ByteString, at path: ByteString) {
+        places.append(Place(path: path, content: .host(source)))
+    }
+
+    /// Where a path of the view lies on the host; nil where there is nothing yet, as in a directory of the
+    /// run's own.
+    func hostPath(of path: ByteString) -> ByteString? {
+        var best: (place: Place, rest: ByteString)?
+        for place in places {
+            guard let rest = path.below(place.path) else { continue }
+            if place.path.count >= best?.place.path.count ?? 0 { best = (place, rest) }
+        }
+        guard let best else { return HostFile.locate(path, below: root) }
+        guard case .host(let source) = best.place.content else { return nil }
+        return best.rest == "/" ? source : HostFile.canonicalPath(source + best.rest)
+    }
+
+    /// A directory that the view has, be it the run's own.
+    func hasDirectory(_ path: ByteString) -> Bool {
+        let path = path.withoutDots
+        if places.contains(where: {
+            $0.isDirectory && ($0.path == path || $0.path.below(path) != nil)
+        }) {
+            return true
+        }
+        guard let found = hostPath(of: path) else { return false }
+        return HostFile.isDirectory(found)
+    }
+}
+
+extension EngineView.Place {
+    /// A directory of the run's own.
+    var isDirectory: Bool {
+        if case .directory = content { true } else { false }
+    }
+
+    var isHost: Bool {
+        if case .host = content { true } else { false }
+    }
+}
+
+extension ByteString {
+    /// What follows a directory's path, beginning with a slash; "/" for the directory itself. Nil for a path
+    /// that is not below it.
+    func below(_ directory: ByteString) -> ByteString? {
+        if self == directory { return "/" }
+        let length = directory == "/" ? 0 : directory.count
+        guard count > length, bytes[length] == UInt8(ascii: "/"),
+            bytes.starts(with: directory.bytes.prefix(length))
+        else { return nil }
+        return slice(from: length)
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What the beginning of a squashfs says of it: the superblock, little-endian
+/// (https://www.kernel.org/doc/html/latest/filesystems/squashfs.html).
+struct SquashfsHead: Equatable {
+    static let length = 96
+
+    /// Bytes of the file that belong to the file system; what follows is padding.
+    let bytesUsed: UInt64
+    let version: (major: UInt16, minor: UInt16)
+    /// How many user and group ids there are, and where they stand in the file.
+    let ids: (count: Int, start: UInt64)
+
+    /// Nil where the bytes do not begin a squashfs.
+    init?(bytes: [UInt8]) {
+        guard bytes.count >= SquashfsHead.length, bytes.starts(with: Array("hsqs".utf8)) else {
+            return nil
+        }
+        func number(at offset: Int, _ size: Int) -> UInt64 {
+            var value: UInt64 = 0
+            for index in (0..<size).reversed() {
+                value = value << 8 | UInt64(bytes[offset + index])
+            }
+            return value
+        }
+        version = (UInt16(number(at: 28, 2)), UInt16(number(at: 30, 2)))
+        ids = (Int(number(at: 26, 2)), number(at: 48, 8))
+        bytesUsed = number(at: 40, 8)
+    }
+
+    static func == (left: SquashfsHead, right: SquashfsHead) -> Bool {
+        left.bytesUsed == right.bytesUsed && left.version == right.version
+    }
+}

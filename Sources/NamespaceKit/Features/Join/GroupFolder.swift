@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CHost
+
+/// Where groups of processes meet: a directory that nobody but the caller can reach, so that no other user can take a
+/// name first, nor wait there for whoever comes. See join.c.
+public enum GroupFolder {
+    public enum Finding: Sendable, Equatable {
+        case notLookedFor
+        case found(ByteString)
+        case refused(LaunchError)
+    }
+
+    /// The user's runtime directory, which is gone when he logs out; on machines without, such as the nodes of a cluster,
+    /// one in his home that is named after this boot of this machine, for a home may be on many. The user database's is
+    /// the same for all his processes, whatever they call their home.
+    static func find(in facts: HostFacts) -> Finding {
+        var runtime = [ByteString("/run/user/\(facts.userID)")]
+        if let given = facts.variable("XDG_RUNTIME_DIR"), given.isAbsolute {
+            runtime.insert(given, at: 0)
+        }
+        for path in runtime where isPrivate(path) {
+            return .found(path.appending(path: "nsrun"))
+        }
+        let boot = HostFacts.readFile("/proc/sys/kernel/random/boot_id", limit: 64)
+        guard let boot, let last = states(of: facts).last else {
+            return .refused(nowhere("neither a runtime directory nor a home is known"))
+        }
+        for state in states(of: facts) {
+            let folder = state.appending(path: "nsrun")
+            for path in [folder.parent?.parent, folder.parent, folder] {
+                guard let path else { continue }
+                _ = withCString(path) { nsrun_make_directory($0, 0o700) }
+            }
+            guard HostFile.isWritable(folder) else { continue }
+            let name = "groups-" + ByteString(bytes: Array(boot.prefix(8)))
+            return .found(folder.appending(path: name))
+        }
+        return .refused(nowhere("\(last.appending(path: "nsrun").text) cannot be made"))
+    }
+
+    /// Where programs keep what they know between runs.
+    private static func states(of facts: HostFacts) -> [ByteString] {
+        if let given = facts.variable("XDG_STATE_HOME"), given.isAbsolute { return [given] }
+        let known = HostFacts.readAccount(user: facts.userID, group: facts.groupID)
+        return [known?.home, facts.home].compactMap { $0 }.filter { $0.isAbsolute }
+            .map { $0.appending(path: ".local/state") }
+    }
+
+    private static func isPrivate(_ path: ByteString) -> Bool {
+        withCString(path) { nsrun_is_private($0) }
+    }
+
+    private static func nowhere(_ cause: String) -> LaunchError {
+        LaunchError(
+            .setup, "cannot join a group: \(cause)",
+            remedy: "set XDG_RUNTIME_DIR to a directory of yours that nobody else may enter")
+    }
+}

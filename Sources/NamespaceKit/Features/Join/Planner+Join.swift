@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Processes that share namespaces and root. How they find each other, join.c says.
+extension Planner {
+    /// The request of a member of a group: a pid namespace would end with its first process, and what one
+    /// member calls by a relative path is another file to another.
+    static func prepare(_ request: LaunchRequest, on facts: HostFacts) -> LaunchRequest {
+        guard request.namespaces.join != nil else { return request }
+        var request = request
+        request.namespaces.new.remove(.pid)
+        func absolute(_ path: ByteString) -> ByteString {
+            guard !path.isAbsolute, !path.isEmpty, let here = facts.currentDirectory else {
+                return path
+            }
+            return here.appending(path: path)
+        }
+        if case .rootfs(let path) = request.root.view {
+            request.root.view = .rootfs(absolute(path))
+        }
+        for index in request.files.operations.indices {
+            if case .bind(.path(let path), let target, let options) = request.files.operations[
+                index
+            ]
+            .action {
+                request.files.operations[index].action = .bind(
+                    source: .path(absolute(path)), target: target, options: options)
+            }
+        }
+        return request
+    }
+
+    func checkJoin() throws(LaunchError) {
+        guard let join = request.namespaces.join else { return }
+        if case .named(let name) = join {
+            let isPrintable = name.bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7f }
+            if name.isEmpty || name.count > 64 || !isPrintable { throw .badGroupName(name) }
+        } else if groupName == nil {
+            throw .noJobStep
+        }
+        if case .refused(let error) = facts.groupFolder { throw error }
+        let namespaces = request.namespaces
+        let lifecycle = request.lifecycle
+        if namespaces.enteredUser != nil || namespaces.enteredPID != nil
+            || namespaces.enteredNetwork != nil
+            || namespaces.finalUser != nil || lifecycle.mapsDescriptor != nil
+            || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
+            || lifecycle.commandIsPidOne || request.network == .pasta
+        {
+            throw .joinIsNotAlone
+        }
+    }
+
+    private var groupName: ByteString? {
+        switch request.namespaces.join {
+        case .named(let name): name
+        case .jobStep: JobStep.name(in: facts)
+        case nil: nil
+        }
+    }
+
+    /// Everything from here to ``planShare(_:)`` is done once for all. What a process is by itself, its
+    /// label and whose death ends it, comes before.
+    mutating func planJoin(_ namespaces: NamespaceSet) {
+        guard let groupName, case .found(let folder) = facts.groupFolder else { return }
+        add(.join(name: groupName, folder: folder, namespaces), word(words.join))
+        add(.unshare(namespaces))
+        shared = namespaces
+    }
+
+    mutating func planShare() {
+        guard !shared.isEmpty else { return }
+        var root: ByteString = "the host's"
+        if case .rootfs(let path) = request.root.view { root = path }
+        add(.share(shared, root: root), word(words.join))
+    }
+}
+
+extension LaunchError {
+    fileprivate static func badGroupName(_ name: ByteString) -> LaunchError {
+        LaunchError(
+            .usage, "cannot join the group \"\(name.text)\"",
+            remedy: "a name has 1 to 64 bytes, and no control characters")
+    }
+
+    fileprivate static let noJobStep = LaunchError(
+        .usage, "cannot join the job step's processes: nothing tells which they are",
+        remedy: "name the group")
+
+    fileprivate static let joinIsNotAlone = LaunchError(
+        .usage,
+        "who joins a group is not pid 1, enters no other namespaces, does not report its own, "
+            + "and connects no network")
+}
