@@ -74,7 +74,7 @@ public struct LaunchTool {
     private func applyImageSettings(to invocation: inout Invocation) throws(UsageError) {
         switch invocation.action {
         case .launch, .explain: break
-        case .help, .shortHelp, .version, .doctor, .kernel, .generate: return
+        case .help, .shortHelp, .version, .doctor, .kernel, .presets, .generate: return
         }
         if invocation.startsShell, invocation.request.program.command.isEmpty { return }
         do throws(LaunchError) {
@@ -117,6 +117,7 @@ public struct LaunchTool {
             switch invocation.action {
             case .help: try HostProcess.print(Help(personality).text)
             case .shortHelp: try HostProcess.print(ShortHelp.text)
+            case .presets: try HostProcess.print(PresetFile.list)
             case .version:
                 try HostProcess.print(
                     personality.isBubblewrap

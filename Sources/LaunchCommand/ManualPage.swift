@@ -62,6 +62,9 @@ enum ManualPage {
         for preset in Preset.allCases {
             page += ".TP\n.B \(preset.name.text)\n\(escape(preset.summary.text))\n"
         }
+        page +=
+            ".PP\nOther names are files of options, one argument a line, in\n.I ~/.config/nsrun/presets\nor\n"
+            + ".IR /etc/nsrun/presets .\n.B --preset list\nshows all.\n"
         page += engines
         return page + """
             .SH EXIT STATUS

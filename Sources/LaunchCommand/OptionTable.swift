@@ -121,7 +121,10 @@ enum OptionTable {
             "Read further arguments, separated by NUL bytes, from the descriptor FD."),
         Option(
             "--preset", "NAME", .general(.preset), .general,
-            "A named set of options, which others change: host, rootfs, toolbox, action, test, hpc."
+            """
+            A named set of options, which others change: host, rootfs, toolbox, action, test, hpc, or \
+            one of your own; list shows them.
+            """
         ),
         Option(
             "--engine", "NAME", .general(.engine), .general,

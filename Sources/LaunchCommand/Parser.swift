@@ -147,6 +147,10 @@ struct Parser {
             try run()
             result.command = []
             pending = outer
+        } else if parsed.id == .general(.preset),
+            let words = try PresetFile.words(named: parsed.values[0])
+        {
+            try push(words)
         } else {
             result.options.append(parsed)
         }

@@ -6,7 +6,7 @@ import NamespaceKit
 struct Invocation {
     enum Action: Equatable {
         case launch
-        case help, shortHelp, version, doctor, kernel
+        case help, shortHelp, version, doctor, kernel, presets
         case explain(json: Bool)
         case generate(ByteString)
     }
@@ -188,7 +188,7 @@ struct RequestBuilder {
     private mutating func finish() throws(UsageError) {
         switch result.action {
         case .launch, .explain: break
-        case .help, .shortHelp, .version, .doctor, .kernel, .generate: return
+        case .help, .shortHelp, .version, .doctor, .kernel, .presets, .generate: return
         }
         if !layers.isEmpty || !layerOptions.isEmpty { throw danglingLayers }
         if result.request.root.view == .host {
@@ -283,12 +283,19 @@ struct RequestBuilder {
     }
 
     private mutating func applyPreset(_ name: ByteString) throws(UsageError) {
+        if name == "list" {
+            result.action = .presets
+            return
+        }
         guard let preset = Preset(named: name) else {
             var names = ""
             for preset in Preset.allCases {
                 names += (names.isEmpty ? "one of " : ", ") + preset.name.text
             }
-            throw UsageError("unknown preset \"\(name.text)\"", remedy: names)
+            throw UsageError(
+                "unknown preset \"\(name.text)\"",
+                remedy: names
+                    + "; or a file of that name in ~/.config/nsrun/presets or /etc/nsrun/presets")
         }
         result.request.apply(preset)
         if preset.needsRootfs { rootfsPreset = preset }

@@ -9,8 +9,28 @@ struct List: ParsableCommand {
         abstract: "List the root file systems in the store.")
 
     @OptionGroup var common: CommonOptions
+    @Flag(help: "Print a JSON array, for programs.") var json = false
+
+    /// What a program may rely on. Bytes are those that the files take.
+    private struct Item: Encodable {
+        let name, path: String
+        let size: Int64
+        let suite, architecture, origin: String?
+    }
 
     func run() throws {
+        if json {
+            let items = try common.store.list(warn: common.warn).map {
+                Item(
+                    name: $0.name, path: "\(common.store.directory)/\($0.name)", size: $0.size,
+                    suite: $0.image.suite, architecture: $0.image.architecture,
+                    origin: $0.image.origin)
+            }
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            return try printOutput(
+                String(decoding: try encoder.encode(items), as: UTF8.self) + "\n")
+        }
         let rows = try common.store.list(warn: common.warn).map { item in
             [
                 item.name, Self.readable(item.size), item.image.suite ?? "-",

@@ -72,7 +72,7 @@ import Testing
         (["--network", "bridge"], "--network: unknown kind \"bridge\"\n  host, none or pasta"),
         (
             ["--preset", "x"],
-            "unknown preset \"x\"\n  one of host, rootfs, toolbox, action, test, hpc"
+            "unknown preset \"x\"\n  one of host, rootfs, toolbox, action, test, hpc; or a file of that name in ~/.config/nsrun/presets or /etc/nsrun/presets"
         ),
         (
             ["--engine", "chroot"],

@@ -116,6 +116,38 @@ import Testing
         withExtendedLifetime(directory) {}
     }
 
+    // MARK: Presets of one's own
+
+    @Test func aFileIsAPreset() throws {
+        let home = try TemporaryDirectory()
+        try home.write(
+            "# quick\n--preset\ntest\n--setenv\nOWN\nyes\n", to: ".config/nsrun/presets/mine")
+        try home.write("--setenv\nOWN\nno\n", to: ".config/nsrun/presets/test")
+        let environment = ["HOME": home.path, "XDG_CONFIG_HOME": nil]
+        let seen = try nsrun(
+            ["--preset", "mine", "--", "sh", "-c", "echo $OWN; uname -n"], environment: environment)
+        expect(seen, prints: "yes\ntest")
+        // What comes later counts.
+        let changed = try nsrun(
+            ["--preset", "mine", "--setenv", "OWN", "changed", "--", "sh", "-c", "echo $OWN"],
+            environment: environment)
+        expect(changed, prints: "changed")
+        // nsrun's own are nobody's to change.
+        let own = try nsrun(
+            ["--preset", "test", "--", "sh", "-c", "echo ${OWN-unset}"], environment: environment)
+        expect(own, prints: "unset")
+        let list = try nsrun(["--preset", "list"], environment: environment)
+        #expect(list.lines.filter { $0.hasPrefix("test ") }.count == 1, "\(list)")
+        #expect(
+            list.lines.contains { $0.hasPrefix("mine") && $0.hasSuffix("/presets/mine") }, "\(list)"
+        )
+        for name in ["nosuch", "../mine", "", ".hidden"] {
+            let refused = try nsrun(["--preset", name, "true"], environment: environment)
+            expect(refused, refuses: "unknown preset \"\(name)\"", remedy: "one of host")
+        }
+        withExtendedLifetime(home) {}
+    }
+
     // MARK: Help
 
     @Test func theShortHelpIsShort() throws {
