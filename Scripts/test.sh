@@ -60,20 +60,16 @@ evidence+=(
     [dbus-daemon]=dbus-run-session
     [dpkg]=dpkg-deb
     [flatpak]=flatpak
-    [gcc]=gcc
     [git]=git
     [iproute2]=ip
-    [libc6-dev]=/usr/include/stdio.h
     [lz4]=lz4
     [make]=make
     [meson]=/usr/bin/meson
-    [passt]=pasta
     [patchelf]=patchelf
     [perl]=perl
     [python3-pytest]=/usr/bin/pytest-3
     [python3-pytest-xdist]=/usr/lib/python3/dist-packages/xdist
     [qemu-user-static]=qemu-arm-static
-    [squashfs-tools]=mksquashfs
     [umoci]=umoci
 )
 
