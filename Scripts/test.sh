@@ -4,7 +4,7 @@
 # missing, makes the account nsrun-test and goes on as that.
 #
 #   --all        run the examples marked "# On demand", all parts of the others, and the tables of
-#                Scripts/matrix too
+#                Scripts/matrix too, of which root else runs a sample of faults.sh
 #   --runner     run Examples/buildbarn-runner, which builds gRPC, and all parts of it, though of a debug
 #                build
 #   --sanitize   build the tests with AddressSanitizer
@@ -83,6 +83,16 @@ run_matrices() {
     return "$status"
 }
 
+# try_faults NSRUN OPTION...: launches in which a system call fails. Only root can look at what they leave.
+try_faults() {
+    say "Scripts/matrix/faults.sh ${*:2}"
+    NSRUN=$1 "$project/Scripts/matrix/faults.sh" "${@:2}" || {
+        local status=$?
+        say "FAILED: Scripts/matrix/faults.sh"
+        return "$status"
+    }
+}
+
 if is_root; then
     restore_devices_at_exit
     prepare_account "${test_needs[@]}"
@@ -98,9 +108,14 @@ if is_root; then
             say "FAILED: ${script#"$project"/}"
         }
     done
+    try_faults "$copy/.build-embedded/nsrun" --self-test || status=$?
     if $all; then
         run_matrices "$copy/.build-embedded/nsrun" "$copy/.build-rootfs/nsrun-rootfs" ||
             status=$?
+    else
+        # Others with each commit, the same with the same one.
+        try_faults "$copy/.build-embedded/nsrun" --sample 600 \
+            --seed "$(git -C "$project" rev-parse --short=12 HEAD 2>/dev/null || echo none)" || status=$?
     fi
     exit "$status"
 fi

@@ -173,6 +173,7 @@ def try_all(bench: Bench, options: argparse.Namespace) -> int:
             options.json.seek(0)
             options.json.truncate()
             json.dump(tally.results, options.json, indent=0)
+            options.json.flush()
     if options.list:
         return 0
     tell(f"{len(tally.results)} runs: {tally.counts()}; {len(tally.bad)} are neither right nor accepted")

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from judge import ANYHOW, BARE, REMEDY, WORLD
+from judge import ANYHOW, REMEDY, WORLD
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,82 @@ def _is_among(patterns: str, word: str) -> bool:
     return any(fnmatchcase(word, pattern) for pattern in patterns.split())
 
 
-ACCEPTED: list[Accepted] = []
+# Which steps are about a mount that is made detached first (fsopen(2), open_tree(2)) or else by mount(2).
+_MOUNT_CALLS = "fsopen fsconfig fsmount open_tree move_mount mount_setattr"
+
+ACCEPTED = [
+    Accepted(
+        WORLD, "*", "0", "prctl", "EPERM EINVAL",
+        "libcap asks the kernel in this way how many capabilities there are (PR_CAPBSET_READ, 23): by such an answer"
+        " the one it asked for does not exist, and what does not exist is not dropped",
+        argument="23", difference=r"(own|pid 1) Cap(Bnd|Inh|Prm|Eff|Amb)\t",
+    ),
+    Accepted(
+        WORLD, "*", "0 0.1", _MOUNT_CALLS, "EPERM ENOSYS",
+        "that this kernel, or a container, has no detached mounts is found out by trying; mount(2) does the same, but"
+        " binds devices with the flags of the mount they are in",
+        difference=r"mount /dev/(full|null|random|tty|urandom|zero)\t\S+ rw,(nosuid,)?(noexec,)?relatime$",
+    ),
+    Accepted(
+        WORLD, "test toolbox", "0 0.1", _MOUNT_CALLS, "EPERM ENOSYS",
+        "the same, where the host's mounts are shown: those that lie below others of the host's are there as well",
+        difference=r"mount (/run/host)?/(dev/(full|null|random|tty|urandom|zero|pts|shm)|sys)\t",
+    ),
+    Accepted(
+        WORLD, "net-*", "0.1*", _MOUNT_CALLS, "EPERM ENOSYS",
+        "where no sysfs can be mounted, the host's is shown, and its network devices are covered",
+        difference=r"mount /sys(/(class|devices)/\S*net)?\t|mount /dev/(full|null|random|tty|urandom|zero)\t",
+    ),
+    Accepted(
+        WORLD, "*", "0.1*", "open_tree mount_setattr move_mount fstat newfstatat openat", "*",
+        "the host's file is copied where it cannot be bound: its text is the same, and as read-only",
+        difference=r"mount /etc/(resolv\.conf|hosts)\t\S+ ro,nosuid,nodev(,noexec)?,(relatime|noatime)$",
+    ),
+    Accepted(
+        WORLD, "*", "0.1*", "newfstatat", "EACCES EIO",
+        "whether there is a file to bind onto cannot be told, so /etc gets a layer in which one can be made: its files"
+        " are the same, and as read-only",
+        argument=r"passwd|group|resolv\.conf|hosts", difference=r"mount /etc\t(overlay|ext4|tmpfs) ro,",
+    ),
+    Accepted(
+        WORLD, "*", "0 0.1*", _MOUNT_CALLS, "EPERM ENOSYS ENODEV EINVAL ENOMEM",
+        "where that layer cannot be an overlay, the files are bound into a new directory: they are the same, and as"
+        " read-only",
+        difference=r"mount /etc\t(overlay|tmpfs) ro,",
+    ),
+    Accepted(
+        WORLD, "action", "0.1*", "mkdirat", "EROFS EACCES",
+        "a root that you cannot write is shown in a new directory, where all places for mounts can be made",
+        difference=r"mount /\S*\t|open (/etc)?/probe w\t",
+    ),
+    Accepted(
+        REMEDY, "squashfs", "0.2*", "openat openat2 getdents64 newfstatat readlinkat", "EIO",
+        "what cannot be read below this root is the squashfs, unless a message is about what is not in it",
+        words=r"^nsrun: (?!cannot (allow|write|enter)).*the squashfs \S+ is damaged",
+    ),
+    Accepted(
+        WORLD, "*", "0.1*", "openat", "ENOENT",
+        "a place that is not in a root is none to mount on, and a root without it is a root",
+        argument=r"etc|proc|root|dev|sys|usr|tmp|var|home|lib|run",
+    ),
+    Accepted(
+        WORLD, "*", "0.1*", "openat", "EACCES ENOENT",
+        "a root's passwd or group that you may not read, or that is not there, says nothing of anybody: the entry of"
+        " yours is all that there is to show",
+        argument=r"/proc/self/fd/\d+", difference=r"text /etc/(passwd|group)\t",
+    ),
+    Accepted(
+        WORLD, "*", "0.1*", "openat write", "EACCES ENOENT EPERM",
+        "in a container the limits of namespaces may be missing or read-only; they keep nobody from the host, and"
+        " --verbose says so",
+        argument=r"sys/user|max_user_namespaces|1024", difference=r"text /proc/sys/user/max_user_namespaces\t",
+    ),
+    Accepted(
+        ANYHOW, "*", "0 0.1*", "wait4 waitid", "ECHILD",
+        "who waits and has no child cannot know how it ended, and a status of 0 would be a guess",
+        words="cannot wait for",
+    ),
+]
 
 
 def accepted_by(result: "dict") -> Accepted | None:

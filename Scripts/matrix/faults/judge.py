@@ -73,7 +73,7 @@ class Verdict:
 _SUBJECTS = [
     (r"ulimit -n", {"EMFILE"}, True),
     (r"fs\.file-max", {"ENFILE"}, True),
-    (r"\bmemory\b|ulimit -v", {"ENOMEM"}, True),
+    (r"uses the memory|address space \(ulimit -v\)", {"ENOMEM"}, True),
     (r"dmesg|kernel's log", {"EIO"}, True),
     (r"is full|no inodes|\bdf\b", {"ENOSPC"}, False),
     (r"\bquota\b", {"EDQUOT"}, False),
