@@ -144,9 +144,12 @@ def plan(bench: Bench, modes: list[Mode], options: argparse.Namespace) -> list[F
         if first.status != 0:
             sys.exit(f"faults.sh: the mode {mode.name} does not work here: {first.err.strip()[:500]}")
         faults += faults_of(mode, first.calls, bench.names, options.only)
-    if options.sample and options.sample < len(faults):
+    if options.sample:
+        chance = random.Random(options.seed)
+        slow = {mode.name for mode in modes if mode.is_slow}
+        faults = [fault for fault in faults if fault.mode not in slow or chance.random() < 0.1]
         tell(f"a sample of {options.sample} of {len(faults)} faults, with --seed {options.seed}")
-        faults = random.Random(options.seed).sample(faults, options.sample)
+        faults = chance.sample(faults, min(options.sample, len(faults)))
     return faults
 
 

@@ -46,7 +46,8 @@ class Bench:
         self._make_tools(nsrun)
         self._make_roots()
         self.places = {name: str(self.where / name) for name in ("home", "cwd", "input", "own", "tiny")}
-        self.places |= {name: str(self.where / "tools" / name) for name in ("nsrun", "bwrap", "probe", "plant", "variables")}
+        tools = ("nsrun", "bwrap", "probe", "plant", "variables")
+        self.places |= {name: str(self.where / "tools" / name) for name in tools}
         self.places |= {"squashfs": str(self.where / "tiny.squashfs"), "account": account}
         self.places["host"] = "".join(f"{name}:{os.stat('/proc/self/ns/' + name).st_ino}," for name in _NAMESPACES)
         if debian:
@@ -119,10 +120,15 @@ class Bench:
         return found
 
     def _cleaned(self) -> list[Path]:
-        folders = [*map(Path, _COMMON), self.where / "home", self.where / "cwd"]
+        folders = [*map(Path, _COMMON), self.where / "cwd"]
+        if "home" not in self.pristine:
+            folders.append(self.where / "home")
         return [folder for folder in folders if folder.is_dir()]
 
     def clean(self) -> None:
+        spoiled = self.mode.spoils if self.mode else ()
+        if "home" in self.pristine:
+            spoiled += ("home",)
         for folder in self._cleaned():
             for entry in os.scandir(folder):
                 if entry.path in self.holders:
@@ -133,7 +139,7 @@ class Bench:
                     shutil.rmtree(entry.path)
                 else:
                     os.unlink(entry.path)
-        for name in self.mode.spoils if self.mode else ():
+        for name in spoiled:
             if self._listing(name) != self.pristine[name]:
                 shutil.rmtree(self.where / name)
                 subprocess.run(["cp", "-a", self.where / "tools" / name, self.where], check=True)
@@ -147,6 +153,10 @@ class Bench:
         """Makes everything ready for runs of a mode; `leave` ends that."""
         self.mode = mode
         self.clean()
+        if mode.is_warm:
+            self.run()
+            subprocess.run(["cp", "-a", self.where / "home", self.where / "tools"], check=True)
+            self.pristine["home"] = self._listing("home")
         if not mode.is_joined:
             return
         words = mode.words[: mode.words.index("probe")] + ["probe", "--hold"]
@@ -168,6 +178,8 @@ class Bench:
             self.holder.stdout.close()
             # What serves the group ends when it sees that no member is left.
             time.sleep(0.5)
+        if self.pristine.pop("home", None):
+            shutil.rmtree(self.where / "tools/home")
         self.mode = self.holder = None
         self.holders = frozenset()
 

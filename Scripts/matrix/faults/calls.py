@@ -72,7 +72,8 @@ _ERRORS = """
     listen          EADDRINUSE
     connect         EINTR EAGAIN ECONNREFUSED EACCES
     accept4         EMFILE EINTR ECONNABORTED
-    sendmsg sendto  EINTR ENOMEM ETOOMANYREFS EPIPE
+    sendmsg         EINTR ENOMEM ETOOMANYREFS EPIPE
+    sendto          EINTR ENOMEM EPIPE
     recvmsg recvfrom  EINTR ENOMEM ECONNRESET
     getsockopt      ENOMEM ENOPROTOOPT
 

@@ -16,6 +16,10 @@ class Mode:
     is_joined: bool = False
     # What the engine starts is traced by itself.
     traces_children: bool = True
+    # An unharmed run comes first, and what it keeps in the home is there for each run.
+    is_warm: bool = False
+    # A sample has a tenth of its faults.
+    is_slow: bool = False
     # Only where the bench has a place of this name.
     needs: str = ""
     # As root, for what only root can do. The launcher is tried as an ordinary user alone.
@@ -34,7 +38,9 @@ _ON_HOST = ("{probe}", "{host}")
 # executes that in its own place, and then nothing tells that it ended as it should.
 _DEBIAN = (
     "/bin/sh", "-c",
-    'echo "ran\t$0"; echo "ids\t$(id)"; echo "cwd\t$(pwd)"; echo "umask\t$(umask)"; env | sort | sed "s/=/\t/"; '
+    'echo "ran\t"; echo "ids\t$(id)"; echo "cwd\t$(pwd)"; echo "umask\t$(umask)"; '
+    # Where the engine keeps its own is its own affair.
+    'env | grep -v ^FAKECHROOT_EXCLUDE_PATH= | sort | sed "s/=/\t/; s,[^:]*/nsrun[^:]*,(cache),g"; '
     'for f in / /etc /tmp ~; do echo "directory $f\t$(ls -A $f | tr "\\n" " ")"; done; '
     'cat /etc/passwd | sed "s/^/passwd\t/"; echo "awk\t$(awk "BEGIN {{ print 1 }}")"; echo "end\t"',
 )
@@ -58,6 +64,9 @@ _BWRAP = (
     "--cap-drop", "ALL", "--ro-bind-try", "/nonexistent", "/x", "--remount-ro", "/", "--hostname", "flat",
 )
 
+_FAKECHROOT = ("--engine", "fakechroot", "--rootfs", "{debian}")
+_PROOT = ("--engine", "proot", "--rootfs", "{debian}")
+
 MODES = [
     _mode("default", *_IN_TINY),
     _mode("share-pid", *_IN_TINY, "--share-pid"),
@@ -67,7 +76,9 @@ MODES = [
     _mode("toolbox", "--preset", "toolbox", *_IN_TINY),
     _mode("hpc-first", "--preset", "hpc", *_IN_TINY, "--join", "first-{account}"),
     _mode("hpc-joiner", "--preset", "hpc", *_IN_TINY, "--join", "joiner-{account}", is_joined=True),
-    _mode("action", "--preset", "action", "--rootfs", "{input}", command=_AT_ROOT, spoils=("input",)),
+    _mode(
+        "action", "--preset", "action", "--rootfs", "{input}", command=_AT_ROOT, spoils=("input",),
+    ),
     _mode("net-none", *_IN_TINY, "--network", "none"),
     _mode("net-pasta", *_IN_TINY, "--network", "pasta"),
     _mode("fake-root", "--rootfs", "{own}", "--writable", "--fake-root", spoils=("own",)),
@@ -77,6 +88,7 @@ MODES = [
     _mode("data", *_DATA),
     Mode("bwrap", ["{bwrap}", *_BWRAP, "--", "/usr/bin/probe", "{host}"]),
     _mode("seccomp", *_IN_TINY, "--seccomp", "{filter}"),
-    _mode("fakechroot", "--engine", "fakechroot", "--rootfs", "{debian}", command=_DEBIAN, needs="debian"),
-    _mode("proot", "--engine", "proot", "--rootfs", "{debian}", command=_DEBIAN, needs="proot", traces_children=False),
+    _mode("fakechroot", *_FAKECHROOT, command=_DEBIAN, needs="debian", is_warm=True),
+    _mode("fakechroot-first", *_FAKECHROOT, command=_DEBIAN, needs="debian", is_slow=True),
+    _mode("proot", *_PROOT, command=_DEBIAN, needs="proot", traces_children=False, is_slow=True),
 ]

@@ -165,7 +165,8 @@ static void print_directory(const char *path) {
 
 static void print_access(const char *path, int flags) {
     const int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600);
-    printf("open %s %s\t%s\n", path, (flags & O_ACCMODE) == O_RDONLY ? "r" : "w", fd < 0 ? strerrorname_np(errno) : "yes");
+    printf("open %s %s\t%s\n", path, (flags & O_ACCMODE) == O_RDONLY ? "r" : "w",
+           fd < 0 ? strerrorname_np(errno) : "yes");
     if (fd < 0) return;
     close(fd);
     if (flags & O_CREAT) unlink(path);
