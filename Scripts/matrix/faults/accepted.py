@@ -51,42 +51,65 @@ ACCEPTED = [
         argument="23", difference=r"(own|pid 1) Cap(Bnd|Inh|Prm|Eff|Amb)\t",
     ),
     Accepted(
-        WORLD, "*", "0 0.1", _MOUNT_CALLS, "EPERM ENOSYS",
-        "that this kernel, or a container, has no detached mounts is found out by trying; mount(2) does the same, but"
-        " binds devices with the flags of the mount they are in",
-        difference=r"mount /dev/(full|null|random|tty|urandom|zero)\t\S+ rw,(nosuid,)?(noexec,)?relatime$",
+        WORLD, "*", "*", _MOUNT_CALLS, "EPERM ENOSYS",
+        "that this kernel, or a container, has no detached mounts is found out by trying. mount(2) does the same, but"
+        " devices have the flags of the mount they are in, mounts of the host's below others come along, and where no"
+        " sysfs can be had the host's network devices are covered in the one it shows",
+        difference=r"mount (/run/host)?/(dev/(full|null|random|tty|urandom|zero|pts|shm)|sys(/(class|devices)/\S*net)?)\t"
+        r"|mount /\tfuse\S* ro,nosuid,nodev,",
     ),
     Accepted(
-        WORLD, "test toolbox", "0 0.1", _MOUNT_CALLS, "EPERM ENOSYS",
-        "the same, where the host's mounts are shown: those that lie below others of the host's are there as well",
-        difference=r"mount (/run/host)?/(dev/(full|null|random|tty|urandom|zero|pts|shm)|sys)\t",
-    ),
-    Accepted(
-        WORLD, "net-*", "0.1*", _MOUNT_CALLS, "EPERM ENOSYS",
-        "where no sysfs can be mounted, the host's is shown, and its network devices are covered",
-        difference=r"mount /sys(/(class|devices)/\S*net)?\t|mount /dev/(full|null|random|tty|urandom|zero)\t",
-    ),
-    Accepted(
-        WORLD, "*", "0.1*", "open_tree mount_setattr move_mount fstat newfstatat openat", "*",
+        WORLD, "*", "*", "open_tree mount_setattr move_mount fstat", "*",
         "the host's file is copied where it cannot be bound: its text is the same, and as read-only",
-        difference=r"mount /etc/(resolv\.conf|hosts)\t\S+ ro,nosuid,nodev(,noexec)?,(relatime|noatime)$",
+        difference=r"mount /etc/(resolv\.conf|hosts)\t\S+ ro,nosuid,nodev,(noexec,)?(relatime|noatime)$",
     ),
     Accepted(
-        WORLD, "*", "0.1*", "newfstatat", "EACCES EIO",
+        WORLD, "*", "*", "newfstatat", "EACCES EIO",
         "whether there is a file to bind onto cannot be told, so /etc gets a layer in which one can be made: its files"
         " are the same, and as read-only",
         argument=r"passwd|group|resolv\.conf|hosts", difference=r"mount /etc\t(overlay|ext4|tmpfs) ro,",
     ),
     Accepted(
-        WORLD, "*", "0 0.1*", _MOUNT_CALLS, "EPERM ENOSYS ENODEV EINVAL ENOMEM",
-        "where that layer cannot be an overlay, the files are bound into a new directory: they are the same, and as"
-        " read-only",
-        difference=r"mount /etc\t(overlay|tmpfs) ro,",
+        WORLD, "*", "*", f"{_MOUNT_CALLS} mkdirat openat", "*",
+        "where that layer cannot be an overlay, the files are bound or copied into a new directory: they are the same",
+        difference=r"mount /etc(/hosts|/resolv\.conf)?\t(overlay|tmpfs|ext4) r",
     ),
     Accepted(
-        WORLD, "action", "0.1*", "mkdirat", "EROFS EACCES",
-        "a root that you cannot write is shown in a new directory, where all places for mounts can be made",
+        WORLD, "action fake-root", "*", "mkdirat mknodat", "EROFS EACCES",
+        "a directory of the root that you cannot write is shown in a new one, where places for mounts can be made",
         difference=r"mount /\S*\t|open (/etc)?/probe w\t",
+    ),
+    Accepted(
+        WORLD, "*", "*", "openat", "ENOENT",
+        "a place that is not in a root is none to mount on, and a root without it is a root",
+        argument=r"etc|proc|root|dev|sys|usr|tmp|var|home|lib|run",
+    ),
+    Accepted(
+        WORLD, "*", "*", "openat", "ENOENT",
+        "what is no longer there when it is to be made read-only has been hidden by a later mount",
+        argument=r"\.", difference=r"mount /home\ttmpfs r[ow],",
+    ),
+    Accepted(
+        WORLD, "*", "*", "openat", "EACCES ENOENT",
+        "a root's passwd or group that you may not read, or that is not there, says nothing of anybody: the entry of"
+        " yours is all that there is to show",
+        argument=r"/proc/self/fd/\d+", difference=r"text /etc/(passwd|group)\t",
+    ),
+    Accepted(
+        WORLD, "*", "*", "openat write", "EACCES ENOENT EPERM",
+        "in a container the limits of namespaces may be missing or read-only; they keep nobody from the host, and"
+        " --verbose says so",
+        argument=r"sys/user|max_user_namespaces|1024", difference=r"text /proc/sys/user/max_user_namespaces\t",
+    ),
+    Accepted(
+        WORLD, "*", "*", "openat2 fchdir", "EACCES",
+        "a home that you may not enter is no place to start in where none was asked for",
+        argument=r"/\S+/home", difference=r"directory\t/|variable PWD\t=/",
+    ),
+    Accepted(
+        WORLD, "test toolbox data", "0", "stat readlink", "EACCES",
+        "a place of the host's that you may not look at is none to show",
+        argument=r"/\S+", difference=r"mount (/run/host)?/\S+\t|directory /\S*\t|text /etc/\S+\t",
     ),
     Accepted(
         REMEDY, "squashfs", "0.2*", "openat openat2 getdents64 newfstatat readlinkat", "EIO",
@@ -94,26 +117,14 @@ ACCEPTED = [
         words=r"^nsrun: (?!cannot (allow|write|enter)).*the squashfs \S+ is damaged",
     ),
     Accepted(
-        WORLD, "*", "0.1*", "openat", "ENOENT",
-        "a place that is not in a root is none to mount on, and a root without it is a root",
-        argument=r"etc|proc|root|dev|sys|usr|tmp|var|home|lib|run",
+        REMEDY, "data", "0", "write", "EIO",
+        "a descriptor that was given is the giver's affair, whatever lies behind it",
+        words=r"cannot tell of the run to descriptor \d+: .*\n.*whoever gave it",
     ),
     Accepted(
-        WORLD, "*", "0.1*", "openat", "EACCES ENOENT",
-        "a root's passwd or group that you may not read, or that is not there, says nothing of anybody: the entry of"
-        " yours is all that there is to show",
-        argument=r"/proc/self/fd/\d+", difference=r"text /etc/(passwd|group)\t",
-    ),
-    Accepted(
-        WORLD, "*", "0.1*", "openat write", "EACCES ENOENT EPERM",
-        "in a container the limits of namespaces may be missing or read-only; they keep nobody from the host, and"
-        " --verbose says so",
-        argument=r"sys/user|max_user_namespaces|1024", difference=r"text /proc/sys/user/max_user_namespaces\t",
-    ),
-    Accepted(
-        ANYHOW, "*", "0 0.1*", "wait4 waitid", "ECHILD",
+        ANYHOW, "*", "*", "wait4 waitid", "ECHILD",
         "who waits and has no child cannot know how it ended, and a status of 0 would be a guess",
-        words="cannot wait for",
+        words=r"cannot wait for the command: .*\n  ",
     ),
 ]
 

@@ -54,8 +54,8 @@ _SINK = (
 )
 _DATA = (
     *_IN_TINY, "--home", "--cwd", "--file", "{text}", "/tmp/file", "--ro-bind-data", "{text2}", "/tmp/data",
-    "--overlay-src", "{tiny}", "--tmp-overlay", "/root", "--host-root", "--info-fd", "{report}", "--json-status-fd", "{report2}",
-    "--env-file", "{variables}", "--forward-signals", "--as-pid-1",
+    "--overlay-src", "{tiny}", "--tmp-overlay", "/root", "--host-root", "--info-fd", "{report}",
+    "--json-status-fd", "{report2}", "--env-file", "{variables}", "--forward-signals", "--as-pid-1",
 )
 _BWRAP = (
     "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "{tiny}", "/usr", "--symlink", "usr/bin",
