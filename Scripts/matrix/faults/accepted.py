@@ -10,6 +10,10 @@ from fnmatch import fnmatchcase
 from judge import ANYHOW, REMEDY, WORLD
 
 
+# What a command may do in this world and could not in the right one: no row accepts that.
+_WEAKER = re.compile(r"\+ (open \S+ w\tyes|namespace \S+\thost's|\S+ Seccomp\t|descriptor \d+\t\S)")
+
+
 @dataclass(frozen=True)
 class Accepted:
     kind: str
@@ -31,6 +35,7 @@ class Accepted:
             and _is_among(self.calls, result["call"])
             and _is_among(self.errors, result["errno"])
             and (not self.argument or any(re.fullmatch(self.argument, word) for word in result["arguments"]))
+            and not any(map(_WEAKER.match, result["difference"]))
             and all(re.match(r"[-+] (" + self.difference + ")", line) for line in result["difference"])
             and (not self.words or re.search(self.words, "\n".join(result["words"])) is not None)
         )
@@ -55,8 +60,8 @@ ACCEPTED = [
         "that this kernel, or a container, has no detached mounts is found out by trying. mount(2) does the same, but"
         " devices have the flags of the mount they are in, mounts of the host's below others come along, and where no"
         " sysfs can be had the host's network devices are covered in the one it shows",
-        difference=r"mount (/run/host)?/(dev/(full|null|random|tty|urandom|zero|pts|shm)|sys(/(class|devices)/\S*net)?)\t"
-        r"|mount /\tfuse\S* ro,nosuid,nodev,",
+        difference=r"mount (/run/host)?/dev/(full|null|random|tty|urandom|zero|pts|shm)\t"
+        r"|mount (/run/host)?/sys(/(class|devices)/\S*net)?\t|mount /\tfuse\S* ro,nosuid,nodev,",
     ),
     Accepted(
         WORLD, "*", "*", "open_tree mount_setattr move_mount fstat", "*",
