@@ -6,7 +6,7 @@
 # missing, makes the account nsrun-test and goes on as that.
 #
 #   --all        run the examples marked "# On demand", all parts of the others, and the tables of
-#                Scripts/matrix too
+#                Scripts/matrix too, of which root else runs a sample of faults.sh
 #   --runner     run Examples/buildbarn-runner, which builds gRPC, and all parts of it, though of a debug
 #                build
 #   --sanitize   build the tests with AddressSanitizer
@@ -62,20 +62,16 @@ evidence+=(
     [dbus-daemon]=dbus-run-session
     [dpkg]=dpkg-deb
     [flatpak]=flatpak
-    [gcc]=gcc
     [git]=git
     [iproute2]=ip
-    [libc6-dev]=/usr/include/stdio.h
     [lz4]=lz4
     [make]=make
     [meson]=/usr/bin/meson
-    [passt]=pasta
     [patchelf]=patchelf
     [perl]=perl
     [python3-pytest]=/usr/bin/pytest-3
     [python3-pytest-xdist]=/usr/lib/python3/dist-packages/xdist
     [qemu-user-static]=qemu-arm-static
-    [squashfs-tools]=mksquashfs
     [umoci]=umoci
 )
 
@@ -87,6 +83,16 @@ run_matrices() {
         NSRUN=$1 NSRUN_ROOTFS=$2 "$script" || status=$?
     done
     return "$status"
+}
+
+# try_faults NSRUN OPTION...: launches in which a system call fails. Only root can look at what they leave.
+try_faults() {
+    say "Scripts/matrix/faults.sh ${*:2}"
+    NSRUN=$1 "$project/Scripts/matrix/faults.sh" "${@:2}" || {
+        local status=$?
+        say "FAILED: Scripts/matrix/faults.sh"
+        return "$status"
+    }
 }
 
 if is_root; then
@@ -104,9 +110,14 @@ if is_root; then
             say "FAILED: ${script#"$project"/}"
         }
     done
+    try_faults "$copy/.build-embedded/nsrun" --self-test || status=$?
     if $all; then
         run_matrices "$copy/.build-embedded/nsrun" "$copy/.build-rootfs/nsrun-rootfs" ||
             status=$?
+    else
+        # Others with each commit, the same with the same one.
+        try_faults "$copy/.build-embedded/nsrun" --sample 600 \
+            --seed "$(git -C "$project" rev-parse --short=12 HEAD 2>/dev/null || echo none)" || status=$?
     fi
     exit "$status"
 fi
