@@ -124,7 +124,10 @@ ssize_t nsrun_make_filter(enum nsrun_filter kind, char *program, size_t capacity
     ssize_t length = error;
     int file = memfd_create("filter", MFD_CLOEXEC);
     if (error == 0 && file >= 0) {
+        errno = 0;
         length = seccomp_export_bpf(filter, file);
+        if (length == -ECANCELED && errno != 0)   // in its own words
+            length = -errno;
         if (length == 0 && lseek(file, 0, SEEK_SET) == 0)
             length = nsrun_read_all(file, program, capacity);
     }

@@ -181,7 +181,10 @@ int nsrun_read_report(int fd, struct nsrun_report *report, pid_t *sender) {
         message.msg_control = sender == NULL ? NULL : room;
         message.msg_controllen = sender == NULL ? 0 : sizeof room;
         size = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-    } while (size < 0 && errno == EINTR);
+        // A want of memory passes, and what was told is still there.
+        if (size < 0 && errno == ENOMEM)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    } while (size < 0 && (errno == EINTR || errno == ENOMEM));
     const struct cmsghdr *told = sender == NULL || size < 0 ? NULL : CMSG_FIRSTHDR(&message);
     if (told != NULL && told->cmsg_type == SCM_CREDENTIALS)
         memcpy(&who, CMSG_DATA(told), sizeof who);
@@ -204,9 +207,13 @@ int nsrun_signal_process(int process, int signal) {
     return nsrun_result(syscall(SYS_pidfd_send_signal, process, signal, NULL, 0));
 }
 
-void nsrun_order_going_on(int channel) {
+int nsrun_order_going_on(int channel) {
     const unsigned char order = NSRUN_ORDER_GO_ON;
-    send(channel, &order, 1, MSG_NOSIGNAL);
+    ssize_t sent;
+    do {
+        sent = send(channel, &order, 1, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : 0;
 }
 
 bool nsrun_holds(const void *bytes, size_t length, const void *part, size_t part_length) {

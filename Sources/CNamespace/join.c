@@ -124,11 +124,15 @@ static int lock_folder(struct nsrun_world *w, const char *path) {
     }
 }
 
-/// This process by descriptor, or -1 where the kernel has no such thing (before 5.3).
-static int own_life(struct nsrun_world *w) {
-    const int life = w->plan->flags & NSRUN_NO_PIDFD ? -1 : nsrun_process_descriptor(getpid());
-    w->stays_connected = life < 0;
-    return life;
+/// This process by descriptor; `*life` is -1 where the kernel has no such thing (before 5.3), and then the holder knows of
+/// its end by that of the connection. 0 or a negative errno.
+static int open_own_life(struct nsrun_world *w, int *life) {
+    *life = w->plan->flags & NSRUN_NO_PIDFD ? -ENOSYS : nsrun_above_standard(nsrun_process_descriptor(getpid()));
+    w->stays_connected = nsrun_is_lacking(*life);
+    const int error = *life < 0 && !w->stays_connected ? *life : 0;
+    if (*life < 0)
+        *life = -1;
+    return error;
 }
 
 static int new_socket(void) {
@@ -159,8 +163,9 @@ static int lead(struct nsrun_world *w, const struct nsrun_step *step, int folder
         return error;
     }
     holder.leader = ends[1];
-    holder.life = nsrun_above_standard(own_life(w));
-    error = nsrun_start_beside(nsrun_hold, &holder);
+    error = open_own_life(w, &holder.life);
+    if (error == 0)
+        error = nsrun_start_beside(nsrun_hold, &holder);
     if (holder.life >= 0)
         close(holder.life);
     close(holder.listener);
@@ -342,7 +347,10 @@ static int ask(struct nsrun_world *w, const struct nsrun_step *step, int fd) {
     if (error != 0)
         return error;
     w->call = NSRUN_CALL_STEP;
-    const int life = own_life(w);
+    int life;
+    error = open_own_life(w, &life);
+    if (error < 0)
+        return error;
     struct nsrun_group group;
     int fds[NSRUN_GROUP_KINDS];
     unsigned count = NSRUN_GROUP_KINDS;

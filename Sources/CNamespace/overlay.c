@@ -153,6 +153,11 @@ int nsrun_complete(struct nsrun_world *w, const struct nsrun_step *step) {
         // A symlink counts as there: the step that binds the file follows it, inside the root.
         if (fstatat(place.fd, *name, &status, AT_SYMLINK_NOFOLLOW) == 0)
             continue;
+        if (errno == EIO || errno == ENOMEM) {   // which says nothing of the file
+            const int fault = -errno;
+            close(place.fd);
+            return fault;
+        }
         if (!layered && !closed && mknodat(place.fd, *name, S_IFREG | 0644, 0) == 0)
             continue;
         if (!layered && layer(w, &place) < 0)

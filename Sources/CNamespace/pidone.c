@@ -29,6 +29,8 @@ enum {
     /// How long the sender's loop over the group may take, when the launcher was quicker.
     MOMENT = 10 * 1000 * 1000,
     SECOND = 1000 * 1000 * 1000,
+    /// Waits in a row that may fail, a thousandth of a second apart.
+    MOST_FAULTS = 1000,
 };
 
 NSRUN_STUB_INLINE __attribute__((noreturn)) void leave(int status) {
@@ -265,6 +267,7 @@ NSRUN_STUB void nsrun_be_pid_one(struct nsrun_pid_one *one) {
     for (uint32_t number = 1; number <= 64; number++)
         if (one->early >> (number - 1) & 1)
             hand_on(one, number, false);
+    int faults = 0;
     for (;;) {
         reap(one, WNOHANG);
         struct pollfd states[3];
@@ -280,8 +283,19 @@ NSRUN_STUB void nsrun_be_pid_one(struct nsrun_pid_one *one) {
         left.tv_sec = until > 0 ? until / SECOND : 0;
         left.tv_nsec = until > 0 ? until % SECOND : 0;
         const long count = wait_for(states, 3, one->due == 0 ? NULL : &left);
-        if (count < 0 && count != -EINTR)
-            leave(125);
+        // A want of memory passes. What does not is an end, and no hang.
+        if (count < 0 && count != -EINTR) {
+            if (++faults == MOST_FAULTS) {
+                mention(one, NSRUN_REPORT_FAILED, 0, NSRUN_CALL_WAIT, (int)-count);
+                leave(125);
+            }
+            struct timespec pause;
+            pause.tv_sec = 0;
+            pause.tv_nsec = 1000 * 1000;
+            nsrun_stub_call(SYS_nanosleep, (long)&pause, 0, 0, 0, 0);
+            continue;
+        }
+        faults = 0;
         if (states[2].revents)
             leave(128 + SIGKILL);
         keep_time(one);

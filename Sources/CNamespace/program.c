@@ -154,8 +154,16 @@ static int choose(struct nsrun_world *w, const struct nsrun_step *step, const ch
     for (size_t i = 0; step->list[i] != NULL; i++) {
         const char *path = step->list[i];
         struct stat status;
-        if (stat(path, &status) != 0)
-            continue;
+        if (stat(path, &status) != 0) {
+            if (nsrun_is_out_of_reach(-errno))
+                continue;
+            if (culprit == NULL) {
+                culprit = path;
+                refusal = -errno;
+                call = NSRUN_CALL_RUN;
+            }
+            break;
+        }
         const int error = judge(w, path, &status);
         if (error == 0) {
             *chosen = path;

@@ -226,8 +226,9 @@ static int make_file(struct nsrun_world *w) {
 int nsrun_open_stub(struct nsrun_world *w, const struct nsrun_step *step) {
     (void)step;
     int fd = make_memory(w);
-    // Only who may mount can do without.
-    if (fd < 0 && !nsrun_is_classic(w)) {
+    // Only who may mount can do without, and only where it is forbidden there is a need.
+    const bool is_forbidden = nsrun_is_lacking(fd) || fd == -EACCES || fd == -EINVAL;
+    if (is_forbidden && !nsrun_is_classic(w)) {
         fd = make_file(w);
         w->stub_to_start = nsrun_above_standard(w->stub_to_start);
     }

@@ -17,8 +17,8 @@ int nsrun_enter_namespace(int fd, uint64_t type);
 int nsrun_order_signal(int channel, pid_t child, int signal, bool whole_group);
 /// Sends a signal to the process that a descriptor is of (pidfd_send_signal(2)).
 int nsrun_signal_process(int process, int signal);
-/// Lets a child go on that waits for the launcher.
-void nsrun_order_going_on(int channel);
+/// Lets a child go on that waits for the launcher. 0 or a negative errno.
+int nsrun_order_going_on(int channel);
 
 // What glibc hides from Swift, and the few system calls that the launcher makes outside the plan.
 

@@ -22,7 +22,7 @@ extension LaunchError {
 extension LaunchError {
     /// The remedy under bubblewrap's message, which says no more of a program than the C library does.
     public var remedyAsBubblewrap: String? {
-        bubblewrapWords != nil && kind == .notExecutable ? message : remedy
+        bubblewrapWords != nil && kind == .notExecutable ? message : advice
     }
 
     /// The same error with bubblewrap's words, and the C library's for the cause behind them.

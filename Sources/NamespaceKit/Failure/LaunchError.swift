@@ -76,6 +76,12 @@ public struct LaunchError: Error, Sendable, Equatable {
 
 /// What the planner refuses.
 extension LaunchError {
+    static func unreadable(_ what: String, _ code: Int32) -> LaunchError {
+        LaunchError(
+            .setup, "cannot read \(what): \(reason(code))", remedy: Remedy.general(code, at: nil),
+            code: code)
+    }
+
     static func nulByte(in what: String, _ text: ByteString) -> LaunchError {
         LaunchError(.usage, "\(what) \"\(text.text)\" contains a NUL byte")
     }

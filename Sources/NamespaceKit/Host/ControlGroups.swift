@@ -12,12 +12,6 @@ public struct ControlGroups: Sendable, Equatable {
 
     public var groups: [Group]
 
-    static func read() -> ControlGroups {
-        ControlGroups(
-            mounts: HostFacts.readFile("/proc/self/mountinfo", limit: 1 << 22) ?? [],
-            membership: HostFacts.readFile("/proc/self/cgroup", limit: 1 << 20) ?? [])
-    }
-
     /// `mounts` as proc_pid_mountinfo(5), `membership` as `/proc/PID/cgroup` in cgroups(7).
     init(mounts: [UInt8], membership: [UInt8]) {
         let newline = UInt8(ascii: "\n")

@@ -12,15 +12,14 @@ extension HostFacts {
         if let earlier { facts.copyLasting(from: earlier) } else { facts.readLasting() }
         // Before anything else looks there, and waits without an end.
         facts.silentAutomount = Automounts.call(for: request, in: facts)
-        (facts.currentDirectory, facts.isTooDeep) = readCurrentDirectory()
+        facts.readCurrentDirectory()
         if request.identity.mapsSubordinates {
             let account = readAccount(user: facts.userID, group: facts.groupID)
-            func ranges(_ path: ByteString) -> [IDRange] {
-                SubordinateIDs.parse(
-                    readFile(path, limit: 1 << 22) ?? [], user: facts.userID, name: account?.name)
+            func ranges(_ text: [UInt8]) -> [IDRange] {
+                SubordinateIDs.parse(text, user: facts.userID, name: account?.name)
             }
-            facts.subordinateUsers = ranges("/etc/subuid")
-            facts.subordinateGroups = ranges("/etc/subgid")
+            facts.subordinateUsers = ranges(facts.require("/etc/subuid", limit: 1 << 22))
+            facts.subordinateGroups = ranges(facts.require("/etc/subgid", limit: 1 << 22))
         }
         if facts.userID == 0 { facts.capabilities = nsrun_capabilities_held() }
         if facts.isMachinesRoot || !request.identity.users.isEmpty {
@@ -67,15 +66,23 @@ extension HostFacts {
             facts.sockets = HostSockets.read()
         }
         let cgroup = request.namespaces.new.union(request.namespaces.optional).contains(.cgroup)
-        if request.root.view != .empty, cgroup { facts.controlGroups = .read() }
+        let hasSystem = request.root.view != .empty && request.hasOwnNetwork
+        let hasTree = request.root.view == .host && request.root.layer != .readOnly
+        let hasGroups = request.root.view != .empty && cgroup
+        // One look for all of them.
+        let mounts =
+            hasSystem || hasTree || hasGroups
+            ? facts.require("/proc/self/mountinfo", limit: 1 << 22) : []
+        if hasGroups {
+            facts.controlGroups = ControlGroups(
+                mounts: mounts, membership: facts.require("/proc/self/cgroup", limit: 1 << 20))
+        }
         if request.root.view == .host, facts.userID != 0 {
             facts.shellFiles = SecureShell.readIncludedFiles()
         }
-        if request.root.view != .empty, request.hasOwnNetwork { facts.system = .read() }
+        if hasSystem { facts.system = .read(MountPoint.parse(mounts)) }
         if request.network == .pasta { facts.addresses = HostNetwork.addresses() }
-        if request.root.view == .host, request.root.layer != .readOnly {
-            facts.hostTree = HostTree.read()
-        }
+        if hasTree { facts.hostTree = HostTree.read(MountPoint.parse(mounts)) }
         return facts
     }
 
@@ -165,14 +172,33 @@ extension HostFacts {
         return facts
     }
 
-    private static func readCurrentDirectory() -> (ByteString?, isTooDeep: Bool) {
-        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
+    private mutating func readCurrentDirectory() {
+        var path: ByteString = ""
+        let error = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4096) { buffer in
             let error = nsrun_current_directory(buffer.baseAddress!, buffer.count)
-            guard error == 0 else { return (nil, error == -ENAMETOOLONG) }
-            let path = ByteString(cString: buffer.baseAddress!)
-            // "(unreachable)..." is outside of our root.
-            return (path.isAbsolute ? path : nil, false)
+            if error == 0 { path = ByteString(cString: buffer.baseAddress!) }
+            return error
         }
+        if HostFacts.passes(-error) { fault = .unreadable("the current directory", -error) }
+        isTooDeep = error == -ENAMETOOLONG
+        // "(unreachable)..." is outside of our root.
+        currentDirectory = error == 0 && path.isAbsolute ? path : nil
+    }
+
+    /// A want of descriptors or memory, a signal, or a fault of the disk: it says nothing of what was asked for.
+    static func passes(_ code: Int32) -> Bool {
+        switch code {
+        case EMFILE, ENFILE, ENOMEM, EIO, EINTR, ESTALE: true
+        default: false
+        }
+    }
+
+    /// A file without which the run would be another one: empty where there is none, ``fault`` where it cannot be read.
+    private mutating func require(_ path: ByteString, limit: Int) -> [UInt8] {
+        var code: Int32 = 0
+        let text = HostFacts.readFile(path, limit: limit, &code)
+        if HostFacts.passes(code) { fault = .unreadable(path.text, code) }
+        return text ?? []
     }
 
     private static func readEnvironment() -> [ByteString] {
@@ -202,10 +228,18 @@ extension HostFacts {
 
     /// The first bytes of a file, nil where it cannot be read.
     static func readFile(_ path: ByteString, limit: Int) -> [UInt8]? {
-        withCString(path) { readFile($0, limit: limit) }
+        var code: Int32 = 0
+        return readFile(path, limit: limit, &code)
     }
 
-    private static func readFile(_ path: UnsafePointer<CChar>, limit: Int) -> [UInt8]? {
+    /// The same; `code` becomes the errno of what kept it from being read.
+    private static func readFile(_ path: ByteString, limit: Int, _ code: inout Int32) -> [UInt8]? {
+        withCString(path) { readFile($0, limit: limit, &code) }
+    }
+
+    private static func readFile(
+        _ path: UnsafePointer<CChar>, limit: Int, _ code: inout Int32
+    ) -> [UInt8]? {
         // Most files are small; a larger one is read again with room enough.
         var capacity = 8192
         while true {
@@ -216,7 +250,10 @@ extension HostFacts {
                 }
                 count = max(0, length)
             }
-            if length < 0 { return nil }
+            if length < 0 {
+                code = Int32(-length)
+                return nil
+            }
             if length < capacity || capacity >= limit { return bytes }
             capacity *= 8
         }

@@ -21,6 +21,8 @@ public struct HostFacts: Sendable, Equatable {
     var silentAutomount: ByteString?
     /// Why there is no ``currentDirectory``.
     var lackOfDirectory: LaunchError { isTooDeep ? .deepDirectory : .lostDirectory }
+    /// What kept a file that matters from being read, and may pass: without it the run would be another one.
+    public var fault: LaunchError?
     /// The caller may write to it.
     public var ownsCurrentDirectory = false
     /// The caller's environment, entries of `NAME=value`.

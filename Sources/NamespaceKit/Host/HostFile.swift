@@ -92,8 +92,10 @@ public enum HostFile {
     }
 
     /// Whether a path leads to anything.
+    /// So it is also where that cannot be told just now: whoever uses it then meets the error, and names it.
     static func exists(_ path: ByteString) -> Bool {
-        withCString(path) { nsrun_file_mode($0, true) } >= 0
+        let mode = withCString(path) { nsrun_file_mode($0, true) }
+        return mode >= 0 || HostFacts.passes(Int32(-mode))
     }
 
     /// Whether a path leads to an ordinary file.
@@ -205,6 +207,7 @@ public enum HostFile {
     /// Whether a path leads to a directory.
     public static func isDirectory(_ path: ByteString) -> Bool {
         let mode = withCString(path) { nsrun_file_mode($0, true) }
-        return mode >= 0 && mode & 0o170000 == 0o040000
+        if mode < 0 { return HostFacts.passes(Int32(-mode)) }
+        return mode & 0o170000 == 0o040000
     }
 }

@@ -60,9 +60,8 @@ struct HostTree {
         "vfat", "msdos", "exfat", "ntfs", "ntfs3", "hfs", "hfsplus", "iso9660", "udf",
     ]
 
-    static func read() -> [HostTreeEntry] {
-        let text = HostFacts.readFile("/proc/self/mountinfo", limit: 1 << 22) ?? []
-        return read(MountPoint.parse(text), names: { HostFile.names(in: $0) }, kind: fileKind)
+    static func read(_ mounts: [MountPoint]) -> [HostTreeEntry] {
+        read(mounts, names: { HostFile.names(in: $0) }, kind: fileKind)
     }
 
     static func read(

@@ -13,9 +13,8 @@ public struct SystemFiles: Sendable, Equatable {
     static let place: ByteString = "/sys"
 
     /// Nil where there is none.
-    static func read() -> SystemFiles? {
-        let text = HostFacts.readFile("/proc/self/mountinfo", limit: 1 << 22) ?? []
-        guard let mounts = mounts(among: MountPoint.parse(text)) else { return nil }
+    static func read(_ mounts: [MountPoint]) -> SystemFiles? {
+        guard let mounts = self.mounts(among: mounts) else { return nil }
         return SystemFiles(mounts: mounts, devices: readDevices())
     }
 

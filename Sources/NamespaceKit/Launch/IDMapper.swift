@@ -38,11 +38,16 @@ struct IDMapper {
             }
         }
         let path = ByteString("/usr/bin/").appending(path: tool)
-        guard let answer = HostTool.run(path, arguments, errorsToo: true), answer.status >> 8 != 127
-        else {
+        guard HostFile.isExecutable(path) else {
             throw LaunchError(
                 .setup, "cannot map ranges of ids: \(path.text) is not installed",
                 remedy: "install the package uidmap, or use \(OptionNames.current.fakeSingle)")
+        }
+        guard let answer = HostTool.run(path, arguments, errorsToo: true), answer.status >> 8 != 127
+        else {
+            throw LaunchError(
+                .setup, "cannot map ranges of ids: \(path.text) cannot be started",
+                remedy: "memory, open files (ulimit -n) or processes (ulimit -u) are short")
         }
         guard answer.succeeded else {
             let said = ByteString(bytes: answer.output).trimmed

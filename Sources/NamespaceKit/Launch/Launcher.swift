@@ -122,7 +122,7 @@ public struct Launcher: Sendable {
         if lock == -EWOULDBLOCK {
             throw LaunchError(
                 .setup, "cannot use the rootfs \(path.text): it is being removed or replaced",
-                code: EWOULDBLOCK)
+                remedy: "start it again when that is done", code: EWOULDBLOCK)
         }
         // A file system without locks is no reason not to run, and other errors have their own words.
         return lock >= 0 ? lock : nil
@@ -171,7 +171,7 @@ private struct Channel {
         guard error == 0 else {
             throw LaunchError(
                 .setup, "cannot make a pair of sockets: \(reason(-error))",
-                remedy: "raise the limit on open files (ulimit -n)", code: -error)
+                remedy: Remedy.general(-error, at: nil), code: -error)
         }
         (childEnd, launcherEnd) = ends
     }
@@ -197,7 +197,9 @@ extension LaunchError {
     static func cannotFollow(_ code: Int32) -> LaunchError {
         LaunchError(
             .setup, "cannot tie the run to its parent: \(reason(code))",
-            remedy: "the kernel must have pidfd_open(2), as Linux 5.3 does", code: code)
+            remedy: code == ENOSYS
+                ? "the kernel must have pidfd_open(2), as Linux 5.3 does"
+                : Remedy.general(code, at: nil), code: code)
     }
 }
 

@@ -58,7 +58,7 @@ public final class RunningProcess {
     private var hasTimedOutInside = false
     private var hasStarted = false
     /// What the executor told last.
-    private var ended: ExitStatus?
+    private(set) var ended: ExitStatus?
     /// What the command used, and the children that it waited for; known when it has ended. What its
     /// memory grew to begins with this program's own, of which it was a copy.
     public private(set) var resourceUsage: ResourceUsage?
@@ -109,12 +109,14 @@ public final class RunningProcess {
 
     /// A descriptor that becomes readable when there is an event, -1 after the last.
     var eventDescriptor: Int32 { network.isPending ? network.descriptor : channel }
+    /// The run has something to say, be it while the network is connected.
+    var hasWords: Bool { channel >= 0 && nsrun_poll3(channel, -1, -1, 0) != 0 }
     /// There will be no event, and ``nextEvent()`` knows what that means.
     var isOverdue: Bool { network.isPending && network.timeLeft == 0 }
 
     /// Reads the next event; blocks until there is one. A failed set-up is thrown, and reaped.
     func nextEvent() throws(LaunchError) -> Event {
-        if network.isPending {
+        if network.isPending, !hasWords {
             try answer { () throws(LaunchError) in try network.finish() }
             return .answered
         }
@@ -157,13 +159,13 @@ public final class RunningProcess {
         case NSRUN_REPORT_STARTED:
             hasStarted = true
             if plan.isTraced { command = head.value }
-            if plan.initIsQuiet { meetCommand(sender) }
+            if plan.initIsQuiet { try meetCommand(sender) }
             do throws(LaunchError) {
                 try self.report.tellCommand(of: self)
             } catch {
                 try orEnd { () throws(LaunchError) in throw error }
             }
-            if plan.answersStart, !plan.initIsQuiet { answer() }
+            if plan.answersStart, !plan.initIsQuiet { try answer() }
             return .started(pid: head.value)
         case NSRUN_REPORT_STEP:
             return .step(
@@ -191,11 +193,11 @@ public final class RunningProcess {
     }
 
     /// The first to say so is the command, which waits for us, so that it is still there.
-    private func meetCommand(_ sender: Int32) {
+    private func meetCommand(_ sender: Int32) throws(LaunchError) {
         guard command == nil else { return }
         command = sender
         commandDescriptor = nsrun_process_descriptor(sender)
-        answer()
+        try answer()
     }
 
     private func connectNetwork() throws(LaunchError) {
@@ -209,7 +211,7 @@ public final class RunningProcess {
     /// The child waits until what it asked for is done.
     private func answer(_ request: () throws(LaunchError) -> Void) throws(LaunchError) {
         try orEnd(request)
-        answer()
+        try answer()
     }
 
     private func orEnd(_ request: () throws(LaunchError) -> Void) throws(LaunchError) {
@@ -224,7 +226,16 @@ public final class RunningProcess {
     }
 
     /// Lets the child go on that waits for us.
-    func answer() { nsrun_order_going_on(channel) }
+    func answer() throws(LaunchError) {
+        let error = nsrun_order_going_on(channel)
+        // It has gone, and what it had to say is there to be read.
+        if error == 0 || nsrun_poll3(channel, -1, -1, 0) != 0 { return }
+        try orEnd { () throws(LaunchError) in
+            throw LaunchError(
+                .setup, "cannot let the run go on: \(reason(-error))",
+                remedy: Remedy.general(-error, at: nil), code: -error)
+        }
+    }
 
     private func closeChannel() {
         if channel >= 0 { closeDescriptor(channel) }
@@ -235,7 +246,7 @@ public final class RunningProcess {
     public func awaitStart() throws(LaunchError) {
         // Without a pid 1 the channel simply closes when execve(2) succeeds.
         while true {
-            guard isReadable(eventDescriptor) || isOverdue else { continue }
+            guard isReadable(eventDescriptor) || isOverdue || hasWords else { continue }
             switch try nextEvent() {
             case .step, .answered, .stands: continue
             case .started, .stopped, .signalled, .ended, .closed: return
@@ -247,7 +258,7 @@ public final class RunningProcess {
     /// it left behind has been killed. Keeps the time meanwhile.
     public func wait() throws(LaunchError) -> ExitStatus {
         while channel >= 0 {
-            guard isReadable(eventDescriptor) || isOverdue else { continue }
+            guard isReadable(eventDescriptor) || isOverdue || hasWords else { continue }
             if case .closed = try nextEvent() { break }
         }
         if plan.shape == .child, timeLeft != nil {

@@ -149,6 +149,14 @@ public struct Supervisor {
                 .setup, "proot could not start the command",
                 remedy: "what it says stands above", code: ENOEXEC)
         }
+        // Pid 1 tells of the command's end, unless it had to go before there was one.
+        if process.plan.shape == .childWithInit, process.ended == nil, result == .exited(125),
+            !process.hasTimedOut
+        {
+            throw LaunchError(
+                .setup, "the run has ended before its command was started",
+                remedy: "start it once more; free memory and open files may be short")
+        }
         let status = process.tellEnd(result)
         if let failure = process.reportFailure {
             HostProcess.printError(process.plan.messagePrefix.text + failure.message + "\n")
@@ -171,7 +179,7 @@ public struct Supervisor {
                 process.end()
                 return try process.reap(block: true)
             }
-            if ready & 2 != 0 || process.isOverdue {
+            if ready & 2 != 0 || process.isOverdue || process.isConnecting && process.hasWords {
                 let event = try process.nextEvent()
                 switch event {
                 case .step, .stands, .answered: break
@@ -203,7 +211,8 @@ public struct Supervisor {
 
     /// Nothing is left to read on the channel.
     private var isQuiet: Bool {
-        process.eventDescriptor < 0 || nsrun_poll3(process.eventDescriptor, -1, -1, 0) == 0
+        !process.hasWords
+            && (process.eventDescriptor < 0 || nsrun_poll3(process.eventDescriptor, -1, -1, 0) == 0)
     }
 
     private func trace(_ index: Int, _ nanoseconds: Int32, _ passedOver: Int32) {

@@ -98,6 +98,7 @@ public struct Planner {
 
     /// Refuses what cannot work before anything has been touched.
     private func check() throws(LaunchError) {
+        if let fault = facts.fault { throw fault }
         for argument in request.program.command where argument.contains(0) {
             throw .nulByte(in: "argument", argument)
         }

@@ -15,10 +15,13 @@ extension Diagnosis {
         case NSRUN_CALL_CONTENT:
             // What it says last is often but a consequence.
             let lines = ByteString(bytes: record.text).split(on: UInt8(ascii: "\n"))
-            let said = lines.first { !$0.isEmpty }?.text ?? "it has ended"
+            let said = lines.first { !$0.isEmpty }?.text
+            let isItsOwn = said != nil && said != "it cannot be started"
             return LaunchError(
-                .setup, "\(what): squashfuse_ll does not serve it: \(said)",
-                remedy: "copy or make it again, or \(Self.unpack)",
+                .setup, "\(what): squashfuse_ll does not serve it: \(said ?? "it has ended")",
+                remedy: isItsOwn
+                    ? "copy or make it again, or \(Self.unpack)"
+                    : "memory or open files may be short: start it once more; or \(Self.unpack)",
                 code: record.code)
         default:
             return error(
@@ -29,10 +32,29 @@ extension Diagnosis {
 
     /// What cannot be decompressed fails wherever it is read.
     func damage(_ step: Step, _ record: Record) -> LaunchError? {
-        guard record.code == EIO, let path = plan.image else { return nil }
+        guard record.code == EIO, let path = plan.image, readsRoot(step, record) else { return nil }
         return LaunchError(
             .setup, "cannot \(step.plainDescription): the squashfs \(path.text) is damaged",
             remedy: "copy or make it again", code: EIO)
+    }
+
+    /// The error may be the image's: a place of it was looked up, or a file of it read.
+    private func readsRoot(_ step: Step, _ record: Record) -> Bool {
+        if record.call == NSRUN_CALL_DESTINATION.rawValue { return true }
+        switch step.action {
+        case .execute, .prepend, .linkerCache, .needGlibc, .readAhead, .changeDirectory, .overlay:
+            return true
+        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
+            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
+            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
+            .forbidAddresses, .connectNetwork, .setIDs, .redirect, .newSession, .processGroup,
+            .newKeyring, .limit, .personality32, .noNewPrivileges, .capabilities, .filter,
+            .shareChannel, .stub, .hostRoot, .emptyRoot, .hostDirectory, .image, .bind, .tmpfs,
+            .fileSystem, .holdGroups, .showGroups, .system, .binfmt, .file, .bindData, .adopt,
+            .ownCopy, .complete, .symlink, .bindLink, .directory, .changeMode, .remountReadOnly,
+            .lockFile, .enterRoot:
+            return false
+        }
     }
 
     private static let unpack = "unpack it: nsrun-rootfs import"

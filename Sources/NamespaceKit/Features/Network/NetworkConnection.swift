@@ -63,21 +63,25 @@ struct NetworkConnection {
         // A line with its pid, or the end.
         if nsrun_await(descriptor) > 0 { return }
         var said = "it has ended"
+        var isOfPasta = false
         if case .content(let bytes) = HostFile.read(descriptor: errors, limit: 65536) {
             // Without a system log it says so, too, line by line.
             let lines = ByteString(bytes: bytes).split(on: UInt8(ascii: "\n"))
             if let last = lines.last(where: { !$0.isEmpty && !$0.hasPrefix("Failed to send") }) {
                 said = last.text
+                isOfPasta = said != "it cannot be started"
             }
         }
-        throw failure(said)
+        throw failure(said, isOfPasta: isOfPasta)
     }
 
-    private func failure(_ said: String) -> LaunchError {
-        LaunchError(
+    private func failure(_ said: String, isOfPasta: Bool = false) -> LaunchError {
+        let other = OptionNames.current.hostNetwork
+        return LaunchError(
             .setup, "cannot connect the network: pasta: \(said)",
-            remedy: "the host needs a route to somewhere; or use \(OptionNames.current.hostNetwork)"
-        )
+            remedy: isOfPasta
+                ? "the host needs a route to somewhere; or use \(other)"
+                : "memory or open files may be short: start it once more; or use \(other)")
     }
 
     /// When the run has ended: waits until pasta has, too.
