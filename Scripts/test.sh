@@ -6,7 +6,7 @@
 # missing, makes the account nsrun-test and goes on as that.
 #
 #   --all        run the examples marked "# On demand", all parts of the others, and the tables of
-#                Scripts/matrix too, of which root else runs a sample of faults.sh
+#                Scripts/matrix too, of which root else runs the self-test of faults.sh
 #   --runner     run Examples/buildbarn-runner, which builds gRPC, and all parts of it, though of a debug
 #                build
 #   --sanitize   build the tests with AddressSanitizer
@@ -110,14 +110,11 @@ if is_root; then
             say "FAILED: ${script#"$project"/}"
         }
     done
+    # The faults themselves are among the matrices: some are known and not mended, see faults/known.md.
     try_faults "$copy/.build-embedded/nsrun" --self-test || status=$?
     if $all; then
         run_matrices "$copy/.build-embedded/nsrun" "$copy/.build-rootfs/nsrun-rootfs" ||
             status=$?
-    else
-        # Others with each commit, the same with the same one.
-        try_faults "$copy/.build-embedded/nsrun" --sample 600 \
-            --seed "$(git -C "$project" rev-parse --short=12 HEAD 2>/dev/null || echo none)" || status=$?
     fi
     exit "$status"
 fi

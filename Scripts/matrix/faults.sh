@@ -2,7 +2,7 @@
 # Makes every single system call of every kind of launch fail once, with every error that it may give, and looks at
 # what comes of it: the same world, words with a remedy, or something that is not to be. See faults/ and
 #
-#   faults.sh                    all modes: some 25,000 launches, half an hour
+#   faults.sh                    all modes: some 26,000 launches, an hour or more
 #   faults.sh --mode NAME        one of them; --list shows what would be tried
 #   faults.sh --sample N         so many by chance, with the seed that is printed; --seed WORD repeats them
 #   faults.sh --only CALL        one system call
