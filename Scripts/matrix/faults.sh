@@ -1,4 +1,6 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
 # Makes every single system call of every kind of launch fail once, with every error that it may give, and looks at
 # what comes of it: the same world, words with a remedy, or something that is not to be. See faults/ and
 #

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes every single system call of a launch fail once, and looks at what comes of it. Started by faults.sh.
 
 Each launch is recorded first. Then, for each call of each process of nsrun's and each error that the call may give, it

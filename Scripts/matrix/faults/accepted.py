@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is accepted although the world is another one, a message has no remedy, and the like, with the reason.
 
 A row is as narrow as it can be: it is for a class, for calls of certain processes with certain errors, and for a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where launches are tried: roots, folders and tools below the account's home, and what is looked at after each run.
 
 Made by root in a mount namespace of its own (see faults.sh): what is mounted here is seen nowhere else.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which system calls are made to fail, and how: the errors that each may give on a real machine."""
 import errno
 import re

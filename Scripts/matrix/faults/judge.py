@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What came of a launch in which one call failed: its class."""
 import re
 from dataclasses import dataclass, field

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ways to launch that are tried: what decides which calls nsrun makes.
 
 Words in braces stand for what the bench made (see `bench.Bench.places`): roots, folders, and descriptors that are

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A launcher that misbehaves, to see that this is found: plant HOW. All is well while /dev/null can be opened; when it
 // cannot, what comes of it is named by HOW, as in self_test.py.
 #define _GNU_SOURCE

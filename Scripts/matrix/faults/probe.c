@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Prints all that a run gives its command, a line each, so that the worlds of two runs can be compared. Each line is
 // "NAME<tab>VALUE". The first says that the command ran at all.
 //

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether misbehaviour is found: a program that misbehaves in each way, instead of nsrun.
 
 A row is how it misbehaves (plant.c), the class that it must be found to have, and a word of what must be told.

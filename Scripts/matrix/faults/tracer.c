@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Runs a command as an ordinary account under ptrace, and makes one system call of one of its processes fail once.
 //
 //   tracer UID GID SECONDS REPORT ROLE NUMBER OCCURRENCE ERRNO HOW -- COMMAND...
