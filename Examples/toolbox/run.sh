@@ -43,9 +43,11 @@ version=$(<"$root/etc/debian_version")
 toolbox -- sh -c 'id -un; echo ~; pwd; cat /etc/debian_version; readlink /etc/resolv.conf' |
     expect "$(id -un)" "$HOME" "$work" "$version" "/run/host$(realpath /etc/resolv.conf)"
 
-echo "Without a command, your shell:"
+echo "Without a command, your shell, where there is a terminal (script makes one):"
 # shellcheck disable=SC2016 # expanded inside
-echo 'echo "$0 in $PWD"' | SHELL=/bin/dash toolbox | expect "/bin/dash in $work"
+printf '%s\n' 'echo "$0 in $PWD"' exit |
+    SHELL=/bin/dash script --quiet --return --command "$nsrun --preset toolbox --rootfs $root" /dev/null |
+    tr -d '\r' | grep -o '/bin/dash in /.*' | expect "/bin/dash in $work"
 
 echo "Changes are kept in a layer, the rootfs stays as it is:"
 toolbox --overlay-dir "$work/layer" -- sh -c 'echo kept >/etc/note'
