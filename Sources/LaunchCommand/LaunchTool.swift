@@ -91,6 +91,8 @@ public struct LaunchTool {
         guard invocation.action == .launch, !personality.isBubblewrap,
             invocation.request.program.command.isEmpty, !HostProcess.isTerminal(0)
         else { return }
+        // Among them why an image's own is not run.
+        for warning in invocation.warnings { warn(warning, invocation) }
         var remedy = "name one: nsrun [OPTION]... -- COMMAND; without it a terminal gets a shell"
         // What names a root or a preset was hardly meant as a command.
         if let last = invocation.options.last, let value = last.values.last,

@@ -106,16 +106,16 @@ struct NamespaceTool {
             // The table of emulators belongs to a user namespace, and the host's is not touched: one
             // in which every id is itself.
             let everybody = IDRange(inside: 0, outside: 0, count: UInt32.max)
-            request.identity = Identity(user: 0, group: 0)
+            (request.identity.user, request.identity.group) = (0, 0)
             request.identity.users = [everybody]
             request.identity.groups = [everybody]
             request.identity.fakesDeviceNodes = true
         case .root: request.namespaces.new = [.mount, .pid]
         case .subordinateIDs:
-            request.identity = Identity(user: 0, group: 0)
+            (request.identity.user, request.identity.group) = (0, 0)
             request.identity.mapsSubordinates = true
             request.identity.fakesDeviceNodes = true
-        case .ownRoot: request.identity = Identity(user: 0, group: 0)
+        case .ownRoot: (request.identity.user, request.identity.group) = (0, 0)
         case .fakedRoot: request.identity.fakesRoot = true
         }
         return request
