@@ -63,7 +63,8 @@ extension ImageTests {
             let own = try OwnImage()
             try own.folder.write(
                 "entrypoint /bin/sh\nentrypoint -c\ncmd echo evil\n", to: "own.squashfs.image")
-            expect(try nsrun(["--rootfs", own.path]), prints: "")
+            expect(
+                try nsrun(["--rootfs", own.path]), refuses: "there is no command", remedy: "name one")
         }
 
         @Test func theServerIsNotInThePidNamespace() throws {

@@ -21,7 +21,7 @@ extension Diagnosis {
                 .setup, "\(what): squashfuse_ll does not serve it: \(said ?? "it has ended")",
                 remedy: isItsOwn
                     ? "copy or make it again, or \(Self.unpack)"
-                    : "memory or open files may be short: start it once more; or \(Self.unpack)",
+                    : "copy or make it again, unless memory or open files were short; or \(Self.unpack)",
                 code: record.code)
         default:
             return error(
