@@ -64,7 +64,8 @@ extension ImageTests {
             try own.folder.write(
                 "entrypoint /bin/sh\nentrypoint -c\ncmd echo evil\n", to: "own.squashfs.image")
             expect(
-                try nsrun(["--rootfs", own.path]), refuses: "there is no command", remedy: "name one")
+                try nsrun(["--rootfs", own.path]), refuses: "there is no command",
+                remedy: "name one")
         }
 
         @Test func theServerIsNotInThePidNamespace() throws {
