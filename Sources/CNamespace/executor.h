@@ -82,28 +82,9 @@ enum {
 /// Does one step. 0, or a negative errno, of which `call` says more.
 typedef int nsrun_verb(struct nsrun_world *w, const struct nsrun_step *step);
 
-// What there is for each operation, by the file that has it; executor.c has the table.
-nsrun_verb nsrun_adopt;   // adopt.c
-nsrun_verb nsrun_binfmt;   // binfmt.c
-nsrun_verb nsrun_file, nsrun_bind_data, nsrun_prepend, nsrun_symlink, nsrun_bind_link,
-    nsrun_directory, nsrun_chmod;   // files.c
-nsrun_verb nsrun_setns, nsrun_write_once, nsrun_propagation, nsrun_hostname, nsrun_host_directory;   // host_side.c
-nsrun_verb nsrun_no_new_privs, nsrun_capabilities, nsrun_assert_no_userns, nsrun_seccomp;   // identity.c
-nsrun_verb nsrun_image, nsrun_read_ahead;   // image.c
-nsrun_verb nsrun_unshare, nsrun_join, nsrun_share;   // join.c
-nsrun_verb nsrun_scope;   // landlock.c
-nsrun_verb nsrun_await_descriptor, nsrun_request, nsrun_death_signal, nsrun_share_channel;   // launcher.c
-nsrun_verb nsrun_linker_cache, nsrun_need_glibc;   // libraries.c
-nsrun_verb nsrun_root_host, nsrun_root_tmpfs, nsrun_bind, nsrun_tmpfs, nsrun_proc, nsrun_devpts,
-    nsrun_mqueue, nsrun_remount_read_only, nsrun_enter;   // mounts.c
-nsrun_verb nsrun_limit_namespaces, nsrun_nest;   // nest.c
-nsrun_verb nsrun_loopback, nsrun_forbid_addresses;   // network.c
-nsrun_verb nsrun_overlay, nsrun_complete;   // overlay.c
-nsrun_verb nsrun_lock_file, nsrun_rlimit, nsrun_ids, nsrun_redirect, nsrun_session,
-    nsrun_process_group, nsrun_keyring, nsrun_personality;   // process.c
-nsrun_verb nsrun_chdir, nsrun_execute;   // program.c
-nsrun_verb nsrun_open_stub;   // stub.c
-nsrun_verb nsrun_hold_trees, nsrun_place_held, nsrun_sysfs;   // sysfs.c
+#define NSRUN_OPERATION(name, verb, manner) nsrun_verb verb;
+NSRUN_OPERATIONS(NSRUN_OPERATION)
+#undef NSRUN_OPERATION
 
 // world.c
 void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, struct nsrun_report *report);

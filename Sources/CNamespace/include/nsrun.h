@@ -21,84 +21,19 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "operations.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/// What one step does. The comments name the fields of `nsrun_step` that it reads.
+/// What one step does, see operations.h.
 enum nsrun_op {
-    NSRUN_OP_UNSHARE,         ///< value: CLONE_NEW* flags
-    NSRUN_OP_SETNS,           ///< fd, value: CLONE_NEW* type
-    NSRUN_OP_JOIN,            ///< target: the group's name, source: the directory where its processes meet, value:
-                              ///< its CLONE_NEW*, value2: the step after those that set it up, and that are left
-                              ///< out where it is there
-    NSRUN_OP_SHARE,           ///< value: CLONE_NEW*, source: the root in words, data: the steps that set the group up,
-                              ///< a line each; others can join from here on
-    NSRUN_OP_WRITE,           ///< target: path on the host, data: text, in one write
-    NSRUN_OP_AWAIT,           ///< fd: blocks until a byte or end of file can be read
-    NSRUN_OP_LIMIT_NAMESPACES, ///< data: how many of each kind
-    NSRUN_OP_NEST,            ///< value: CLONE_NEW*, source, data: the id maps of users and groups
-    NSRUN_OP_REQUEST,         ///< value: what the launcher is to do, an NSRUN_REPORT_WANTS_*; waits for it
-    NSRUN_OP_PROPAGATION,     ///< value: MS_SLAVE or MS_PRIVATE, of every mount
-    NSRUN_OP_HOSTNAME,        ///< data
-    NSRUN_OP_LOOPBACK,        ///< brings lo up
-    NSRUN_OP_FORBID_ADDRESSES, ///< list: internet addresses that become unreachable
-    NSRUN_OP_HOST_DIRECTORY,  ///< target: made on the host where it is missing, flags
-    NSRUN_OP_ROOT_HOST,       ///< the new root is the host's own
-    NSRUN_OP_ROOT_TMPFS,      ///< the new root is an empty tmpfs
-    NSRUN_OP_IMAGE,           ///< source: its name, fd: where the device goes to, or with flags the mount
-    NSRUN_OP_BIND,            ///< source or fd, target, flags; target "/" replaces the root
-    NSRUN_OP_TMPFS,           ///< target, mode, value: bytes or 0
-    NSRUN_OP_PROC,            ///< target
-    NSRUN_OP_DEVPTS,          ///< target
-    NSRUN_OP_MQUEUE,          ///< target
-    NSRUN_OP_HOLD,            ///< list: directories of the host's, to be mounted by the next one
-    NSRUN_OP_PLACE_HELD,      ///< list: the same ones, list2: the target of each, flags
-    NSRUN_OP_SYSFS,           ///< on /sys, of this process's network namespace; list: what is mounted on the one that is
-                              ///< there, list2: directories of that, which become empty where there can be no other;
-                              ///< flags: in the root that was entered
-    NSRUN_OP_BINFMT,          ///< target, list: records for binfmt_misc's `register`
-    NSRUN_OP_OVERLAY,         ///< target, list: lower layers (uppermost first), source: upper, data: work, list2: further
-                              ///< options, name and value in turn
-    NSRUN_OP_ADOPT,           ///< list: files and directories that are made again where their group is not mapped
-    NSRUN_OP_COMPLETE,        ///< target: a directory, list: files that it shall have, in a layer in memory
-    NSRUN_OP_FILE,            ///< target, fd or data, mode: an ordinary file made in the root
-    NSRUN_OP_BIND_DATA,       ///< target, fd or data, mode, flags: a file in memory, bound
-    NSRUN_OP_PREPEND,         ///< target, data: the file's own text with data before it, bound
-    NSRUN_OP_LINKER_CACHE,    ///< target: the root's, list: names of libraries in the cache's order, list2: their
-                              ///< paths, data: an int32_t each with its flags; shown with these before its own
-    NSRUN_OP_NEED_GLIBC,      ///< list: candidates for the C library, value: major << 32 | minor
-    NSRUN_OP_SYMLINK,         ///< source: text of the link, target
-    NSRUN_OP_BIND_LINK,       ///< source: text of a link in memory, bound over target, be that a link itself
-    NSRUN_OP_DIRECTORY,       ///< target, mode
-    NSRUN_OP_CHMOD,           ///< target, mode
-    NSRUN_OP_REMOUNT_RO,      ///< target
-    NSRUN_OP_LOCK_FILE,       ///< target
-    NSRUN_OP_READ_AHEAD,      ///< list: files, read before they are asked for; the first that is there counts,
-                              ///< and the one of list2 that belongs to it
-    NSRUN_OP_ENTER,           ///< pivot_root into the new root
-    NSRUN_OP_CHDIR,           ///< list: candidates, the last must succeed; list2: "PWD=..." of each
-    NSRUN_OP_RLIMIT,          ///< number: RLIMIT_*, value: soft, value2: hard, flags
-    NSRUN_OP_IDS,             ///< value: uid, value2: gid
-    NSRUN_OP_REDIRECT,        ///< fd, value: the descriptor that becomes it
-    NSRUN_OP_SESSION,         ///< setsid
-    NSRUN_OP_PROCESS_GROUP,   ///< setpgid
-    NSRUN_OP_KEYRING,         ///< a session keyring of its own
-    NSRUN_OP_PERSONALITY,     ///< value: PER_*
-    NSRUN_OP_DEATH_SIGNAL,    ///< value: the signal when the parent goes
-    NSRUN_OP_NO_NEW_PRIVS,
-    NSRUN_OP_CAPABILITIES,    ///< data: struct nsrun_capabilities
-    NSRUN_OP_ASSERT_NO_USERNS,
-    NSRUN_OP_SCOPE,           ///< by Landlock; value: NSRUN_SCOPE_*
-    NSRUN_OP_SECCOMP,         ///< data, length: struct sock_filter[]; installed by the stub, where there is one
-    NSRUN_OP_SHARE_CHANNEL,   ///< value: the number under which the command's process finds the channel
-    NSRUN_OP_STUB,            ///< the memory for the program that starts the command, see stub.c
-    NSRUN_OP_EXEC,            ///< list: candidates for the program's path
-    NSRUN_OP_COUNT,           ///< how many there are
+#define NSRUN_OPERATION(name, verb, manner) NSRUN_OP_##name,
+    NSRUN_OPERATIONS(NSRUN_OPERATION)
+#undef NSRUN_OPERATION
+    NSRUN_OP_COUNT,   ///< how many there are
 };
-
-/// Whether the executor has a verb for an operation.
-bool nsrun_has_verb(uint32_t op);
 
 /// Flags of a step.
 enum {

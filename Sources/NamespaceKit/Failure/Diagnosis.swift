@@ -55,54 +55,52 @@ struct Diagnosis {
         if let damage = damage(step, record) { return damage }
         if isTableFull(step, record) { return tableFull(step, record) }
         if isRefusedMount(step, record) { return mountsRefused(step, record) }
-        switch step.action {
-        case .unshare(let set): return namespaces(set, record.code)
-        case .write(_, let file): return idMap(file, record.code)
-        case .assertNoUserNamespaces:
-            let words = "creation of new user namespaces was not disabled as requested"
-            var error = LaunchError(.setup, words, code: record.code)
-            error.bubblewrapWords = words
-            return error
-        case .enterNamespace(let descriptor, let set):
-            return error(
-                "cannot enter the \(set.list) namespace of descriptor \(descriptor)", record.code,
-                "it must be a descriptor of /proc/PID/ns/\(set.list) of a namespace that you own")
-        case .fileSystem(.proc, let target): return proc(target, record)
-        case .execute(let candidates): return program(candidates, record)
-        case .image(let image): return self.image(image, record)
-        case .needGlibc(let need, _): return glibc(need, record)
-        case .binfmt: return binfmt(step, record.code, call)
-        case .join(let name, let folder, _): return join(name, folder, record)
-        case .share: return share(record.code)
-        case .changeDirectory(let candidates):
-            return directory(candidates, record.code, step.origin)
-        case .overlay(let overlay) where call == NSRUN_CALL_STEP:
-            return self.overlay(overlay, record.code)
-        case .bind(let bind) where bind.target == "/" && bind.directoryOnly:
-            return rootfs(bind.sourceText, record)
-        case .overlay(let overlay) where call == NSRUN_CALL_SOURCE && overlay.target == "/":
-            return rootfs(overlay.lower.first?.text ?? "", record)
-        default: break
-        }
+        if let special = special(step, record) { return special }
         if record.code == EACCES, call == NSRUN_CALL_DESTINATION, step.origin == nil,
             let root = plan.rootfs
         {
             return rootfs(root.text, record)
         }
         if let place = destination(step, record, call) { return place }
-        return error("cannot \(step.plainDescription)", record.code, hint(step, record.code, call))
+        return error("cannot \(step.plainDescription)", record.code, hint(step, record.code))
+    }
+
+    /// What a step's failure says by itself.
+    private func special(_ step: Step, _ record: Record) -> LaunchError? {
+        let call = nsrun_call(rawValue: record.call)
+        switch step.traits().failure {
+        case .ofStep: return nil
+        case .namespaces(let set): return namespaces(set, record.code)
+        case .idMap(let file): return idMap(file, record.code)
+        case .nestedAllowed:
+            let words = "creation of new user namespaces was not disabled as requested"
+            var error = LaunchError(.setup, words, code: record.code)
+            error.bubblewrapWords = words
+            return error
+        case .entering(let descriptor, let set):
+            return error(
+                "cannot enter the \(set.list) namespace of descriptor \(descriptor)", record.code,
+                "it must be a descriptor of /proc/PID/ns/\(set.list) of a namespace that you own")
+        case .proc(let target): return proc(target, record)
+        case .program(let candidates): return program(candidates, record)
+        case .image(let image): return self.image(image, record)
+        case .glibc(let need): return glibc(need, record)
+        case .emulator: return binfmt(step, record.code, call)
+        case .group(let name, let folder): return join(name, folder, record)
+        case .sharing: return share(record.code)
+        case .directory(let candidates): return directory(candidates, record.code, step.origin)
+        case .overlay(let overlay):
+            if call == NSRUN_CALL_STEP { return self.overlay(overlay, record.code) }
+            guard call == NSRUN_CALL_SOURCE, overlay.target == "/" else { return nil }
+            return rootfs(overlay.lower.first?.text ?? "", record)
+        case .rootfs(let source): return rootfs(source, record)
+        }
     }
 
     /// The file that a step is about, on the host: its source, or what its target lies on.
     private func object(of record: Record) -> ByteString? {
         guard plan.steps.indices.contains(record.step) else { return nil }
-        let action = plan.steps[record.step].action
-        if case .bind(let bind) = action, case .path(let path) = bind.source { return path }
-        if case .hostDirectory(let path) = action { return path }
-        if case .overlay(let overlay) = action, case .directories(let upper, _) = overlay.upper {
-            return upper
-        }
-        return plan.rootfs
+        return plan.steps[record.step].traits().hostObject ?? plan.rootfs
     }
 
     /// A refusal by clone(2) itself, before the first step.
@@ -272,7 +270,7 @@ struct Diagnosis {
                 }
             return error(
                 cause,
-                remedy: plan.rootfs == nil || !isForWantOfRights(record.code)
+                remedy: plan.rootfs == nil || !Self.wantOfRights.contains(record.code)
                     ? nil : "\(words.memoryLayer), or create the directory in the rootfs",
                 bubblewrap: wordsOnMaking(step, name, record.code))
         case NSRUN_CALL_DESTINATION:
@@ -288,9 +286,8 @@ struct Diagnosis {
         }
     }
 
-    private func isForWantOfRights(_ code: Int32) -> Bool {
-        [EROFS, EACCES, EPERM, ENOENT, ENOTDIR, EOVERFLOW].contains(code)
-    }
+    /// Something cannot be made there.
+    static let wantOfRights = [EROFS, EACCES, EPERM, ENOENT, ENOTDIR, EOVERFLOW]
 
     private func wordsOnLink(_ step: Step, _ name: String) -> String {
         if case .directory = step.action { return "Destination is not a directory \(name)" }
@@ -327,41 +324,8 @@ struct Diagnosis {
         ).sayingAsBubblewrap(bubblewrap)
     }
 
-    private func hint(_ step: Step, _ code: Int32, _ call: nsrun_call) -> String? {
-        switch step.action {
-        case .setIDs where code == EINVAL:
-            "this id is not mapped in the run's user namespace"
-        case .fileSystem(.mqueue, _) where code == EPERM:
-            "an ipc namespace of its own is needed: \(words.unshare)ipc"
-        case .scopeAbstract where [ENOSYS, EOPNOTSUPP, E2BIG].contains(code):
-            "the kernel must have Landlock as Linux 6.12 does, and not 16 layers of it"
-        case .limit where code == EPERM: "a hard limit can be lowered, but raised only by root"
-        case .hostname where code == EPERM: "a uts namespace is needed: \(words.unshare)uts"
-        case .remountReadOnly(let target) where code == EINVAL:
-            "\(target.text) is not a mount point"
-        case .newKeyring where code == EDQUOT:
-            "keys of yours take up all that is allowed: sysctl kernel.keys.maxkeys"
-        case .hostDirectory where isForWantOfRights(code): "give a directory in which you may write"
-        case .enterRoot where code == EPERM || code == ENOSYS:
-            "what confines nsrun must allow pivot_root(2) and umount2(2)"
-        case .stub where code == EACCES || code == EPERM:
-            "a file in memory must be executable here: sysctl vm.memfd_noexec=0"
-        case .capabilities where code == EPERM:
-            "what confines nsrun must leave it CAP_SETPCAP, by which the command is denied capabilities"
-        case .changeMode where code == EROFS || code == EPERM:
-            "only what is yours and writable can be changed: \(words.memoryLayer)"
-        case .setIDs, .scopeAbstract, .limit, .hostname, .hostDirectory, .holdGroups, .showGroups,
-            .system, .ownCopy, .adopt, .unshare, .enterNamespace, .join,
-            .share, .write, .await, .requestIDMaps,
-            .assertNoUserNamespaces, .scope, .limitNamespaces, .nest, .tellNamespaces,
-            .dieWithParent, .isolateMounts, .raiseLoopback, .forbidAddresses, .connectNetwork,
-            .hostRoot, .emptyRoot, .image, .bind, .tmpfs, .fileSystem, .binfmt, .overlay, .file,
-            .bindData, .complete, .prepend, .linkerCache, .needGlibc, .symlink, .bindLink,
-            .directory, .changeMode, .remountReadOnly, .lockFile, .readAhead, .enterRoot, .redirect,
-            .newSession, .processGroup, .newKeyring, .changeDirectory, .personality32,
-            .noNewPrivileges, .capabilities, .filter, .shareChannel, .stub, .execute:
-            nil
-        }
+    private func hint(_ step: Step, _ code: Int32) -> String? {
+        step.traits(in: words).remedies.first { $0.codes.contains(code) }?.text
     }
 
     func directory(

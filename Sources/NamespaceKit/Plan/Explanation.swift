@@ -198,52 +198,19 @@ struct MountTree {
 
     private(set) var mounts: [Mount] = []
 
+    /// What a step changes in what the command finds.
+    enum Change {
+        case mount(ByteString, String, Access)
+        case readOnly(ByteString)
+    }
+
     init(_ plan: LaunchPlan) {
         for step in plan.steps {
-            switch step.action {
-            case .hostRoot: put("/", "the host's root", .writable)
-            case .emptyRoot: put("/", "tmpfs", .isPrivate)
-            case .image(let image): put("/", image.path.text, .readOnly)
-            case .bind(let bind):
-                put(
-                    bind.target, bind.sourceText,
-                    bind.options.contains(.readOnly) ? .readOnly : .writable)
-            case .tmpfs(let target, _, _, _): put(target, "tmpfs", .isPrivate)
-            case .fileSystem(let kind, let target): put(target, kind.name, .isPrivate)
-            case .showGroups(let groups, let readOnly):
-                for group in groups {
-                    put(group.mount, group.directory.text, readOnly ? .readOnly : .writable)
+            for change in step.traits().shows {
+                switch change {
+                case .mount(let path, let source, let access): put(path, source, access)
+                case .readOnly(let path): makeReadOnly(path.withoutDots)
                 }
-            case .system(let system):
-                put(SystemFiles.place, "sysfs", .readOnly)
-                for path in system.files.mounts {
-                    put(path, path.text, system.isReadOnly ? .readOnly : .writable)
-                }
-            case .binfmt(_, let target): put(target, "binfmt_misc", .isPrivate)
-            case .overlay(let overlay): put(overlay)
-            case .bindData(let content, let target, _, let readOnly):
-                put(target, content.description, readOnly ? .readOnly : .isPrivate)
-            case .ownCopy(_, let target, _): put(target, "a copy that is yours", .readOnly)
-            case .linkerCache(_, let target):
-                put(target, "the rootfs's, with the devices' libraries", .readOnly)
-            case .bindLink(let text, let target): put(target, "link to \(text.text)", .readOnly)
-            case .prepend(_, let target): put(target, "the rootfs's, with your entry", .readOnly)
-            case .remountReadOnly(let target):
-                let name = target.withoutDots
-                if let index = mounts.firstIndex(where: { $0.path == name }) {
-                    mounts[index] = Mount(
-                        path: name, source: mounts[index].source, access: .readOnly)
-                }
-            case .holdGroups, .adopt, .unshare, .enterNamespace, .join, .share, .write, .await,
-                .requestIDMaps,
-                .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
-                .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
-                .forbidAddresses, .connectNetwork, .setIDs, .hostDirectory, .file, .complete,
-                .needGlibc, .symlink, .directory, .changeMode, .lockFile, .readAhead, .enterRoot,
-                .redirect, .newSession, .processGroup, .newKeyring, .changeDirectory, .limit,
-                .personality32, .noNewPrivileges, .capabilities, .filter, .shareChannel, .stub,
-                .execute:
-                continue
             }
         }
     }
@@ -262,16 +229,9 @@ struct MountTree {
         }
     }
 
-    private mutating func put(_ overlay: Step.Overlay) {
-        var source = "overlay of " + (overlay.lower.first?.text ?? "")
-        if case .directories(let upper, _) = overlay.upper { source += " and \(upper.text)" }
-        let access: Access =
-            switch overlay.upper {
-            case .none: .readOnly
-            case .memory: .isPrivate
-            case .directories: .writable
-            }
-        put(overlay.target, source, access)
+    private mutating func makeReadOnly(_ path: ByteString) {
+        guard let index = mounts.firstIndex(where: { $0.path == path }) else { return }
+        mounts[index] = Mount(path: path, source: mounts[index].source, access: .readOnly)
     }
 
     /// A later mount hides what was at that place and below.

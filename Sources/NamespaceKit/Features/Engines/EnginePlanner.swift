@@ -65,26 +65,15 @@ struct EnginePlanner {
         plan.processGroup = .callers
         if plan.followsLauncher { plan.steps.append(Step(action: .dieWithParent)) }
         for (index, step) in original.steps.enumerated() {
-            switch step.action {
-            case .newSession where index < original.commandStart: continue
-            case .await, .redirect, .newSession, .newKeyring, .limit, .personality32,
-                .noNewPrivileges:
-                plan.steps.append(step)
-            case .filter where engine == .fakechroot: plan.steps.append(step)
-            case .changeDirectory:
+            if step.action == .newSession, index < original.commandStart { continue }
+            if case .changeDirectory = step.action {
                 plan.steps.append(Step(action: .changeDirectory([place])))
-            case .execute: plan.steps.append(Step(action: .execute([program])))
-            // The view has what is seen of these; what else they are, Engine.lacks refuses or names.
-            case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace,
-                .join, .share, .write, .requestIDMaps,
-                .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
-                .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
-                .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
-                .image, .bind, .tmpfs, .fileSystem, .binfmt, .overlay, .file, .bindData, .complete,
-                .prepend, .linkerCache, .needGlibc, .symlink, .bindLink, .directory, .changeMode,
-                .remountReadOnly, .lockFile, .readAhead, .enterRoot, .processGroup, .capabilities,
-                .filter, .shareChannel, .stub:
-                continue
+            } else if case .execute = step.action {
+                plan.steps.append(Step(action: .execute([program])))
+            } else if case .filter = step.action {
+                if engine == .fakechroot { plan.steps.append(step) }
+            } else if case .same = step.traits().elsewhere {
+                plan.steps.append(step)
             }
         }
         return plan

@@ -41,6 +41,10 @@ public struct EngineRun {
         }
         if engine == .fakechroot { facts.emulation = Emulation() }
         let planner = try EnginePlanner(request, facts)
+        for step in planner.original.steps {
+            guard case .refused = step.traits().elsewhere else { continue }
+            throw .notHonoured(step.origin?.text ?? step.plainDescription, by: engine)
+        }
         view = planner.view
         let tree = ScratchRoot(path: ScratchRoot.choosePath(facts))
         if engine == .fakechroot {
@@ -118,9 +122,13 @@ public struct EngineRun {
 extension LaunchError {
     fileprivate static func notHonoured(_ feature: EngineFeature, by engine: Engine) -> LaunchError
     {
-        let words = OptionNames.current
-        return LaunchError(
-            .usage, "the engine \(engine.name) cannot honour \(words.features[feature.rawValue])",
-            remedy: "it needs namespaces: \(words.engine) userns, or leave it out")
+        notHonoured(OptionNames.current.features[feature.rawValue], by: engine)
+    }
+
+    fileprivate static func notHonoured(_ what: String, by engine: Engine) -> LaunchError {
+        LaunchError(
+            .usage, "the engine \(engine.name) cannot honour \(what)",
+            remedy:
+                "it needs namespaces: \(OptionNames.current.engine) userns, or leave it out")
     }
 }

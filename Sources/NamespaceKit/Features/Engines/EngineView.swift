@@ -30,60 +30,47 @@ struct EngineView: Equatable {
     /// In order: a later one hides what was there.
     var places: [Place] = []
 
+    /// What a step contributes.
+    enum Part {
+        case root(ByteString)
+        case shown(Place)
+
+        static func place(
+            _ path: ByteString, _ content: Content, isOptional: Bool = false,
+            mustExist: Bool = false
+        ) -> Part {
+            .shown(
+                Place(
+                    path: path.withoutDots, content: content, isOptional: isOptional,
+                    mustExist: mustExist))
+        }
+    }
+
     init(_ plan: LaunchPlan) {
-        for step in plan.steps { read(step.action) }
-    }
-
-    private mutating func read(_ action: Step.Action) {
-        switch action {
-        case .bind(let bind): read(bind)
-        case .tmpfs(let target, let mode, _, _): put(target, .directory(mode: mode))
-        case .fileSystem(.proc, let target): put(target, .host("/proc"))
-        case .fileSystem(.devpts, let target): put(target, .host("/dev/pts"), isOptional: true)
-        case .file(let content, let target, let mode): put(target, .file(content, mode: mode))
-        case .bindData(let content, let target, let mode, _):
-            put(target, .file(content, mode: mode))
-        case .prepend(let text, let target): put(target, .prepended(text))
-        case .symlink(let text, let target), .bindLink(let text, let target):
-            put(target, .link(text))
-        case .directory(let target, let mode): put(target, .directory(mode: mode), isOptional: true)
-        case .fileSystem(.mqueue, _): break  // refused, see EngineFeature
-        case .holdGroups, .showGroups, .system, .ownCopy, .adopt, .unshare, .enterNamespace, .join,
-            .share, .write, .await, .requestIDMaps,
-            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
-            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
-            .forbidAddresses, .connectNetwork, .setIDs, .hostRoot, .emptyRoot, .hostDirectory,
-            .image, .binfmt, .overlay, .complete, .linkerCache, .needGlibc, .changeMode,
-            .remountReadOnly, .lockFile, .readAhead, .enterRoot, .redirect, .newSession,
-            .processGroup, .newKeyring, .changeDirectory, .limit, .personality32, .noNewPrivileges,
-            .capabilities, .filter, .shareChannel, .stub, .execute:
-            break
-        }
-    }
-
-    private mutating func read(_ bind: Step.Bind) {
-        guard case .path(let source) = bind.source else {
-            if case .descriptor(let number) = bind.source {
-                put(bind.target, .host("/proc/self/fd/" + ByteString(String(number))))
+        for step in plan.steps {
+            guard case .view(let parts) = step.traits().elsewhere else { continue }
+            for part in parts {
+                switch part {
+                case .root(let path): root = path
+                case .shown(let place): places.append(place)
+                }
             }
-            return
-        }
-        if bind.target == "/" {
-            root = source
-        } else if !bind.options.contains(.inside) {
-            put(
-                bind.target, .host(source), isOptional: bind.options.contains(.optional),
-                mustExist: bind.options.contains(.onlyIfPresent))
         }
     }
 
-    private mutating func put(
-        _ path: ByteString, _ content: Content, isOptional: Bool = false, mustExist: Bool = false
-    ) {
-        places.append(
-            Place(
-                path: path.withoutDots, content: content, isOptional: isOptional,
-                mustExist: mustExist))
+    static func parts(_ bind: Step.Bind) -> [Part] {
+        switch bind.source {
+        case .descriptor(let number):
+            return [.place(bind.target, .host("/proc/self/fd/" + ByteString(String(number))))]
+        case .path(let source):
+            if bind.target == "/" { return [.root(source)] }
+            if bind.options.contains(.inside) { return [] }
+            return [
+                .place(
+                    bind.target, .host(source), isOptional: bind.options.contains(.optional),
+                    mustExist: bind.options.contains(.onlyIfPresent))
+            ]
+        }
     }
 }
 

@@ -41,20 +41,7 @@ extension Diagnosis {
     /// The error may be the image's: a place of it was looked up, or a file of it read.
     private func readsRoot(_ step: Step, _ record: Record) -> Bool {
         if record.call == NSRUN_CALL_DESTINATION.rawValue { return true }
-        switch step.action {
-        case .execute, .prepend, .linkerCache, .needGlibc, .readAhead, .changeDirectory, .overlay:
-            return true
-        case .unshare, .enterNamespace, .join, .share, .write, .await, .requestIDMaps,
-            .assertNoUserNamespaces, .scope, .scopeAbstract, .limitNamespaces, .nest,
-            .tellNamespaces, .dieWithParent, .isolateMounts, .hostname, .raiseLoopback,
-            .forbidAddresses, .connectNetwork, .setIDs, .redirect, .newSession, .processGroup,
-            .newKeyring, .limit, .personality32, .noNewPrivileges, .capabilities, .filter,
-            .shareChannel, .stub, .hostRoot, .emptyRoot, .hostDirectory, .image, .bind, .tmpfs,
-            .fileSystem, .holdGroups, .showGroups, .system, .binfmt, .file, .bindData, .adopt,
-            .ownCopy, .complete, .symlink, .bindLink, .directory, .changeMode, .remountReadOnly,
-            .lockFile, .enterRoot:
-            return false
-        }
+        return step.traits().readsRoot
     }
 
     private static let unpack = "unpack it: nsrun-rootfs import"
