@@ -8,6 +8,8 @@
 #   faults.sh --mode NAME        one of them; --list shows what would be tried
 #   faults.sh --sample N         so many by chance, with the seed that is printed; --seed WORD repeats them
 #   faults.sh --only CALL        one system call
+#   faults.sh --killed           no call fails: instead a process is killed after it, each after each of its calls, and
+#                                all others have to end and to leave nothing
 #   faults.sh --json FILE        all results
 #   faults.sh --self-test        whether planted misbehaviour is found as what it is
 #

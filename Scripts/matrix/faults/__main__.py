@@ -8,7 +8,6 @@ on a line of its own, and the exit status is 1.
 """
 import argparse
 import collections
-import errno
 import json
 import os
 import random
@@ -36,7 +35,9 @@ class Fault:
     error: str
 
 
-def faults_of(mode: Mode, recorded: list[list[str]], names: dict[int, str], only: set[str]) -> list[Fault]:
+def faults_of(
+    mode: Mode, recorded: list[list[str]], names: dict[int, str], only: set[str], killed: bool = False
+) -> list[Fault]:
     found = []
     for role, number, occurrence, *arguments in recorded:
         call = names.get(int(number), number)
@@ -45,7 +46,7 @@ def faults_of(mode: Mode, recorded: list[list[str]], names: dict[int, str], only
         # A loop over all that is in a root makes the same call some thousand times.
         if int(occurrence) > 60 and int(occurrence) % 20:
             continue
-        for error in calls.errors_of(call):
+        for error in [calls.KILLED] if killed else calls.errors_of(call):
             found.append(Fault(mode.name, role, int(number), int(occurrence), tuple(arguments), call, error))
     return found
 
@@ -77,10 +78,10 @@ class Trial:
         }
 
     def _judged(self, fault: Fault, seconds: int = 0) -> judge.Verdict:
-        run = self.bench.run(
-            fault.role, fault.number, fault.occurrence, getattr(errno, fault.error), seconds=seconds
-        )
+        run = self.bench.run(fault.role, fault.number, fault.occurrence, fault.error, seconds=seconds)
         run.left += sorted(self.bench.state() - self.left_by_design)
+        if fault.error == calls.KILLED:
+            return judge.judge_killed(run, self.usual)
         return judge.judge(run, self.usual, fault.error)
 
 
@@ -144,7 +145,7 @@ def plan(bench: Bench, modes: list[Mode], options: argparse.Namespace) -> list[F
         bench.leave()
         if first.status != 0:
             sys.exit(f"faults.sh: the mode {mode.name} does not work here: {first.err.strip()[:500]}")
-        faults += faults_of(mode, first.calls, bench.names, options.only)
+        faults += faults_of(mode, first.calls, bench.names, options.only, options.killed)
     if options.sample:
         chance = random.Random(options.seed)
         slow = {mode.name for mode in modes if mode.is_slow}
@@ -185,7 +186,7 @@ def try_all(bench: Bench, options: argparse.Namespace) -> int:
     if unmet * 20 > len(tally.results):
         tell(f"{unmet} calls were not made again: what was recorded is not what is launched")
         return 1
-    if not (options.sample or options.mode or options.only):
+    if not (options.sample or options.mode or options.only or options.killed):
         for row in accepted.ACCEPTED:
             if row not in tally.used:
                 tell(f"accepted, but not met here: {row}")
@@ -196,6 +197,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="faults.sh", description=__doc__, allow_abbrev=False)
     parser.add_argument("--mode", action="append", metavar="NAME", help="this mode; may be repeated")
     parser.add_argument("--only", default="", metavar="CALL[,CALL]", help="these system calls alone")
+    parser.add_argument(
+        "--killed", action="store_true", help="kill a process after each of its calls, instead of having them fail"
+    )
     parser.add_argument("--sample", type=int, metavar="N", help="so many faults by chance, of all modes")
     parser.add_argument("--seed", default=f"{random.randrange(1 << 32):x}", help="what decides which; any word")
     parser.add_argument("--list", action="store_true", help="print the faults, try none")

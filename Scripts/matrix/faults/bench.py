@@ -3,6 +3,7 @@
 
 Made by root in a mount namespace of its own (see faults.sh): what is mounted here is seen nowhere else.
 """
+import errno
 import os
 import pwd
 import select
@@ -184,11 +185,12 @@ class Bench:
         self.mode = self.holder = None
         self.holders = frozenset()
 
-    def run(self, role: str = "0", number: int = -1, occurrence: int = 0, error: int = 0, seconds: int = 0) -> Run:
-        """One launch, in which one call fails unless `number` is -1: then it tells of all calls."""
+    def run(self, role: str = "0", number: int = -1, occurrence: int = 0, error: str = "", seconds: int = 0) -> Run:
+        """One launch, in which one call fails unless `number` is -1: then it tells of all calls. With the error
+        `calls.KILLED` the process is killed after it."""
         self.clean()
         seconds = seconds or self.seconds
-        how = "x" if self.names.get(number) in calls.DONE_ANYWAY else "s"
+        how = "k" if error == calls.KILLED else "x" if self.names.get(number) in calls.DONE_ANYWAY else "s"
         tools, out = self.where / "tools", self.where / "out"
         descriptors = {
             name: os.open(tools / name.rstrip("2"), os.O_RDONLY) for name in ("filter", "text", "text2")
@@ -203,7 +205,7 @@ class Bench:
                 subprocess.run(
                     [
                         tools / "tracer", str(uid), str(gid), str(seconds), out / "calls", role, str(number),
-                        str(occurrence), str(error), how + ("" if self.mode.traces_children else "c"), "--", *command,
+                        str(occurrence), str(getattr(errno, error, 0)), how + ("" if self.mode.traces_children else "c"), "--", *command,
                     ],
                     stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, pass_fds=passed, env=self.environment,
                     cwd=self.where / "cwd", start_new_session=True, timeout=seconds + 20, check=True,

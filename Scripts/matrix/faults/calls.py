@@ -10,6 +10,9 @@ NEVER = frozenset(
     " restart_syscall rt_sigreturn sched_yield set_tid_address umask".split()
 )
 
+# In place of an error: the process is killed when it has made the call.
+KILLED = "KILL"
+
 # The kernel does their work whatever it answers.
 DONE_ANYWAY = frozenset(["close"])
 

@@ -14,10 +14,11 @@ SILENT = "silent"  # it failed without a word
 ANYHOW = "anyhow"  # a failure is reported although the command ran
 HANG = "hang"  # it had to be killed
 CRASH = "crash"  # a signal ended it
+ENDED = "ended"  # one of its processes was killed, and all others have ended
 UNMET = "unmet"  # the call was not made this time: nothing was tried
 
-CLASSES = [SAME, ENGINE, WORDED, WORLD, REMEDY, BARE, SILENT, ANYHOW, HANG, CRASH, UNMET]
-GOOD = frozenset([SAME, ENGINE, WORDED, UNMET])
+CLASSES = [SAME, ENGINE, WORDED, ENDED, WORLD, REMEDY, BARE, SILENT, ANYHOW, HANG, CRASH, UNMET]
+GOOD = frozenset([SAME, ENGINE, WORDED, ENDED, UNMET])
 # Added to a class where a process, a file, a mount or a socket was left.
 DEBRIS = "+debris"
 
@@ -95,6 +96,21 @@ def wrong_remedy(error: str, remedy: str) -> str:
         if speaks_of_it and error not in errors:
             return f"a remedy that speaks of /{subject}/ is not one against {error}"
     return ""
+
+
+def judge_killed(run: Run, usual: Usual) -> Verdict:
+    """A launch of which one process was killed: whatever it says, it ends, and a status of 0 means the right world."""
+    difference = usual.difference(run.out)
+    code = None if run.status is None else waitstatus_to_exitcode(run.status)
+    if not run.has_met:
+        kind = UNMET
+    elif code is None:
+        kind = HANG
+    else:
+        kind = ENDED if code else WORLD if difference else SAME
+    return Verdict(
+        kind, code, run.err.strip().splitlines(), difference if kind == WORLD else [], run.left, ", ".join(run.hung)
+    )
 
 
 def judge(run: Run, usual: Usual, error: str) -> Verdict:

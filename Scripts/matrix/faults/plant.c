@@ -19,8 +19,9 @@ static int fails(const char *words) {
     return 125;
 }
 
-static void leave_process(void) {
-    if (fork() != 0) return;
+static pid_t leave_process(void) {
+    const pid_t pid = fork();
+    if (pid != 0) return pid;
     setsid();
     pause();
     _exit(0);
@@ -33,6 +34,13 @@ static void leave_socket(void) {
 
 int main(int argc, char **argv) {
     const char *const how = argc > 1 ? argv[1] : "";
+    if (!strcmp(how, "orphan")) {  // ends well, unless it is killed
+        const pid_t child = leave_process();
+        open("/dev/null", O_RDONLY);
+        kill(child, SIGKILL);
+        puts("ran\tplant\nworld\tgood");
+        return 0;
+    }
     if (open("/dev/null", O_RDONLY) >= 0 || !strcmp(how, "same")) {
         puts("ran\tplant\nworld\tgood");
         return 0;

@@ -4,6 +4,7 @@
 A row is how it misbehaves (plant.c), the class that it must be found to have, and a word of what must be told.
 """
 import accepted
+import calls
 import judge
 from bench import Bench, tell
 from modes import Mode
@@ -23,7 +24,10 @@ _ROWS = [
     ("mount", judge.WORDED + judge.DEBRIS, "mount /"),
     ("process", judge.WORDED + judge.DEBRIS, "process "),
     ("socket", judge.WORDED + judge.DEBRIS, "socket cwd/left"),
+    ("orphan", judge.ENDED + judge.DEBRIS, "process "),
 ]
+# What misbehaves when it is killed, and not when a call fails.
+_KILLED = frozenset(["orphan"])
 
 
 def run(bench: Bench) -> int:
@@ -35,8 +39,8 @@ def run(bench: Bench) -> int:
         mode = Mode("plant-" + how, ["{plant}", how], as_root=how == "mount")
         trial = Trial(bench, mode)
         faults = [
-            fault for fault in faults_of(mode, trial.recorded, bench.names, {"open", "openat"})
-            if "/dev/null" in fault.arguments and fault.error == "EIO"
+            fault for fault in faults_of(mode, trial.recorded, bench.names, {"open", "openat"}, how in _KILLED)
+            if "/dev/null" in fault.arguments and fault.error in ("EIO", calls.KILLED)
         ]
         results = [trial.try_fault(fault) for fault in faults]
         bench.leave()

@@ -10,6 +10,7 @@
 //   s   the call is not made at all
 //   x   it is made, and its answer replaced: close(2) closes whatever it answers
 //   c   children are not traced, for they are traced by another: proot
+//   k   it is made, and the process killed as soon as it has been (SIGKILL)
 //
 // strace(1) can inject too, but counts per process and hits the Nth call of every one of them.
 //
@@ -145,7 +146,10 @@ static void at_call(struct process *process, const struct fault *fault) {
         process->in_call = -1;
         if (!process->is_failing) return;
         process->is_failing = 0;
-        ptrace(PTRACE_POKEUSER, process->pid, offsetof(struct user_regs_struct, rax), (long)-fault->error);
+        if (strchr(fault->how, 'k'))
+            kill(process->pid, SIGKILL);
+        else
+            ptrace(PTRACE_POKEUSER, process->pid, offsetof(struct user_regs_struct, rax), (long)-fault->error);
     }
 }
 
