@@ -31,6 +31,8 @@ public struct HostFacts: Sendable, Equatable {
     public var account: Account?
     /// The terminal at standard output, where there is one.
     public var terminal: ByteString?
+    /// The host's file on this terminal, where the root has none.
+    public var terminalEntry: ByteString?
     /// The host's root, for layers over the host view. Empty when not needed.
     public var hostTree: [HostTreeEntry] = []
     /// The caller's permitted capabilities, a bit each; looked up for root only.

@@ -121,6 +121,7 @@ extension Planner {
                     request.files.hostParts.contains(.job) ? facts.variable("TMPDIR") : nil
                 entries.removeAll { entry in Planner.misleading.contains { isNamed(entry, $0) } }
                 if let temporary { entries.append("TMPDIR=" + temporary) }
+                entries = orientation.applied(to: entries)
                 if request.files.hostParts.contains(.desktop) {
                     entries.removeAll { entry in Planner.modules.contains { isNamed(entry, $0) } }
                 }

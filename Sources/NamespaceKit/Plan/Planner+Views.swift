@@ -253,6 +253,7 @@ extension Planner {
             mount("/etc/hosts", "/etc/hosts", [.readOnly, .implied])
         }
         planTimeZone()
+        planOrientation()
         planSessionPaths()
     }
 
