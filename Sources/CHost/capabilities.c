@@ -32,6 +32,17 @@ int nsrun_capability_named(const char *name) {
     return -1;
 }
 
+int nsrun_capability_name(int number, char *name, size_t size) {
+    char *known = number < cap_max_bits() ? cap_to_name(number) : NULL;
+    const size_t length = known != NULL ? strlen(known) : 0;
+    // One without a name is a number to libcap.
+    const bool is_named = length > 0 && length < size && strncmp(known, "cap_", 4) == 0;
+    for (size_t i = 0; is_named && i <= length; i++)
+        name[i] = known[i] >= 'a' && known[i] <= 'z' ? (char)(known[i] - 'a' + 'A') : known[i];
+    cap_free(known);
+    return is_named ? (int)length : 0;
+}
+
 uint64_t nsrun_capabilities_held(void) {
     uint64_t held = 0;
     cap_t sets = cap_get_proc();

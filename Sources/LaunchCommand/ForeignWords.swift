@@ -16,7 +16,7 @@ enum ForeignWords {
         (["--net"], "it is called --network here: host, none or pasta"),
         (
             ["-p", "--publish"],
-            "--network pasta has no ports passed on; --network host shares the host's"
+            "--network pasta=PORT[:INSIDE] passes ports on here; --network host shares the host's network"
         ),
         (["-e", "--env"], "it is called --setenv NAME VALUE here, two words"),
         (["-w", "--workdir", "--pwd", "--cd"], "it is called --chdir DIR here"),

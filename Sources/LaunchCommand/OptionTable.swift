@@ -270,8 +270,9 @@ enum OptionTable {
             "Share namespaces and root with all who join NAME; auto: with this job step (MPI ranks)."
         ),
         Option(
-            "--network", "host|none|pasta", .namespace(.network), .namespaces,
-            "The host's network; one of its own with nothing but lo; or one that pasta connects."),
+            "--network", "host|none|pasta[=PORT[:INSIDE],...]", .namespace(.network), .namespaces,
+            "The host's network; one of its own with nothing but lo; or one that pasta connects, and passes ports on to."
+        ),
         Option(
             "--unshare-user", "", .namespace(.unshareUser), .namespaces,
             "A new user namespace (there is one already, unless run as bwrap)."),

@@ -31,7 +31,7 @@ extension RequestBuilder {
         }
         if request.namespaces.join != nil { try checkJoin() }
         if namespaces.enteredNetwork != nil {
-            if unsharesNetwork || request.network == .pasta {
+            if unsharesNetwork || request.network.isConnected {
                 throw UsageError("--netns is not compatible with --unshare-net")
             }
             result.request.network = .host

@@ -76,11 +76,32 @@ extension RequestBuilder {
         switch name {
         case "host": .host
         case "none": .none
-        case "pasta": .pasta
+        case "pasta": .pasta()
         default:
-            throw UsageError(
-                "--network: unknown kind \"\(name.text)\"", remedy: "host, none or pasta")
+            if name.hasPrefix("pasta=") {
+                .pasta(ports: try ports(name.slice(from: 6)))
+            } else {
+                throw UsageError(
+                    "--network: unknown kind \"\(name.text)\"",
+                    remedy: "host, none, pasta or pasta=PORT[:INSIDE],...")
+            }
         }
+    }
+
+    private func ports(_ list: ByteString) throws(UsageError) -> [PassedPort] {
+        var ports: [PassedPort] = []
+        for part in list.split(on: UInt8(ascii: ",")) {
+            guard let port = PassedPort(parsing: part) else {
+                throw UsageError(
+                    "--network: \"\(part.text)\" passes on no port",
+                    remedy: "pasta=8080 or pasta=8080:80, from 1 to 65535, of the host and inside")
+            }
+            if ports.contains(where: { $0.outside == port.outside }) {
+                throw UsageError("--network: port \(port.outside) is passed on twice")
+            }
+            ports.append(port)
+        }
+        return ports
     }
 
     mutating func apply(_ option: OptionID.Process, _ parsed: ParsedOption) throws(UsageError) {

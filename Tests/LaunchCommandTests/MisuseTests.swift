@@ -69,7 +69,21 @@ import Testing
         ),
         (["--cdi-spec-dir="], "--cdi-spec-dir: the path is empty"),
         (["--kill-after", "1"], "--kill-after needs --timeout"),
-        (["--network", "bridge"], "--network: unknown kind \"bridge\"\n  host, none or pasta"),
+        (
+            ["--network", "bridge"],
+            "--network: unknown kind \"bridge\"\n  host, none, pasta or pasta=PORT[:INSIDE],..."
+        ),
+        (
+            ["--network", "pasta=80a"],
+            "--network: \"80a\" passes on no port\n"
+                + "  pasta=8080 or pasta=8080:80, from 1 to 65535, of the host and inside"
+        ),
+        (
+            ["--network", "pasta="],
+            "--network: \"\" passes on no port\n"
+                + "  pasta=8080 or pasta=8080:80, from 1 to 65535, of the host and inside"
+        ),
+        (["--network", "pasta=80,90:1,80:2"], "--network: port 80 is passed on twice"),
         (
             ["--preset", "x"],
             "unknown preset \"x\"\n  one of host, rootfs, toolbox, action, test, hpc; or a file of that name in ~/.config/nsrun/presets or /etc/nsrun/presets"

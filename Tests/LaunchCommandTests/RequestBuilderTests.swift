@@ -38,8 +38,13 @@ import Testing
         OptionCase("--proc-fallback") { $0.namespaces.proc = .outerWhereRefused },
         OptionCase("--network", "none") { $0.network = .none },
         OptionCase("--network", "none", "--network", "host") { _ in },
+        OptionCase("--network", "pasta=8080:80,9") {
+            $0.network = .pasta(ports: [
+                PassedPort(outside: 8080, inside: 80), PassedPort(outside: 9, inside: 9),
+            ])
+        },
         OptionCase("--network", "pasta") {
-            $0.network = .pasta
+            $0.network = .pasta()
         },
         OptionCase("--network", "pasta", "--network", "none") {
             $0.network = .none

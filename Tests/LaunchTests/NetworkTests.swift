@@ -149,6 +149,62 @@ import Testing
         expect(seen, prints: "3")
     }
 
+    // MARK: Ports passed on
+
+    /// From the host's loopback interface and from its own address, and nothing but what is passed on.
+    @Test(arguments: [[], ["--share-pid"]])
+    func portsArePassedOn(shape: [String]) throws {
+        let server = """
+            import os, socket, threading
+            def serve(place, port, word):
+                listener = socket.create_server((place, port))
+                while True: listener.accept()[0].sendall(word)
+            for port, word in (8080, b"first\\n"), (8091, b"second\\n"), (8092, b"third\\n"):
+                threading.Thread(target=serve, args=("0.0.0.0", port, word), daemon=True).start()
+            input()
+            """
+        let script = """
+            ask() { timeout 5 bash -c "exec 3<>/dev/tcp/$1 && cat <&3" 2>/dev/null; }
+            coproc "$@"
+            until [ "$(ask 127.0.0.1/8090)" ]; do sleep 0.1; done
+            for place in 127.0.0.1/8090 10.1.1.1/8090 127.0.0.1/8091 127.0.0.1/8080 127.0.0.1/8092; do
+                ask $place || echo no
+            done
+            echo >&${COPROC[1]}; wait
+            """
+        let command =
+            [try Bench.current().nsrun, "--network", "pasta=8090:8080,8091"] + shape
+            + ["--", "python3", "-c", server]
+        let seen = try beside(["bash", "-c", script, "bash"] + command)
+        expect(seen, prints: "first\nfirst\nsecond\nno\nno")
+    }
+
+    /// pasta would be content with the addresses that are left.
+    @Test(arguments: ["127.0.0.1", "0.0.0.0", "::1", "::"])
+    func aPortThatSomebodyHas(address: String) throws {
+        let host = """
+            import socket, subprocess, sys
+            family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+            listener = socket.create_server((sys.argv[1], 8090), family=family)
+            sys.exit(subprocess.run(sys.argv[2:]).returncode)
+            """
+        let command = [
+            try Bench.current().nsrun, "--network", "pasta=8089,8090:80", "echo", "ran",
+        ]
+        expect(
+            try beside(["python3", "-c", host, address] + command),
+            refuses: "cannot pass on port 8090: address already in use",
+            remedy: "take another port")
+    }
+
+    @Test func aPortThatIsRoots() throws {
+        let command = [try Bench.current().nsrun, "--network", "pasta=80", "echo", "ran"]
+        expect(
+            try beside(["setpriv", "--inh-caps=-all", "--ambient-caps=-all"] + command),
+            refuses: "cannot pass on port 80: permission denied",
+            remedy: "ip_unprivileged_port_start", "take a higher one")
+    }
+
     @Test func withoutAWayOut() throws {
         let seen = try beside(connected([], "echo ran"), hasWayOut: false)
         #expect(seen.status == 125 && seen.output == "", "\(seen)")

@@ -9,10 +9,12 @@ import Testing
     private let command = LaunchRequest(command: ["true"])
     private let pasta = Pasta(program: "/usr/bin/pasta")
 
-    private func connected(_ view: LaunchRequest.View = .host) -> LaunchRequest {
+    private func connected(
+        _ view: LaunchRequest.View = .host, ports: [PassedPort] = []
+    ) -> LaunchRequest {
         command.with {
             $0.root.view = view
-            $0.network = .pasta
+            $0.network = .pasta(ports: ports)
         }
     }
 
@@ -24,9 +26,31 @@ import Testing
 
     @Test func itIsConnectedBeforeAnythingIsMounted() throws {
         let actions = try plan(connected(), on: facts(pasta)).actions
-        let index = try #require(actions.firstIndex(of: .connectNetwork(pasta)))
+        let index = try #require(actions.firstIndex(of: .connectNetwork(pasta, ports: [])))
         #expect(actions[index - 1] == .raiseLoopback)
         #expect(actions[index + 1] == .hostRoot)
+    }
+
+    @Test func portsArePassedOn() throws {
+        let ports = [PassedPort(outside: 8080, inside: 80), PassedPort(outside: 9, inside: 9)]
+        let actions = try plan(connected(ports: ports), on: facts(pasta)).actions
+        #expect(actions.contains(.connectNetwork(pasta, ports: ports)))
+        let words = Step(.connectNetwork(pasta, ports: ports)).description
+        #expect(words.hasSuffix("and pass on 8080:80, 9:9"), "\(words)")
+    }
+
+    @Test(
+        arguments: [
+            ("8080", (8080, 8080)), ("8080:80", (8080, 80)), ("65535:1", (65535, 1)), ("", nil),
+            (":", nil), ("0", nil),
+            ("65536", nil), ("80:", nil), (":80", nil), ("1:2:3", nil), ("-1", nil), ("80a", nil),
+            ("+80", nil),
+            ("99999999999999999999", nil), ("8080:65617", nil),
+        ] as [(ByteString, (UInt16, UInt16)?)])
+    func whatAPortIs(text: ByteString, numbers: (UInt16, UInt16)?) {
+        #expect(
+            PassedPort(parsing: text)
+                == numbers.map { PassedPort(outside: $0.0, inside: $0.1) })
     }
 
     @Test func somebodyMustBeThereToConnectIt() throws {

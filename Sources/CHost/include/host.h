@@ -127,6 +127,8 @@ int nsrun_open_shared(const char *path);
 /// be read from `errors`. Nobody's child; 0 or a negative errno.
 int nsrun_start_image_server(const char *program, char *const argv[], char *const envp[], int image,
                              int *socket, int *errors);
+/// Whether a TCP port is free at all addresses of this host: 0, or a negative errno (bind(2)).
+int nsrun_try_port(uint16_t port);
 /// Starts pasta(1) for the network of a run, which it ends with; `run` is the run's first process. It writes a line to
 /// `ready` when the network is connected, and both end with it. Nobody's child; 0 or a negative errno.
 int nsrun_start_pasta(const char *program, char *const argv[], char *const envp[], pid_t run, int *ready,
@@ -287,6 +289,8 @@ ssize_t nsrun_make_filter(enum nsrun_filter kind, char *program, size_t capacity
 uint64_t nsrun_capability_all(void);
 /// The number of a capability by its name ("cap_net_admin", "CAP_NET_ADMIN", "net_admin"), or -1.
 int nsrun_capability_named(const char *name);
+/// The name of a capability, in upper case: its length, 0 for a number that has none.
+int nsrun_capability_name(int number, char *name, size_t size);
 /// Prepares the final drop; frees nothing on failure. Returns 0 or a negative errno.
 int nsrun_capabilities_prepare(struct nsrun_capabilities *result, uint64_t held, uint64_t ambient,
                                uint64_t bounding);

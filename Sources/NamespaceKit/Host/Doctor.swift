@@ -43,7 +43,7 @@ public enum Doctor {
             })
         findings.append(
             probe("network through pasta", essential: false) {
-                $0.network = .pasta
+                $0.network = .pasta()
             })
         findings.append(
             probe("ipc, uts and cgroup namespaces", essential: false) {

@@ -50,8 +50,13 @@ extension HostFacts {
                 if facts.rootImage == .none { facts.readForeignPrograms(below: path) }
             }
             facts.terminal = readTerminal()
+            if facts.terminal != nil {
+                let isDirectory = request.root.descriptor == nil && facts.rootImage == .none
+                facts.terminalEntry = TerminalEntry.find(
+                    lackingIn: isDirectory ? path : nil, for: facts)
+            }
         }
-        if request.network == .pasta { facts.pasta = Pasta.find(in: facts) }
+        if request.network.isConnected { facts.pasta = Pasta.find(in: facts) }
         if request.namespaces.join == .jobStep { facts.parent = readParent() }
         if request.namespaces.join != nil { facts.groupFolder = GroupFolder.find(in: facts) }
         facts.readPlaces(for: request)
@@ -81,7 +86,7 @@ extension HostFacts {
             facts.shellFiles = SecureShell.readIncludedFiles()
         }
         if hasSystem { facts.system = .read(MountPoint.parse(mounts)) }
-        if request.network == .pasta { facts.addresses = HostNetwork.addresses() }
+        if request.network.isConnected { facts.addresses = HostNetwork.addresses() }
         if hasTree { facts.hostTree = HostTree.read(MountPoint.parse(mounts)) }
         return facts
     }

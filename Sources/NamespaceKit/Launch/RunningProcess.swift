@@ -202,8 +202,8 @@ public final class RunningProcess {
 
     private func connectNetwork() throws(LaunchError) {
         for step in plan.steps {
-            if case .connectNetwork(let pasta) = step.action {
-                try network.start(pasta, for: pid)
+            if case .connectNetwork(let pasta, let ports) = step.action {
+                try network.start(pasta, passing: ports, for: pid)
             }
         }
     }

@@ -39,7 +39,7 @@ extension Step {
         /// These addresses are unreachable in the run's network (rtnetlink(7)).
         case forbidAddresses([ByteString])
         /// The launcher has pasta(1) connect the network to the host's.
-        case connectNetwork(Pasta)
+        case connectNetwork(Pasta, ports: [PassedPort])
         case setIDs(user: UInt32, group: UInt32)
 
         // The root
@@ -171,8 +171,13 @@ extension Step {
         case .forbidAddresses(let addresses):
             traits = StepTraits(
                 "make the host's own addresses unreachable: \(list(addresses, separator: ", "))")
-        case .connectNetwork(let pasta):
-            traits = StepTraits("have \(pasta.program.text) connect the network to the host's")
+        case .connectNetwork(let pasta, let ports):
+            let passed =
+                ports.isEmpty
+                ? "" : ", and pass on \(list(ports.map { $0.text }, separator: ", "))"
+            traits = StepTraits(
+                "have \(pasta.program.text) connect the network to the host's\(passed)",
+                plain: "connect the network")
         case .setIDs(let user, let group):
             traits = StepTraits("become user \(user), group \(group)")
             traits.remedies = [([EINVAL], "this id is not mapped in the run's user namespace")]

@@ -106,7 +106,7 @@ extension Planner {
     /// what is a part of the root, and a network that somebody else connects.
     func laterNamespaces(of namespaces: NamespaceSet) -> NamespaceSet {
         var later = namespaces.intersection([.network, .ipc, .uts, .cgroup])
-        if request.network == .pasta { later.remove(.network) }
+        if request.network.isConnected { later.remove(.network) }
         if request.mountsQueues { later.remove(.ipc) }
         return later
     }

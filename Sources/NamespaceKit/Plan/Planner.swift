@@ -191,7 +191,7 @@ public struct Planner {
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
             || lifecycle.newSession  // a leader of a process group cannot start a session
             || request.namespaces.enteredPID != nil || request.identity.needsHelpers
-            || request.network == .pasta || request.keepsChanges
+            || request.network.isConnected || request.keepsChanges
         if let descriptor = request.namespaces.enteredUser {
             plan.entered.append(.init(descriptor: descriptor, kind: .user))
         }

@@ -17,4 +17,16 @@ enum Capabilities {
         }
         return value >= 0 ? value : nil
     }
+
+    /// In upper case, in the order of their numbers.
+    static var names: [ByteString] {
+        var names: [ByteString] = []
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
+            for number in 0..<Int32(64) {
+                let length = nsrun_capability_name(number, buffer.baseAddress!, buffer.count)
+                if length > 0 { names.append(ByteString(cString: buffer.baseAddress!)) }
+            }
+        }
+        return names
+    }
 }

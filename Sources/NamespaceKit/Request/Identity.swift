@@ -51,4 +51,7 @@ public enum CapabilityChange: Sendable, Equatable {
 
     /// The number of a capability by its name, with or without `cap_`, in any case (libcap).
     public static func named(_ name: ByteString) -> Int32? { Capabilities.number(named: name) }
+
+    /// Of all that the kernel has, such as `CAP_CHOWN`.
+    public static var names: [ByteString] { Capabilities.names }
 }

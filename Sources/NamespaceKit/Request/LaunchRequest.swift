@@ -37,8 +37,37 @@ public enum Network: Sendable, Equatable {
     case host
     /// One of its own, with nothing but `lo`.
     case none
-    /// One of its own that reaches what the host's does, by pasta(1). Nothing outside reaches what listens inside.
-    case pasta
+    /// One of its own that reaches what the host's does, by pasta(1). Nothing outside reaches what listens inside, but by
+    /// the ports that are passed on.
+    case pasta(ports: [PassedPort] = [])
+
+    /// Connected to the host's by pasta(1).
+    public var isConnected: Bool { if case .pasta = self { true } else { false } }
+}
+
+/// A TCP port of the host, at all its addresses, whose connections go to one inside.
+public struct PassedPort: Sendable, Equatable {
+    public var outside: UInt16
+    public var inside: UInt16
+
+    public init(outside: UInt16, inside: UInt16) {
+        self.outside = outside
+        self.inside = inside
+    }
+
+    /// Reads `8080:80`, or `8080` for the same on both sides. Nil where a part is no port.
+    public init?(parsing text: ByteString) {
+        let parts = text.split(on: UInt8(ascii: ":")).map { part -> UInt16? in
+            guard let number = part.number(), number > 0 else { return nil }
+            return UInt16(exactly: number)
+        }
+        guard parts.count <= 2, let first = parts[0], let last = parts[parts.count - 1] else {
+            return nil
+        }
+        self.init(outside: first, inside: last)
+    }
+
+    var text: ByteString { ByteString("\(outside):\(inside)") }
 }
 
 /// Kernel interfaces that a launch does without even where the kernel has them.

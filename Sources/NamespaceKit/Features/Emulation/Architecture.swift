@@ -35,7 +35,7 @@ public struct Architecture: Sendable, Equatable {
 
     public var text: ByteString { ByteString(stringLiteral: name) }
 
-    static let all: [Architecture] = [
+    public static let all: [Architecture] = [
         Architecture("aarch64", ["arm64"], 64, .little, 183),
         Architecture("aarch64_be", [], 64, .big, 183),
         Architecture("alpha", [], 64, .little, 36902),

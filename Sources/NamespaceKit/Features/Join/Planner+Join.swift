@@ -44,7 +44,7 @@ extension Planner {
             || namespaces.enteredNetwork != nil
             || namespaces.finalUser != nil || lifecycle.mapsDescriptor != nil
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
-            || lifecycle.commandIsPidOne || request.network == .pasta
+            || lifecycle.commandIsPidOne || request.network.isConnected
         {
             throw .joinIsNotAlone
         }

@@ -21,12 +21,16 @@ struct NetworkConnection {
     var timeLeft: Int64 { max(0, due - nsrun_now()) }
 
     /// Starts to connect the network of a run, of which this is the first process.
-    mutating func start(_ pasta: Pasta, for child: Int32) throws(LaunchError) {
+    mutating func start(
+        _ pasta: Pasta, passing ports: [PassedPort], for child: Int32
+    ) throws(LaunchError) {
+        for port in ports { try NetworkConnection.check(port.outside) }
+        let passed = ports.isEmpty ? "none" : ports.map { $0.text }.joined(by: ",")
         var arguments = CStringArray()
         var words: [ByteString] = [
             "pasta", "--config-net", "--quiet", "--foreground", "--pid", "/proc/self/fd/1",
-            // Nothing listens on the host for what listens inside, nor the other way round.
-            "--tcp-ports", "none", "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none",
+            // Nothing listens on the host for what listens inside, nor the other way round, but where that is asked for.
+            "--tcp-ports", passed, "--udp-ports", "none", "--tcp-ns", "none", "--udp-ns", "none",
             "--no-map-gw",
         ]
         // It would become nobody, who may not enter root's namespaces.
@@ -46,6 +50,21 @@ struct NetworkConnection {
         }
         self.errors = errors
         due = TimeLimit.later(by: NetworkConnection.patience)
+    }
+
+    /// pasta is content when it gets a port at some of the host's addresses.
+    private static func check(_ port: UInt16) throws(LaunchError) {
+        let error = nsrun_try_port(port)
+        if error == 0 { return }
+        let remedy: String? =
+            switch -error {
+            case EADDRINUSE: "another program has it: take another port"
+            case EACCES, EPERM:
+                "ports below sysctl net.ipv4.ip_unprivileged_port_start, usually 1024, are root's: take a higher one"
+            default: nil
+            }
+        throw LaunchError(
+            .setup, "cannot pass on port \(port): \(reason(-error))", remedy: remedy, code: -error)
     }
 
     /// Nobody waits for it any more.

@@ -3,7 +3,7 @@
 extension Planner {
     /// The host's own addresses are out of reach before the network is connected.
     mutating func planNetwork() throws(LaunchError) {
-        guard request.network == .pasta else { return }
+        guard case .pasta(let ports) = request.network else { return }
         switch facts.addresses {
         case .found(let addresses):
             if !addresses.isEmpty { add(.forbidAddresses(addresses), word(words.network)) }
@@ -14,7 +14,7 @@ extension Planner {
                 code: code)
         }
         switch facts.pasta {
-        case .found(let pasta): add(.connectNetwork(pasta), word(words.network))
+        case .found(let pasta): add(.connectNetwork(pasta, ports: ports), word(words.network))
         case .refused(let error): throw error
         case .notLookedFor: break
         }
