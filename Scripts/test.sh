@@ -46,9 +46,9 @@ check_account_is_idle() {
 
 # What the tests use beyond what the build needs.
 test_needs=(
-    "${rootfs_packages[@]}" automake cargo cmake dbus-daemon dpkg flatpak fuse-device gcc git
+    "${rootfs_packages[@]}" automake cargo cmake dbus-daemon dpkg fish flatpak fuse-device gcc git
     iproute2 libc6-dev libfakechroot lz4 make meson passt patchelf perl python3-pytest python3-pytest-xdist
-    qemu-user-static squashfs-tools squashfuse subordinate-ids tun-device uidmap umoci
+    qemu-user-static squashfs-tools squashfuse subordinate-ids tun-device uidmap umoci zsh
 )
 if $all; then test_needs+=(bazel-bootstrap bazel-rules-java libopenmpi-dev openmpi-bin); fi
 if $all || $runner; then test_needs+=("${runner_packages[@]}"); fi
@@ -61,6 +61,7 @@ evidence+=(
     [cmake]=/usr/bin/cmake
     [dbus-daemon]=dbus-run-session
     [dpkg]=dpkg-deb
+    [fish]=fish
     [flatpak]=flatpak
     [git]=git
     [iproute2]=ip
@@ -73,6 +74,7 @@ evidence+=(
     [python3-pytest-xdist]=/usr/lib/python3/dist-packages/xdist
     [qemu-user-static]=qemu-arm-static
     [umoci]=umoci
+    [zsh]=zsh
 )
 
 # run_matrices NSRUN NSRUN_ROOTFS: the slow tables, each for the situations its caller can be in.
@@ -234,22 +236,45 @@ NSRUN_TEST_PROOT=$(engines)/proot
 
 # Everything that install.sh promises is there, and what it installed runs.
 check_installation() {
-    local prefix status=0
-    prefix=$(mktemp -d)
-    "$project/Scripts/install.sh" "$prefix" &&
-        [[ $("$prefix/bin/nsrun" -- echo installed) == installed ]] &&
+    local prefix=$1 file status=0
+    for file in $(installed_files); do
+        [[ -s $prefix/$file ]] || { say "there is no $file"; status=1; }
+    done
+    [[ $("$prefix/bin/nsrun" -- echo installed) == installed ]] &&
         "$prefix/bin/nsrun-rootfs" --version >/dev/null &&
         grep -q '^.TH NSRUN 1' "$prefix/share/man/man1/nsrun.1" &&
-        bash -n "$prefix/share/bash-completion/completions/nsrun" &&
-        [[ -s $prefix/share/zsh/site-functions/_nsrun ]] &&
-        [[ -s $prefix/share/fish/vendor_completions.d/nsrun.fish ]] || status=$?
+        grep -q '^.TH NSRUN\\-ROOTFS 1' "$prefix/share/man/man1/nsrun-rootfs.1" &&
+        bash -n "$prefix/share/bash-completion/completions/nsrun" || status=$?
+    return "$status"
+}
+
+install_and_check() {
+    local prefix status=0
+    prefix=$(mktemp -d)
+    { "$project/Scripts/install.sh" "$prefix" && check_installation "$prefix"; } || status=$?
     rm -r "$prefix"
+    return "$status"
+}
+
+# The same bytes twice, and what is in them runs where it is unpacked.
+release_and_check() {
+    local folder file again status=0
+    folder=$(mktemp -d)
+    {
+        mkdir "$folder/again" && export SOURCE_DATE_EPOCH=1000000000 &&
+            file=$("$project/Scripts/release.sh" "$folder") &&
+            again=$(cd "$folder/again" && TMPDIR=$folder umask 077 && "$project/Scripts/release.sh") &&
+            cmp "$file" "$again" && tar --extract --directory "$folder" --file "$file" &&
+            check_installation "$folder/$(basename "$file" .tar.gz)"
+    } || status=$?
+    rm -r "$folder"
     return "$status"
 }
 
 before=$(traces | sort)
 run_swift_tests
-if check_installation; then pass 1; else miss "Scripts/install.sh"; fi
+if install_and_check; then pass 1; else miss "Scripts/install.sh"; fi
+if release_and_check; then pass 1; else miss "Scripts/release.sh"; fi
 run_examples
 if $all; then
     if run_matrices "$binary" "$rootfs_tool"; then pass 1; else miss "Scripts/matrix"; fi

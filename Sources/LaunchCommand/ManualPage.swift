@@ -47,16 +47,22 @@ enum ManualPage {
             and
             .IR /etc/hosts .
             Without a command, the shell is started.
-            .SH OPTIONS
+            .SH EXAMPLES
 
             """
+        for (command, what) in ShortHelp.examples {
+            page += ".TP\n.B \(escape(command))\n\(escape(what))\n"
+        }
+        let first = ShortHelp.options
+        page += ".SH OPTIONS\n.SS Every day\n"
+        for option in first { page += entry(option) }
         for section in Section.allCases where section != .hidden {
-            let options = OptionTable.options.filter { $0.section == section }
+            let options = OptionTable.options.filter { option in
+                option.section == section && !first.contains { $0.id == option.id }
+            }
             if options.isEmpty { continue }
             page += ".SS \(escape(section.title))\n"
-            for option in options {
-                page += ".TP\n.B \(escape(Help.synopsis(option)))\n\(escape(option.help.text))\n"
-            }
+            for option in options { page += entry(option) }
         }
         page += ".SH PRESETS\nA preset is what the other options start from, wherever it stands.\n"
         for preset in Preset.allCases {
@@ -121,6 +127,10 @@ enum ManualPage {
             .BR user_namespaces (7)
 
             """
+    }
+
+    private static func entry(_ option: Option) -> String {
+        ".TP\n.B \(escape(Help.synopsis(option)))\n\(escape(option.help.text))\n"
     }
 
     private static var engines: String {

@@ -11,20 +11,24 @@ enum ShortHelp {
         "--doctor",
     ]
 
-    private static let examples: [(String, String)] = [
+    static let examples: [(String, String)] = [
         ("nsrun --rootfs bookworm --cwd -- make", "the host's directory, a foreign Debian"),
         ("nsrun --ephemeral -- ./install.sh", "the host's own root, on trial"),
         ("nsrun --network none --timeout 60 -- make check", "no network, no longer than a minute"),
         ("nsrun --preset toolbox --rootfs bookworm", "a shell there with your surroundings"),
     ]
 
+    static var options: [Option] {
+        var options: [Option] = []
+        for name in names {
+            options += OptionTable.options.filter { $0.name.text == name.text }
+        }
+        return options
+    }
+
     static var text: String {
         var text = "usage: nsrun [OPTION]... [--] COMMAND [ARG]...\n\n"
-        for name in names {
-            for option in OptionTable.options where option.name.text == name.text {
-                text += Help.line(option)
-            }
-        }
+        for option in options { text += Help.line(option) }
         text += "\nExamples:\n"
         for (command, what) in examples {
             let pad = String(repeating: " ", count: max(1, 52 - command.utf8.count))

@@ -71,6 +71,24 @@ import Testing
         }
     }
 
+    /// Whoever looks something up finds what is used most without going far.
+    @Test func thePageBeginsWithWhatIsUsedMost() throws {
+        let page = ManualPage.text
+        let places = try [
+            ".SH EXAMPLES", ".B nsrun \\-\\-preset toolbox", ".SH OPTIONS", ".SS Every day",
+            ".B \\-\\-rootfs R", ".SS General",
+        ]
+        .map { try #require(page.range(of: $0), "\($0)").lowerBound }
+        #expect(places == places.sorted())
+        for name in ShortHelp.names {
+            let heads = page.split(separator: "\n").filter {
+                $0 == ".B \(name.text.replacing("-", with: "\\-"))"
+                    || $0.hasPrefix(".B \(name.text.replacing("-", with: "\\-")) ")
+            }
+            #expect(heads.count == 1, "\(name)")
+        }
+    }
+
     /// A line of the page that begins with a dot or an apostrophe is a request.
     @Test func thePageHoldsNoAccidentalRequests() {
         let known = [
