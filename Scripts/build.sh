@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Scripts/build.sh [nsrun|nsrun-rootfs]: builds a command as it ships, nsrun unless named, and
-# prints its path. nsrun is Embedded Swift and one static file; nsrun-rootfs brings Swift's own
-# libraries along, and links those of Debian.
+# prints its path. Both are one static file; nsrun is Embedded Swift.
 # Needs a Swift toolchain and the packages in lib.sh; lld comes with the toolchain.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,18 +14,16 @@ case $command in
 nsrun)
     scratch=${NSRUN_SCRATCH:-$PWD}/.build-embedded
     export NSRUN_EMBEDDED=1
-    options=()
     ;;
 nsrun-rootfs)
     scratch=${NSRUN_SCRATCH:-$PWD}/.build-rootfs
-    options=(--static-swift-stdlib)
     ;;
 *)
     echo "usage: Scripts/build.sh [nsrun|nsrun-rootfs]" >&2
     exit 1
     ;;
 esac
-swift build -c release --product "$command" --scratch-path "$scratch" "${options[@]}" >&2
+swift build -c release --product "$command" --scratch-path "$scratch" >&2
 binary=$scratch/release/$command
 strip -o "$binary.stripped" "$binary"
 mv "$binary.stripped" "$scratch/$command"

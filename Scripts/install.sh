@@ -6,23 +6,15 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# What is installed below PREFIX, and what nsrun --generate makes it.
-declare -A files=(
-    [share/man/man1/nsrun.1]=man
-    [share/bash-completion/completions/nsrun]=bash
-    [share/zsh/site-functions/_nsrun]=zsh
-    [share/fish/vendor_completions.d/nsrun.fish]=fish
-)
 
 help() {
     cat <<END
 usage: Scripts/install.sh [PREFIX]
 
-Builds nsrun and nsrun-rootfs and installs them, the manual page of nsrun and its completions for
-bash, zsh and fish below PREFIX: /usr/local where you may write there, else ~/.local. To remove them
-again:
+Builds nsrun and nsrun-rootfs and installs them, their manual pages and their completions for bash,
+zsh and fish below PREFIX: /usr/local where you may write there, else ~/.local. To remove them again:
 
-  cd PREFIX && rm bin/nsrun bin/nsrun-rootfs ${!files[@]}
+  cd PREFIX && rm $(installed_files)
 END
 }
 
@@ -52,9 +44,6 @@ else
             "first run as its owner: Scripts/build.sh nsrun; Scripts/build.sh nsrun-rootfs"
 fi
 
-install -D -m 755 -t "$prefix/bin" "$binary" "$rootfs_tool"
-for file in "${!files[@]}"; do
-    "$binary" --generate "${files[$file]}" | install -D -m 644 /dev/stdin "$prefix/$file"
-done
-say "installed below $prefix: bin/nsrun bin/nsrun-rootfs ${!files[*]}"
+install_files "$prefix" "$binary" "$rootfs_tool"
+say "installed below $prefix: $(installed_files)"
 [[ :$PATH: == *:$prefix/bin:* ]] || say "$prefix/bin is not in PATH"

@@ -16,7 +16,8 @@ shopt -s inherit_errexit
 # shellcheck disable=SC2034
 mpi_packages=openmpi-bin,libopenmpi-dev,mpich,libmpich-dev,gcc,libc6-dev
 build_packages=(
-    libarchive-dev libcap-dev libseccomp-dev libyaml-dev musl-dev pkg-config zlib1g-dev
+    libacl1-dev libarchive-dev libbz2-dev libcap-dev liblz4-dev liblzma-dev libseccomp-dev libyaml-dev libzstd-dev
+    musl-dev pkg-config zlib1g-dev
 )
 # shellcheck disable=SC2034 # named by the scripts that make the rootfs
 rootfs_packages=(debian-archive-keyring mmdebstrap)
@@ -27,14 +28,19 @@ runner_packages=(protobuf-compiler protobuf-compiler-grpc python3-grpcio python3
 declare -A evidence=(
     [debian-archive-keyring]=/usr/share/keyrings/debian-archive-keyring.gpg
     [gcc]=gcc
+    [libacl1-dev]=/usr/lib/$(uname -m)-linux-gnu/libacl.a
     [libarchive-dev]=/usr/include/archive.h
+    [libbz2-dev]=/usr/lib/$(uname -m)-linux-gnu/libbz2.a
     [libc6-dev]=/usr/include/stdio.h
     [libcap-dev]=/usr/include/sys/capability.h
     [libfakechroot]=/usr/lib/$(uname -m)-linux-gnu/fakechroot/libfakechroot.so
+    [liblz4-dev]=/usr/lib/$(uname -m)-linux-gnu/liblz4.a
+    [liblzma-dev]=/usr/lib/$(uname -m)-linux-gnu/liblzma.a
     [libopenmpi-dev]=mpicc.openmpi
     [musl-dev]=/usr/lib/$(uname -m)-linux-musl/libc.a
     [libseccomp-dev]=/usr/include/seccomp.h
     [libyaml-dev]=/usr/include/yaml.h
+    [libzstd-dev]=/usr/lib/$(uname -m)-linux-gnu/libzstd.a
     [mmdebstrap]=mmdebstrap
     [openmpi-bin]=mpirun.openmpi
     [passt]=pasta
@@ -249,4 +255,34 @@ build_release() {
 build_rootfs_tool() {
     say "building nsrun-rootfs"
     "$project/Scripts/build.sh" nsrun-rootfs
+}
+
+# What nsrun --generate and nsrun-rootfs generate print, and where it goes; @ stands for the command.
+generated_files=(
+    man:share/man/man1/@.1
+    bash:share/bash-completion/completions/@
+    zsh:share/zsh/site-functions/_@
+    fish:share/fish/vendor_completions.d/@.fish
+)
+
+# named COMMAND KIND:FILE
+named() { local file=${2#*:}; echo "${file//@/$1}"; }
+
+# All that is installed, below its prefix.
+installed_files() {
+    local command file
+    for command in nsrun nsrun-rootfs; do
+        printf '%s ' "bin/$command"
+        for file in "${generated_files[@]}"; do printf '%s ' "$(named "$command" "$file")"; done
+    done
+}
+
+# install_files PREFIX NSRUN NSRUN-ROOTFS
+install_files() {
+    local prefix=$1 file
+    install -D -m 755 -t "$prefix/bin" "$2" "$3"
+    for file in "${generated_files[@]}"; do
+        "$2" --generate "${file%%:*}" | install -D -m 644 /dev/stdin "$prefix/$(named nsrun "$file")"
+        "$3" generate "${file%%:*}" | install -D -m 644 /dev/stdin "$prefix/$(named nsrun-rootfs "$file")"
+    done
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import NamespaceKit
 import RootFilesystemKit
 
@@ -17,7 +18,7 @@ struct RootFilesystemCommand: ParsableCommand {
         version: nsrunVersion,
         subcommands: [
             Debian.self, Unpack.self, Import.self, Export.self, Pack.self, Stage.self, List.self,
-            Show.self, Remove.self,
+            Show.self, Remove.self, Generate.self,
         ])
 }
 
@@ -81,15 +82,25 @@ private let otherWords = [
 
 /// Writes to standard output. What does not arrive there is an error.
 func printOutput(_ text: String) throws {
+    let error = writeAll(text, to: 1)
+    if error != 0 {
+        throw RootFilesystemError(cannot: "write to", "standard output", errno: error)
+    }
+}
+
+/// Writes to standard error. Nobody could be told that it does not arrive there.
+func writeError(_ text: String) { _ = writeAll(text, to: 2) }
+
+/// 0, or an errno of write(2).
+private func writeAll(_ text: String, to descriptor: Int32) -> Int32 {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
-        let count = rest.withUnsafeBytes { write(1, $0.baseAddress, $0.count) }
+        let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
         if count < 0, errno == EINTR { continue }
-        guard count >= 0 else {
-            throw RootFilesystemError(cannot: "write to", "standard output", errno: errno)
-        }
+        if count < 0 { return errno }
         rest = rest.dropFirst(count)
     }
+    return 0
 }
 
 private func fail(_ message: String) -> Never {
@@ -99,5 +110,5 @@ private func fail(_ message: String) -> Never {
 
 /// Names in it may come from anywhere.
 func printError(_ message: String) {
-    FileHandle.standardError.write(Data("nsrun-rootfs: \(message.harmless)\n".utf8))
+    writeError("nsrun-rootfs: \(message.harmless)\n")
 }

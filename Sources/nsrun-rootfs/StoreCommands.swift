@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import RootFilesystemKit
 
 struct List: ParsableCommand {
@@ -46,16 +47,17 @@ struct List: ParsableCommand {
         let widths = (0..<5).map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
             let cells = row.dropLast().enumerated().map { column, cell in
-                cell.padding(toLength: widths[column], withPad: " ", startingAt: 0)
+                cell + String(repeating: " ", count: widths[column] - cell.count)
             }
             return (cells + row.suffix(1)).joined(separator: "  ") + "\n"
         }.joined()
     }
 
     private static func readable(_ bytes: Int64) -> String {
-        bytes < 1 << 30
+        let tenths = (bytes * 10 + 1 << 29) >> 30
+        return bytes < 1 << 30
             ? "\((bytes + (1 << 20) - 1) >> 20) MiB"
-            : String(format: "%.1f GiB", Double(bytes) / Double(1 << 30))
+            : "\(tenths / 10).\(tenths % 10) GiB"
     }
 }
 
@@ -101,7 +103,7 @@ struct Remove: ParsableCommand {
     private static func ask(_ path: String) throws -> Bool {
         let question =
             "nsrun-rootfs: \(path.harmlessLine) was made by something else. Remove it with everything in it? [y/N] "
-        FileHandle.standardError.write(Data(question.utf8))
+        writeError(question)
         let answer = try Interruption.readLine()
         return ["y", "yes"].contains(answer.lowercased())
     }

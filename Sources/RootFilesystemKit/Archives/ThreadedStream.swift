@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import Glibc
 
 /// A stream whose bytes are made by another thread, a bounded distance ahead: decompression runs
 /// beside the writing of files, as it does with tar(1) and its compressor in two processes.
@@ -18,8 +18,12 @@ final class ThreadedStream: ByteStream {
         let sink = Sink(capacity: capacity)
         self.sink = sink
         self.progress = progress
-        Thread.detachNewThread {
+        let error = Monitor.detachThread {
             sink.finish(Result { try make(sink) })
+        }
+        if error != 0 {
+            sink.finish(
+                .failure(RootFilesystemError(cannot: "start", "a thread", errno: error)))
         }
     }
 
@@ -46,7 +50,7 @@ final class ThreadedStream: ByteStream {
     /// What the making thread writes to. `@unchecked`: everything mutable is under `condition`.
     final class Sink: @unchecked Sendable {
         private static let chunkSize = 256 << 10
-        private let condition = NSCondition()
+        private let condition = Monitor()
         private var waiting: [Chunk] = []
         private var waitingBytes = 0
         private var spare: [BlockBuffer] = []

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
-
 /// Where this host's apt gets Debian from.
 enum AptMirrors {
     /// The addresses of Debian's own archive in apt's configuration, none where apt has none.

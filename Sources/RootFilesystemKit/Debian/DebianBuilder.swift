@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import FoundationEssentials
+import Glibc
 import NamespaceKit
 
 /// Builds a Debian by mmdebstrap(1), which runs inside namespaces of nsrun: as root with real ids

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import Glibc
 
 /// Unpacks Debian packages into one tree without running anything of them, and lets one replace
 /// another's files only as dpkg would.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Writes a root file system to one file, so that the same tree gives the same bytes.
 ///
@@ -58,7 +59,7 @@ public struct Exporter {
     }
 
     private func open(_ source: Destination) throws -> Descriptor {
-        let opened = Foundation.open(source.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let opened = Glibc.open(source.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         if opened < 0 && errno == ENOENT { throw source.notFound }
         return try Descriptor(opened, cannot: "export", source.label)
     }

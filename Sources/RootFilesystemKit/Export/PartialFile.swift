@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import Glibc
 
 /// A file in the making: a hidden, locked sibling, put in place by one rename. What a killed run
 /// leaves is swept like a ``PartialTree``.

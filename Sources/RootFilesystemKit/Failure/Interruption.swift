@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CRootFilesystem
-import Foundation
+import Glibc
 
 /// Stopping early and tidily: a signal sets a flag, long work looks at it and throws, and what was
 /// half done is removed on the way out like after any other failure.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import Glibc
 import NamespaceKit
 
 /// Why something could not be done, in the user's words: what was attempted, on what, and the cause.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CRootFilesystem
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// A directory for temporary files, below `$TMPDIR` or /tmp, that goes away with its last user. `mkdtemp(3)`
 final class ScratchDirectory {

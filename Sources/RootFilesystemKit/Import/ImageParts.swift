@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The files of a container image. They come from a stranger: names in them are resolved inside the
 /// directory, and what a digest names must have that digest.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import Glibc
 
 /// A squashfs file, unpacked by unsquashfs(1).
 struct SquashfsImage {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CRootFilesystem
-import Foundation
+import Glibc
 
 /// What a directory is, or what came out of an archive: judged by the documents in it, then by its names.
 enum TreeForm {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
-
 /// A program of a pack: `bin/NAME` starts it.
 public struct PackEntry: Equatable, Sendable {
     public var name: String

@@ -2,7 +2,8 @@
 
 import CPack
 import CRootFilesystem
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// A static nsrun, and the place in its file where a pack's mark goes.
 struct PackLauncher {
@@ -17,16 +18,16 @@ struct PackLauncher {
                 remedy: "name a static nsrun with --launcher, as Scripts/build.sh nsrun makes it")
         }
         // In two parts, so that this program's own file does not hold it.
-        let magic = Data(("nsrun-pack-" + "mark-5d1c0e7").utf8) + [0]
-        guard let found = bytes.range(of: magic),
-            bytes.count >= found.lowerBound + MemoryLayout<nsrun_pack_mark>.size
+        let magic = Array(("nsrun-pack-" + "mark-5d1c0e7").utf8) + [0]
+        let found = bytes.withUnsafeBytes { $0.firstRange(of: magic)?.lowerBound }
+        guard let found, bytes.count >= found + MemoryLayout<nsrun_pack_mark>.size
         else {
             throw RootFilesystemError(
                 cannot: "pack", path, because: "it is no nsrun that can be packed",
                 remedy: "name another one with --launcher, as Scripts/build.sh nsrun makes it")
         }
         self.bytes = bytes
-        place = found.lowerBound
+        place = found
     }
 
     /// How long the program is.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// What a pack brings along for machines that refuse user namespaces.
 struct PackTools {
@@ -70,7 +71,7 @@ struct PackTools {
                 [.posixPermissions: 0o755], ofItemAtPath: "\(folder)/start")
         } catch {
             throw RootFilesystemError(
-                cannot: "try", parts.program, because: error.localizedDescription)
+                cannot: "try", parts.program, because: Self.cause(of: error))
         }
         let tool = ExternalTool(
             name: launcher, package: "nsrun", environment: ["NSRUN_PROOT": "\(folder)/start"])
@@ -78,6 +79,12 @@ struct PackTools {
             _ = try tool.run(
                 ["--engine", "proot", "--chdir", "/", "true"], cannot: "pack", parts.program)
         }
+    }
+
+    /// What a call of FileManager's failed for.
+    private static func cause(of error: any Error) -> String {
+        let code = ((error as? CocoaError)?.underlying as? POSIXError)?.code
+        return code.map { String(cString: strerror($0.rawValue)) } ?? "\(error)"
     }
 }
 
@@ -96,8 +103,7 @@ struct ProgramParts {
                 cannot: "pack", program, because: "it is not there, or not executable")
         }
         files.append(("proot", program))
-        let own = ((program as NSString).deletingLastPathComponent as NSString)
-            .deletingLastPathComponent
+        let own = program.parentPath.parentPath
         var tried: [(loader: String, arguments: [String])] = []
         for library in ["lib", "usr/lib"] {
             let folders =

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The folder that a pack unpacks to, as entries of an archive: the root with links that stay in it, and the
 /// files that make programs of it.

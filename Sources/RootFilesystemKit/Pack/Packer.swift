@@ -2,7 +2,8 @@
 
 import CPack
 import CRootFilesystem
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Makes a pack of a rootfs: a folder, in an archive, in which `bin/NAME` runs a program from wherever the
 /// folder lies, on any Linux of that architecture, as any user, with nothing installed. Or a single file
@@ -104,7 +105,7 @@ public struct Packer {
                 cannot: "pack", "--entry \(entry.name)=\(program)",
                 because: "the rootfs has no such program",
                 remedy:
-                    "nsrun --rootfs \(source.label) ls \((program as NSString).deletingLastPathComponent)"
+                    "nsrun --rootfs \(source.label) ls \(program.parentPath)"
             )
         }
         let descriptor = try Descriptor(found, cannot: "open", program)
@@ -119,7 +120,7 @@ public struct Packer {
         if let launcher { return launcher }
         let own =
             (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
-        let beside = (own as NSString).deletingLastPathComponent + "/nsrun"
+        let beside = own.parentPath + "/nsrun"
         let search = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin"
         let candidates = [beside] + search.split(separator: ":").map { "\($0)/nsrun" }
         guard let found = candidates.first(where: { access($0, X_OK) == 0 }) else {
@@ -142,13 +143,13 @@ public struct Packer {
 
     /// The file's name without what says its format.
     static func folderName(of file: String) -> String {
-        let name = (file as NSString).lastPathComponent
-        guard
-            let end = [".tar", ".tgz"].compactMap({ name.range(of: $0, options: .backwards) })
-                .first,
-            end.lowerBound != name.startIndex
-        else { return "pack" }
-        return String(name[..<end.lowerBound])
+        let name = file.lastName
+        for end in [".tar", ".tgz"] {
+            if let place = name.ranges(of: end).last?.lowerBound {
+                return place == name.startIndex ? "pack" : String(name[..<place])
+            }
+        }
+        return "pack"
     }
 }
 
@@ -184,6 +185,8 @@ extension Descriptor {
         }
         var digest = [UInt8](repeating: 0, count: 32)
         nsrun_rootfs_sha256_final(&hash, &digest)
-        return digest.prefix(16).map { String(format: "%02x", $0) }.joined()
+        return digest.prefix(16).map { byte in
+            (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }.joined()
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import Glibc
 
 /// The right to stage one image, held by one process of a node at a time, and what the last one found out.
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import Glibc
 import NamespaceKit
 
 /// A node's own copy of an image: unpacked once a node, however many ask for it at once.
@@ -71,7 +71,7 @@ public struct Stager {
 
     /// What of the image's name can stand in a path that scripts pass on.
     static func name(of source: String) -> String {
-        var name = (source as NSString).lastPathComponent
+        var name = source.lastName
         for suffix in [
             ".gz", ".bz2", ".xz", ".zst", ".lz4", ".lz", ".tgz", ".tar", ".squashfs", ".sqfs",
         ]

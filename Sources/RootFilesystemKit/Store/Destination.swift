@@ -2,7 +2,8 @@
 
 import CNamespace
 import CRootFilesystem
-import Foundation
+import FoundationEssentials
+import Glibc
 import NamespaceKit
 
 /// Where a root file system is or is to be: a directory given by its path, or a name in the store.
@@ -41,9 +42,9 @@ public struct Destination: Equatable, Sendable {
     }
 
     /// The directory that holds it.
-    var parent: String { (path as NSString).deletingLastPathComponent }
+    var parent: String { path.parentPath }
 
-    var name: String { (path as NSString).lastPathComponent }
+    var name: String { path.lastName }
 
     /// Whether it is meant by its name.
     var isName: Bool { !label.contains("/") }
@@ -66,7 +67,7 @@ public struct Destination: Equatable, Sendable {
 
     func record(_ file: RecordFile) -> RootRecord.Finding {
         // One that may be searched and not listed has its records all the same.
-        let opened = Foundation.open(path, nsrun_rootfs_o_path | O_DIRECTORY | O_CLOEXEC)
+        let opened = Glibc.open(path, nsrun_rootfs_o_path | O_DIRECTORY | O_CLOEXEC)
         guard let root = try? Descriptor(opened, cannot: "open", path) else { return .none }
         return record(file, in: root)
     }

@@ -2,7 +2,7 @@
 
 import CNamespace
 import CRootFilesystem
-import Foundation
+import Glibc
 import NamespaceKit
 
 /// What older versions kept beside the roots of a store: `STORE/NAME.image`, `STORE/NAME.packages`.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CRootFilesystem
-import Foundation
+import FoundationEssentials
+import Glibc
 import NamespaceKit
 
 /// Whether a directory is somebody's mounted root, or has something mounted in it.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CRootFilesystem
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// A tree in the making: a hidden sibling of its destination, locked for as long as somebody works
 /// on it, and put in place by one rename.
@@ -216,7 +217,7 @@ func makeDirectories(_ path: String, mode: mode_t = 0o777) throws {
             continue
         }
         let code = errno
-        let parent = (next as NSString).deletingLastPathComponent
+        let parent = next.parentPath
         guard code == ENOENT, !parent.isEmpty, tried.insert(parent).inserted else {
             throw RootFilesystemError(cannot: "create the directory", next, errno: code)
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CNamespace
-import Foundation
+import Glibc
 import NamespaceKit
 
 /// What is kept about a root file system in the tree itself, `ROOT/.nsrun/NAME`: so it goes with the tree however

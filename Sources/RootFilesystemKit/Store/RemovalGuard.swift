@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CRootFilesystem
-import Foundation
+import Glibc
 
 /// What decides whether a directory may be removed, or another tree put in its place. Directories are compared by
 /// what they are, and not by their paths: a link, a `..` or a bind mount on the way makes no difference.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CRootFilesystem
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The root file systems a user has under a name: one directory each.
 public struct RootFilesystemStore: Equatable, Sendable {
@@ -18,7 +19,9 @@ public struct RootFilesystemStore: Equatable, Sendable {
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) -> RootFilesystemStore {
         let data = environment["XDG_DATA_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
-        let home = environment["HOME"].flatMap { $0.isEmpty ? nil : $0 } ?? NSHomeDirectory()
+        let home =
+            environment["HOME"].flatMap { $0.isEmpty ? nil : $0 }
+            ?? FileManager.default.homeDirectoryForCurrentUser.path
         return RootFilesystemStore(directory: (data ?? home + "/.local/share") + "/nsrun/rootfs")
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Reading trees with files of the caller's subordinate ids: only inside a user namespace that maps
 /// those ids can all of them be read, and only there do owners have the numbers that the tree means.

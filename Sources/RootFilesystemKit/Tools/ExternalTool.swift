@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CRootFilesystem
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Runs a program and waits for it; its output is kept for the error message, should it fail.
 struct ExternalTool {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CRootFilesystem
-import Foundation
+import FoundationEssentials
+import Glibc
 import NamespaceKit
 
 /// Runs a program as root of a user namespace, seeing the host's files as they are. What it prints is
