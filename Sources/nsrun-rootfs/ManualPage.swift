@@ -42,7 +42,10 @@ enum ManualPage {
     }
 
     private static let examples = [
-        ("nsrun-rootfs debian bookworm bookworm", "a Debian in the store, for nsrun --rootfs bookworm"),
+        (
+            "nsrun-rootfs debian bookworm bookworm",
+            "a Debian in the store, for nsrun --rootfs bookworm"
+        ),
         ("nsrun-rootfs import image.tar alpine", "a container image that another tool has saved"),
         (
             "nsrun-rootfs pack --entry hello=/usr/bin/hello bookworm hello.tar.gz",
