@@ -35,7 +35,7 @@ import Testing
         let ports = [PassedPort(outside: 8080, inside: 80), PassedPort(outside: 9, inside: 9)]
         let actions = try plan(connected(ports: ports), on: facts(pasta)).actions
         #expect(actions.contains(.connectNetwork(pasta, ports: ports)))
-        let words = Step(.connectNetwork(pasta, ports: ports)).description
+        let words = Step(action: .connectNetwork(pasta, ports: ports)).description
         #expect(words.hasSuffix("and pass on 8080:80, 9:9"), "\(words)")
     }
 
