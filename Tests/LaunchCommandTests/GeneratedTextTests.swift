@@ -81,10 +81,8 @@ import Testing
         .map { try #require(page.range(of: $0), "\($0)").lowerBound }
         #expect(places == places.sorted())
         for name in ShortHelp.names {
-            let heads = page.split(separator: "\n").filter {
-                $0 == ".B \(name.text.replacing("-", with: "\\-"))"
-                    || $0.hasPrefix(".B \(name.text.replacing("-", with: "\\-")) ")
-            }
+            let head = ".TP\n.B " + name.text.replacing("-", with: "\\-")
+            let heads = page.ranges(of: head).filter { " [\n".contains(page[$0.upperBound]) }
             #expect(heads.count == 1, "\(name)")
         }
     }

@@ -35,7 +35,7 @@ import Testing
         let options = options + ["--ro-bind-data", "7", "/srv/who"]
         let pipe = try Pipe.make()
         let first = try group.member("cat /srv/who", options, passing: [7: pipe.read])
-        #expect(HostState.eventually { group.sockets > 0 })
+        #expect(HostState.eventually { group.isListening })
         let file = try Scratch.openFile("another\n")
         let others = try (0..<3).map { _ in
             lseek(file, 0, SEEK_SET)

@@ -40,11 +40,18 @@ struct Group {
     }
 
     /// The sockets of that name: the one that listens, and one for each that waits in its queue.
-    var sockets: Int {
+    var sockets: Int { lines?.count ?? -1 }
+
+    /// Others can wait in its queue: before, they wait for the lock. Among the flags is __SO_ACCEPTCON.
+    var isListening: Bool {
+        lines?.contains { String(decoding: $0, as: UTF8.self).contains(" 00010000 ") } ?? false
+    }
+
+    private var lines: [Data]? {
         // Other sockets' names may be any bytes.
-        guard let bytes = try? Data(contentsOf: URL(filePath: "/proc/net/unix")) else { return -1 }
+        guard let bytes = try? Data(contentsOf: URL(filePath: "/proc/net/unix")) else { return nil }
         let end = Data(" \(name)".utf8)
-        return bytes.split(separator: UInt8(ascii: "\n")).count { $0.suffix(end.count) == end }
+        return bytes.split(separator: UInt8(ascii: "\n")).filter { $0.suffix(end.count) == end }
     }
 
     /// Its socket's file, where there is one.

@@ -151,7 +151,7 @@ import Testing
 
     // MARK: Ports passed on
 
-    /// From the host's loopback interface and from its own address, and nothing but what is passed on.
+    /// From the host's loopback interface and from other hosts, and nothing but what is passed on.
     @Test(arguments: [[], ["--share-pid"]])
     func portsArePassedOn(shape: [String]) throws {
         let server = """
@@ -167,16 +167,18 @@ import Testing
             ask() { timeout 5 bash -c "exec 3<>/dev/tcp/$1 && cat <&3" 2>/dev/null; }
             coproc "$@"
             until [ "$(ask 127.0.0.1/8090)" ]; do sleep 0.1; done
-            for place in 127.0.0.1/8090 10.1.1.1/8090 127.0.0.1/8091 127.0.0.1/8080 127.0.0.1/8092; do
+            for place in 127.0.0.1/8090 127.0.0.1/8091 127.0.0.1/8080 127.0.0.1/8092; do
                 ask $place || echo no
             done
+            export -f ask
+            for place in 10.1.1.1/8090 10.1.1.1/8092; do nsenter --net=$OTHER bash -c "ask $place" || echo no; done
             echo >&${COPROC[1]}; wait
             """
         let command =
             [try Bench.current().nsrun, "--network", "pasta=8090:8080,8091"] + shape
             + ["--", "python3", "-c", server]
         let seen = try beside(["bash", "-c", script, "bash"] + command)
-        expect(seen, prints: "first\nfirst\nsecond\nno\nno")
+        expect(seen, prints: "first\nsecond\nno\nno\nfirst\nno")
     }
 
     /// pasta would be content with the addresses that are left.

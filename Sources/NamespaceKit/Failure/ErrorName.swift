@@ -47,6 +47,7 @@ func reason(_ code: Int32) -> String {
     case EINVAL: "invalid argument"
     case ENOSPC: "no space left"
     case EBUSY: "in use"
+    case EADDRINUSE: "address already in use"
     case ENODEV: "the kernel does not have it"
     case ENOSYS: "the kernel does not have this call"
     case EMFILE: "too many open files"
