@@ -48,7 +48,7 @@ check_account_is_idle() {
 test_needs=(
     "${rootfs_packages[@]}" automake cargo cmake dbus-daemon dpkg fish flatpak fuse-device gcc git
     iproute2 libc6-dev libfakechroot lz4 make meson passt patchelf perl python3-pytest python3-pytest-xdist
-    qemu-user-static squashfs-tools squashfuse subordinate-ids tun-device uidmap umoci zsh
+    qemu-user-static skopeo squashfs-tools squashfuse subordinate-ids tun-device uidmap umoci zsh
 )
 if $all; then test_needs+=(bazel-bootstrap bazel-rules-java libopenmpi-dev openmpi-bin); fi
 if $all || $runner; then test_needs+=("${runner_packages[@]}"); fi
@@ -73,6 +73,7 @@ evidence+=(
     [python3-pytest]=/usr/bin/pytest-3
     [python3-pytest-xdist]=/usr/lib/python3/dist-packages/xdist
     [qemu-user-static]=qemu-arm-static
+    [skopeo]=skopeo
     [umoci]=umoci
     [zsh]=zsh
 )

@@ -247,6 +247,45 @@ int nsrun_open_record(int root, const char *name, int64_t largest, enum nsrun_fa
     return fd;
 }
 
+/// The last bytes of an image that has a record: a mark, and how long the record before it is, little-endian.
+static const char image_mark[16] = "nsrun image 1\n";
+
+static int find_trailer(int fd, int64_t largest, enum nsrun_fault *fault) {
+    unsigned char tail[NSRUN_IMAGE_TRAILER];
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    const off_t end = status.st_size - (off_t)sizeof tail;
+    if (!S_ISREG(status.st_mode) || end < 0)
+        return -ENOENT;
+    if (pread(fd, tail, sizeof tail, end) != (ssize_t)sizeof tail)
+        return -EIO;
+    if (memcmp(tail, image_mark, sizeof image_mark) != 0)
+        return -ENOENT;
+    uint64_t length = 0;
+    for (size_t i = sizeof tail; i-- > sizeof image_mark;)
+        length = length << 8 | tail[i];
+    if (status.st_mode & OTHERS_WRITE)
+        return refuse(fault, NSRUN_FAULT_WRITABLE);
+    if (length > (uint64_t)largest)
+        return refuse(fault, NSRUN_FAULT_SIZE);
+    if (length > (uint64_t)end)
+        return refuse(fault, NSRUN_FAULT_KIND);
+    return lseek(fd, end - (off_t)length, SEEK_SET) < 0 ? -errno : 0;
+}
+
+int nsrun_open_trailer(const char *image, int64_t largest, enum nsrun_fault *fault) {
+    *fault = NSRUN_FAULT_NONE;
+    const int fd = nsrun_open(image, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return fd;
+    const int error = find_trailer(fd, largest, fault);
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error;
+}
+
 int nsrun_open_beside(int directory, const char *name, int64_t largest, enum nsrun_fault *fault) {
     *fault = NSRUN_FAULT_NONE;
     struct stat status;

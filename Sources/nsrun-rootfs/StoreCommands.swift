@@ -70,7 +70,7 @@ struct Show: ParsableCommand {
 
     func run() throws {
         let destination = try common.destination(name)
-        guard destination.exists else { throw destination.notFound }
+        guard destination.exists || destination.isImage else { throw destination.notFound }
         try printOutput(
             "path \(destination.path.harmlessLine)\n"
                 + destination.image(warn: common.warn).printable)

@@ -92,7 +92,7 @@ enum ArchiveWriterScratch {
         var count = 0
         while try reader.next() != nil { count += 1 }
         let tree = try PackTree(writer, name: "pack", modified: 0)
-        try tree.root(source) { _ in }
+        try tree.root(source, nil) { _ in }
         try writer.finish()
         try output.commit()
         return count

@@ -121,7 +121,7 @@ import Testing
         let output = try PartialFile(for: workspace("x.tar"))
         let writer = try ArchiveWriter(
             to: output.file, name: "x.tar", compression: .none, latest: 2_000_000_000)
-        try PackTree(writer, name: nil, modified: 0).root(workspace("from")) { _ in }
+        try PackTree(writer, name: nil, modified: 0).root(workspace("from"), nil) { _ in }
         try writer.finish()
         try output.commit()
         mkdir(workspace("out"), 0o755)

@@ -205,6 +205,11 @@ int nsrun_open_own(int parent, const char *name, enum nsrun_fault *fault);
 int nsrun_open_record(int root, const char *name, int64_t largest, enum nsrun_fault *fault);
 /// Opens a file beside a root for reading, of which the same is true: both the file and the directory are the caller's.
 int nsrun_open_beside(int directory, const char *name, int64_t largest, enum nsrun_fault *fault);
+/// How long the end of an image is that says there is a record before it, in bytes.
+#define NSRUN_IMAGE_TRAILER 24
+/// Opens a root that is one file, at the record behind its file system; -ENOENT where it has none. Others must not be
+/// able to write to it. What is read ends with the NSRUN_IMAGE_TRAILER bytes of the trailer.
+int nsrun_open_trailer(const char *image, int64_t largest, enum nsrun_fault *fault);
 /// Whether it is a directory of the caller's own that nobody else may enter.
 bool nsrun_is_private(const char *path);
 /// Whether the caller is root of the machine, and not of some user namespace.

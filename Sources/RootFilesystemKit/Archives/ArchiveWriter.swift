@@ -16,9 +16,52 @@ final class ArchiveWriter {
     private let archive: OpaquePointer
     private let name: String
     private let latest: Int
+    private var output: Output?
+
+    /// Where the bytes go, and what it threw: libarchive's callback can only say that there was something.
+    private final class Output {
+        let sink: (UnsafeRawBufferPointer) throws -> Void
+        var failure: (any Error)?
+
+        init(_ sink: @escaping (UnsafeRawBufferPointer) throws -> Void) { self.sink = sink }
+
+        /// An `archive_write_callback`: how much was taken, -1 after a failure.
+        static func write(
+            _ context: UnsafeMutableRawPointer?, _ bytes: UnsafeRawPointer?, _ count: Int
+        ) -> Int {
+            guard let context else { return -1 }
+            let output = Unmanaged<Output>.fromOpaque(context).takeUnretainedValue()
+            do {
+                try output.sink(UnsafeRawBufferPointer(start: bytes, count: count))
+                return count
+            } catch {
+                output.failure = error
+                return -1
+            }
+        }
+    }
 
     /// Writes to `file`. Modification times after `latest`, seconds since 1970, become `latest`.
-    init(to file: Descriptor, name: String, compression: Compression, latest: Int) throws {
+    convenience init(to file: Descriptor, name: String, compression: Compression, latest: Int)
+        throws
+    {
+        try self.init(name: name, compression: compression, latest: latest)
+        try check(archive_write_open_fd(archive, file.number))
+    }
+
+    /// The same, not compressed, to whatever `sink` is.
+    convenience init(
+        name: String, latest: Int, sink: @escaping (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        try self.init(name: name, compression: .none, latest: latest)
+        let output = Output(sink)
+        self.output = output
+        try check(archive_write_set_bytes_in_last_block(archive, 1))
+        let context = Unmanaged.passUnretained(output).toOpaque()
+        try check(archive_write_open(archive, context, nil, { Output.write($1, $2, $3) }, nil))
+    }
+
+    private init(name: String, compression: Compression, latest: Int) throws {
         guard let archive = archive_write_new() else {
             throw RootFilesystemError(cannot: "write", name, errno: ENOMEM)
         }
@@ -26,6 +69,8 @@ final class ArchiveWriter {
         self.name = name
         self.latest = latest
         try check(archive_write_set_format_pax_restricted(archive))
+        // As GNU tar has them, which complains of others.
+        try check(archive_write_set_format_option(archive, "pax", "xattrheader", "SCHILY"))
         switch compression {
         case .none: break
         case .gzip:
@@ -40,7 +85,6 @@ final class ArchiveWriter {
             try check(archive_write_set_filter_option(archive, "xz", "threads", threads))
         case .zstd: try check(archive_write_add_filter_zstd(archive))
         }
-        try check(archive_write_open_fd(archive, file.number))
     }
 
     deinit {
@@ -149,6 +193,7 @@ final class ArchiveWriter {
 
     private func check(_ result: Int32) throws {
         guard result != ARCHIVE_OK && result != ARCHIVE_WARN else { return }
+        if let failure = output?.failure { throw failure }
         let code = archive_errno(archive)
         let cause =
             archive_error_string(archive).map { String(cString: $0) } ?? "libarchive refused"

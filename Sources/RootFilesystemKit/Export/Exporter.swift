@@ -2,6 +2,7 @@
 
 import FoundationEssentials
 import Glibc
+import NamespaceKit
 
 /// Writes a root file system to one file, so that the same tree gives the same bytes.
 ///
@@ -47,12 +48,20 @@ public struct Exporter {
         defer { flock(root.number, LOCK_UN) }
         let format = try Format(suffixOf: file)
         progress.begin("exporting \(source.label)")
+        let record = source.image { [progress] in progress.note($0) }
         let output = try PartialFile(for: file)
         switch format {
         case .tar(let compression):
-            try writeTar(source, compression, asRoots: isCallers, to: output)
+            let writer = try ArchiveWriter(
+                to: output.file, name: output.path, compression: compression,
+                latest: try Self.latestTime())
+            let text = try Self.attribute(record, of: source)
+            try writeTar(source, record: text, asRoots: isCallers, with: writer)
         case .squashfs:
             try writeSquashfs(source, asRoots: isCallers, to: output)
+            try append(record, to: output)
+        case .image:
+            try writeImage(source, record, asRoots: isCallers, to: output)
         }
         try output.commit()
         progress.end()
@@ -64,20 +73,58 @@ public struct Exporter {
         return try Descriptor(opened, cannot: "export", source.label)
     }
 
-    private func writeTar(
-        _ source: Destination, _ compression: ArchiveWriter.Compression, asRoots: Bool,
-        to output: PartialFile
+    /// What is recorded of a root, as an extended attribute of its directory can hold it.
+    private static func attribute(_ record: ImageRecord, of source: Destination) throws -> [UInt8]?
+    {
+        guard let text = record.portableText else { return nil }
+        let most = ExtendedAttributeReader.largest - RecordFile.attribute.count - 1
+        guard text.count <= most else {
+            throw RootFilesystemError(
+                cannot: "export", source.label,
+                because:
+                    "what is known of how it wants to be run has \(text.count) bytes, and a tar takes \(most)",
+                remedy: "export it as an image, .oci.tar, or as a .squashfs")
+        }
+        return text
+    }
+
+    /// Behind the file system, where whoever mounts it does not look. See ``RootRecord``.
+    private func append(_ record: ImageRecord, to output: PartialFile) throws {
+        guard let text = record.portableText else { return }
+        let status = try output.file.status(cannot: "examine", output.path)
+        try output.file.write(
+            RootRecord.trailer(text, after: Int(status.st_size)), at: status.st_size,
+            cannot: "write", output.path)
+        // What others can write to is not believed.
+        fchmod(output.file.number, status.st_mode & 0o755)
+    }
+
+    /// Writes the tree; `record` goes along as an attribute of its top. In a layer of an image names can mean something.
+    func writeTar(
+        _ source: Destination, record: [UInt8]?, asRoots: Bool, isLayer: Bool = false,
+        with writer: ArchiveWriter
     ) throws {
         let total = progress.isBar ? try DiskUsage.bytes(below: source.path) : 0
         var done: Int64 = 0
-        let writer = try ArchiveWriter(
-            to: output.file, name: output.path, compression: compression,
-            latest: try Self.latestTime())
         let setID = SetIDBits()
         let reader = try TreeReader(path: source.path)
         while var entry = try reader.next() {
             if asRoots { entry.attributes.giveToRoot() }
             entry.attributes.mode = setID.permitted(entry.attributes.mode)
+            if isLayer, try Whiteout(of: entry.path) != nil {
+                throw RootFilesystemError(
+                    cannot: "export", source.label,
+                    because:
+                        "\(entry.path.printable) has a name that in an image takes something away",
+                    remedy: "remove it, or export a .tar")
+            }
+            if entry.path.isRoot {
+                _ = entry.attributes.takeRecord()
+                if let record {
+                    entry.attributes.extended.append(
+                        ExtendedAttribute(name: RecordFile.attribute, value: record))
+                }
+            }
             try writer.write(entry, from: reader)
             done += entry.announcedBytes
             progress.advance(to: done, of: total)
@@ -147,17 +194,20 @@ public struct Exporter {
     enum Format: Equatable {
         case tar(ArchiveWriter.Compression)
         case squashfs
+        /// A container image in an archive, ``ImageArchive``.
+        case image
 
         init(suffixOf file: String) throws {
             let suffixes: [(String, Format)] = [
-                (".tar", .tar(.none)), (".tar.gz", .tar(.gzip)), (".tgz", .tar(.gzip)),
+                (".oci.tar", .image), (".tar", .tar(.none)), (".tar.gz", .tar(.gzip)),
+                (".tgz", .tar(.gzip)),
                 (".tar.bz2", .tar(.bzip2)), (".tar.xz", .tar(.xz)), (".tar.zst", .tar(.zstd)),
                 (".squashfs", .squashfs), (".sqfs", .squashfs),
             ]
             guard let format = suffixes.first(where: { file.hasSuffix($0.0) })?.1 else {
                 throw RootFilesystemError(
                     cannot: "export to", file, because: "the suffix names no format",
-                    remedy: "use .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst or .squashfs")
+                    remedy: "use .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst, .squashfs or .oci.tar")
             }
             self = format
         }

@@ -48,6 +48,23 @@ final class Descriptor: Sendable {
         }
     }
 
+    /// Writes all of it. `pwrite(2)`
+    func write(
+        _ bytes: [UInt8], at offset: off_t, cannot operation: String, _ object: String
+    ) throws {
+        var done = 0
+        while done < bytes.count {
+            let count = bytes[done...].withUnsafeBytes {
+                pwrite(number, $0.baseAddress, $0.count, offset + off_t(done))
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else {
+                throw RootFilesystemError(cannot: operation, object, errno: errno)
+            }
+            done += count
+        }
+    }
+
     /// `fstat(2)`
     func status(cannot operation: String, _ object: @autoclosure () -> String) throws -> stat {
         var status = stat()

@@ -42,6 +42,13 @@ struct FileAttributes: Equatable {
 
     mutating func giveToRoot() { (owner, group) = (0, 0) }
 
+    /// Takes out what an archive says of how its root wants to be run.
+    mutating func takeRecord() -> [UInt8]? {
+        let found = extended.first { $0.name == RecordFile.attribute }?.value
+        extended.removeAll { $0.name == RecordFile.attribute }
+        return found
+    }
+
     static func == (left: FileAttributes, right: FileAttributes) -> Bool {
         left.mode == right.mode && left.owner == right.owner && left.group == right.group
             && left.modified == right.modified && left.extended == right.extended

@@ -21,6 +21,8 @@ final class TreeWriter {
     var layer: Set<Slot.Key>?
     /// Nothing has been said of the tree so far, not even of its root.
     private(set) var isUntouched = true
+    /// What the source says of how the root wants to be run, see ``RecordFile/attribute``; not believed of everybody.
+    private(set) var broughtRecord: [UInt8]?
     /// How many entries were left out that pose as records of nsrun-rootfs.
     private(set) var falseRecords = 0
 
@@ -66,6 +68,8 @@ final class TreeWriter {
                 throw refusal(entry.path, "it is the root itself")
             }
             isUntouched = false
+            var entry = entry
+            broughtRecord = entry.attributes.takeRecord() ?? broughtRecord
             try remember(entry)
             return
         }

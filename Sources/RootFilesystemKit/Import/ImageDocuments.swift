@@ -100,8 +100,10 @@ struct ImageConfiguration: Decodable {
         var entryPoint: [String]?
         var command: [String]?
         var user: String?
+        var labels: [String: String]?
 
         enum CodingKeys: String, CodingKey {
+            case labels = "Labels"
             case environment = "Env"
             case workingDirectory = "WorkingDir"
             case entryPoint = "Entrypoint"
@@ -141,6 +143,7 @@ struct ImageConfiguration: Decodable {
         record.entryPoint = config?.entryPoint ?? []
         record.command = config?.command ?? []
         record.user = config?.user.flatMap { $0.isEmpty ? nil : $0 }
+        record.labels = (config?.labels ?? [:]).map { "\($0.key)=\($0.value)" }.sorted()
         return record
     }
 }

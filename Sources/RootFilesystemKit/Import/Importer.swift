@@ -75,14 +75,14 @@ public struct Importer {
         {
             try refuseChoice(source)
             let image = SquashfsImage(path: path, name: source.name, file: source.file)
-            return try extract(image, unpacking)
+            return try extract(image, &unpacking)
         }
         let stream = ThreadedStream.decompressing(
             source.file, name: source.name, progress: report(source.size))
         let contents = try PeekedStream(stream, count: FileSignature.length)
         if FileSignature.isSquashfs(contents.head) {
             try refuseChoice(source)
-            return try importSquashfs(contents, unpacking)
+            return try importSquashfs(contents, &unpacking)
         }
         try refuseUnknown(contents.head, source)
         let writer = TreeWriter(root: unpacking.tree.root, budget: unpacking.budget)
@@ -94,6 +94,9 @@ public struct Importer {
         if case .root = form {
             try refuseChoice(source)
             try writer.finish()
+            if let record = writer.broughtRecord {
+                unpacking.record = ImageRecord(decoding: record).portable
+            }
             noteLosses(writer)
             return
         }
@@ -151,8 +154,9 @@ public struct Importer {
 
     /// One that was compressed as a whole, or comes through a pipe: unsquashfs(1) goes back and forth in it, and so
     /// it is written to a file beside the destination first.
-    private func importSquashfs(_ contents: PeekedStream, _ unpacking: Unpacking) throws {
+    private func importSquashfs(_ contents: PeekedStream, _ unpacking: inout Unpacking) throws {
         let copy = try PartialFile(for: unpacking.destination.path)
+        fchmod(copy.file.number, 0o600)
         while let block = try contents.read() {
             try unpacking.budget.spendStream(block.count, of: unpacking.source.name)
             try unpacking.budget.spend(block.count, on: .root)
@@ -170,10 +174,11 @@ public struct Importer {
         }
         let image = SquashfsImage(
             path: copy.partialPath, name: unpacking.source.name, file: copy.file)
-        try extract(image, unpacking)
+        try extract(image, &unpacking)
     }
 
-    private func extract(_ image: SquashfsImage, _ unpacking: Unpacking) throws {
+    private func extract(_ image: SquashfsImage, _ unpacking: inout Unpacking) throws {
+        unpacking.record = image.record { [progress] in progress.note($0) }.portable
         try image.extract(to: unpacking.tree, budget: unpacking.budget)
         // One that shuts its owner out has said so.
         let isEmpty = try? isEmpty(unpacking.tree.lock, unpacking.source)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import NamespaceKit
 
 /// A squashfs file, unpacked by unsquashfs(1).
 struct SquashfsImage {
@@ -10,6 +11,13 @@ struct SquashfsImage {
     let name: String
     /// The file, for programs that know it by its number.
     let file: Descriptor
+
+    /// How it wants to be run, as far as it says so at its end; `warn` hears why that is not believed.
+    func record(warn: (String) -> Void) -> ImageRecord {
+        ImageRecord(
+            RootRecord.read(RootRecord.image, of: ByteString(path), limit: RootRecord.largestImage),
+            warn: warn)
+    }
 
     /// Unpacks into `tree`, after adding up what the image says it contains, and puts placeholders
     /// where devices were.

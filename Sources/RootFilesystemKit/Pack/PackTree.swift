@@ -44,8 +44,8 @@ struct PackTree {
             entry(inside, .hardLink(to: path(other)), mode: 0o755), from: BytesSource(Data()))
     }
 
-    /// The root file system, below `root`.
-    func root(_ source: String, progress: (Int64) -> Void) throws {
+    /// The root file system, below `root`, with what is recorded of it.
+    func root(_ source: String, _ record: [UInt8]?, progress: (Int64) -> Void) throws {
         let top = try path("root")
         let setID = SetIDBits()
         let reader = try TreeReader(path: source)
@@ -58,9 +58,18 @@ struct PackTree {
             if case .hardLink(let other) = entry.kind {
                 entry.kind = .hardLink(to: top.appending(other))
             }
-            if entry.path.isRoot { entry.attributes.mode = 0o755 }
+            let isTop = entry.path.isRoot
+            if isTop {
+                entry.attributes.mode = 0o755
+                _ = entry.attributes.takeRecord()
+            }
             entry.path = top.appending(entry.path)
             try writer.write(entry, from: reader)
+            if isTop, let record {
+                let holder = "root/\(RecordFile.directory.text)"
+                try directory(holder)
+                try file("\(holder)/\(RecordFile.image.name.text)", Data(record), mode: 0o644)
+            }
             done += entry.announcedBytes
             progress(done)
         }
@@ -82,28 +91,4 @@ struct PackTree {
         return parts.isEmpty
             ? ByteString([UInt8(ascii: ".")]) : ByteString(Array(parts.joined(separator: [slash])))
     }
-}
-
-/// The contents of a file that is in memory.
-private final class BytesSource: SparseSource {
-    private let bytes: Data
-    private var isRead = false
-    private let buffer: BlockBuffer
-
-    init(_ bytes: Data) {
-        self.bytes = bytes
-        buffer = BlockBuffer(size: max(1, bytes.count))
-    }
-
-    func next() throws -> TreeEntry? { nil }
-
-    func nextBlock() throws -> FileBlock? {
-        guard !isRead, !bytes.isEmpty else { return nil }
-        isRead = true
-        _ = bytes.copyBytes(to: buffer.bytes)
-        return FileBlock(
-            bytes: UnsafeRawBufferPointer(rebasing: buffer.bytes[..<bytes.count]), offset: 0)
-    }
-
-    func dataExtents() throws -> [(offset: Int64, length: Int64)] { [(0, Int64(bytes.count))] }
 }

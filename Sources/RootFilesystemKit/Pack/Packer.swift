@@ -36,7 +36,8 @@ public struct Packer {
         let output = try PartialFile(for: file)
         if isSelfExtracting {
             // The mark says where the archive is and what it hashes to: written last, over zeros.
-            try output.file.write(Data(count: launcher.count), at: 0)
+            try output.file.write(
+                [UInt8](repeating: 0, count: launcher.count), at: 0, cannot: "write", file)
             guard lseek(output.file.number, off_t(launcher.count), SEEK_SET) >= 0 else {
                 throw RootFilesystemError(cannot: "write", file, errno: errno)
             }
@@ -46,7 +47,7 @@ public struct Packer {
         if isSelfExtracting {
             let hash = try output.file.digest(from: launcher.count)
             let head = launcher.marked(NSRUN_PACK_ARCHIVE, offset: launcher.count, hash: hash)
-            try output.file.write(head, at: 0)
+            try output.file.write(Array(head), at: 0, cannot: "write", file)
             fchmod(output.file.number, 0o755)
         }
         try output.commit()
@@ -88,7 +89,8 @@ public struct Packer {
             }
             try tree.file("lib/nsrun/\(file.path)", bytes, mode: 0o755)
         }
-        try tree.root(source.path) { progress.advance(to: $0, of: total) }
+        let record = source.image { [progress] in progress.note($0) }
+        try tree.root(source.path, record.portableText) { progress.advance(to: $0, of: total) }
         try writer.finish()
     }
 
@@ -154,19 +156,6 @@ public struct Packer {
 }
 
 extension Descriptor {
-    fileprivate func write(_ bytes: Data, at offset: off_t) throws {
-        var rest = bytes
-        var place = offset
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { pwrite(number, $0.baseAddress, $0.count, place) }
-            guard count > 0 else {
-                throw RootFilesystemError(cannot: "write", "the pack", errno: errno)
-            }
-            rest = rest.dropFirst(count)
-            place += off_t(count)
-        }
-    }
-
     /// The first 128 bits of SHA-256 over all that follows, in hexadecimal.
     fileprivate func digest(from offset: Int) throws -> String {
         var hash = nsrun_rootfs_sha256()

@@ -56,18 +56,16 @@ public struct Destination: Equatable, Sendable {
 
     /// What is recorded of it; `warn` hears of a record that is not believed.
     public func image(warn: (String) -> Void = { _ in }) -> ImageRecord {
-        switch record(.image) {
-        case .none: return ImageRecord()
-        case .content(let bytes): return ImageRecord(decoding: bytes)
-        case .refused(let why), .unreadable(let why, _):
-            warn("the record is ignored: \(why)")
-            return ImageRecord()
-        }
+        ImageRecord(record(.image), warn: warn)
     }
 
     func record(_ file: RecordFile) -> RootRecord.Finding {
         // One that may be searched and not listed has its records all the same.
         let opened = Glibc.open(path, nsrun_rootfs_o_path | O_DIRECTORY | O_CLOEXEC)
+        if opened < 0 && errno == ENOTDIR {
+            // A squashfs may have one, too.
+            return RootRecord.read(file.name, of: ByteString(path), limit: file.largest)
+        }
         guard let root = try? Descriptor(opened, cannot: "open", path) else { return .none }
         return record(file, in: root)
     }
@@ -87,6 +85,13 @@ public struct Destination: Equatable, Sendable {
     public var exists: Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.isDirectory
+    }
+
+    /// Whether there is a file that can be a root.
+    public var isImage: Bool {
+        var magic: [UInt8] = [0, 0, 0, 0]
+        guard let file = try? FileStream.open(path) else { return false }
+        return pread(file.number, &magic, 4, 0) == 4 && magic == Array("hsqs".utf8)
     }
 
     /// Whether there is something already, other than an empty directory.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
+import NamespaceKit
 
 /// What is known of a root file system besides its files: where it came from, and how an image
 /// wants to be run. Kept in the rootfs, see ``RecordFile``.
@@ -21,6 +22,8 @@ public struct ImageRecord: Equatable, Sendable {
     public var command: [String] = []
     /// As the image has it: a name or number, perhaps with `:GROUP`.
     public var user: String?
+    /// `NAME=VALUE` each: what the image's maker says of it, which nsrun makes nothing of.
+    public var labels: [String] = []
     /// `NAME VERSION` of each package that was unpacked.
     public var packages: [String] = []
 
@@ -42,12 +45,42 @@ public struct ImageRecord: Equatable, Sendable {
         return one("origin", origin) + one("suite", suite) + one("architecture", architecture)
             + many("env", environment) + one("workdir", workingDirectory)
             + many("entrypoint", entryPoint) + many("cmd", command) + one("user", user)
-            + many("package", packages)
+            + many("label", labels) + many("package", packages)
+    }
+
+    /// What goes along when the root is packed: how it wants to be run. Not where it came from, nor what its files tell: so
+    /// the same tree gives the same bytes.
+    var portable: ImageRecord {
+        var record = ImageRecord()
+        record.environment = environment
+        record.workingDirectory = workingDirectory
+        record.entryPoint = entryPoint
+        record.command = command
+        record.user = user
+        record.labels = labels
+        return record
+    }
+
+    /// The same as the text of a file; nil where nothing is known.
+    var portableText: [UInt8]? {
+        let record = portable
+        return record == ImageRecord() ? nil : Array(record.encoded.utf8)
     }
 
     /// The same for a terminal: what a value holds of control characters is escaped too, as `\x1b`.
     public var printable: String {
         lines.map { "\($0.key) \(Self.escape($0.value).harmless)\n" }.joined()
+    }
+
+    /// What was found where a record may be; `warn` hears why it is not believed.
+    init(_ finding: RootRecord.Finding, warn: (String) -> Void) {
+        switch finding {
+        case .none: self.init()
+        case .content(let bytes): self.init(decoding: bytes)
+        case .refused(let why), .unreadable(let why, _):
+            warn("the record is ignored: \(why)")
+            self.init()
+        }
     }
 
     /// Reads the text of such a file; what it does not know it passes over.
@@ -65,6 +98,7 @@ public struct ImageRecord: Equatable, Sendable {
             case "entrypoint": entryPoint.append(value)
             case "cmd": command.append(value)
             case "user": user = value
+            case "label": labels.append(value)
             case "package": packages.append(value)
             default: continue
             }

@@ -14,6 +14,10 @@ enum RecordFile: CaseIterable {
 
     static let directory = RootRecord.directory
 
+    /// The extended attribute of its root directory that an archive has for a record: whoever unpacks the archive with
+    /// another program gets the same files as ever.
+    static let attribute: ByteString = "user.nsrun.image"
+
     var name: ByteString {
         switch self {
         case .image: RootRecord.image

@@ -30,6 +30,7 @@ public enum RootRecord {
     public static func read(_ name: ByteString, of root: ByteString, limit: Int) -> Finding {
         let place = root.appending(path: directory).appending(path: name)
         let opened = withCString(root) { nsrun_open_directory($0) }
+        if opened == -ENOTDIR, name == image { return readTrailer(of: root, limit: limit) }
         guard opened >= 0 else { return passing(-opened, root) ?? .none }
         defer { closeDescriptor(opened) }
         let finding = read(name, in: opened, limit: limit, as: place)
@@ -58,6 +59,30 @@ public enum RootRecord {
         var fault = NSRUN_FAULT_NONE
         let record = withCString(file) { nsrun_open_beside(opened, $0, Int64(limit), &fault) }
         return content(record, fault, limit, store.appending(path: file))
+    }
+
+    /// Reads what stands at the end of a root that is a file, behind the file system: whoever owns the file says what is
+    /// in the root, and so this is believed unless others can write to it.
+    static func readTrailer(of file: ByteString, limit: Int) -> Finding {
+        var fault = NSRUN_FAULT_NONE
+        let opened = withCString(file) { nsrun_open_trailer($0, Int64(limit), &fault) }
+        if opened < 0, fault == NSRUN_FAULT_NONE { return passing(-opened, file) ?? .none }
+        let length = Int(NSRUN_IMAGE_TRAILER)
+        let found = content(opened, fault, limit + length, file)
+        guard case .content(let bytes) = found else { return found }
+        return .content(Array(bytes.dropLast(length)))
+    }
+
+    /// What to add to a file of `size` bytes, so that it has a record at its end: with it the file is as long as a whole
+    /// number of pages, as some who mount it insist.
+    public static func trailer(_ record: [UInt8], after size: Int) -> [UInt8] {
+        let page = 4096
+        var end = Array("nsrun image 1\n".utf8) + [0, 0]
+        for shift in stride(from: 0, to: 64, by: 8) {
+            end.append(UInt8(truncatingIfNeeded: record.count >> shift))
+        }
+        let padding = (page - (size + record.count + end.count) % page) % page
+        return [UInt8](repeating: 0, count: padding) + record + end
     }
 
     /// A want of descriptors or memory and a fault of the disk say nothing of the file.
