@@ -46,8 +46,8 @@ check_account_is_idle() {
 
 # What the tests use beyond what the build needs.
 test_needs=(
-    "${rootfs_packages[@]}" automake cargo cmake dbus-daemon dpkg fish flatpak fuse-device gcc git
-    iproute2 libc6-dev libfakechroot lz4 make meson passt patchelf perl python3-pytest python3-pytest-xdist
+    "${rootfs_packages[@]}" automake cargo cmake dbus-daemon docker-registry dpkg fish flatpak fuse-device gcc git
+    iproute2 libc6-dev libfakechroot lz4 make meson openssl passt patchelf perl python3-pytest python3-pytest-xdist
     qemu-user-static skopeo squashfs-tools squashfuse subordinate-ids tun-device uidmap umoci zsh
 )
 if $all; then test_needs+=(bazel-bootstrap bazel-rules-java libopenmpi-dev openmpi-bin); fi
@@ -60,6 +60,7 @@ evidence+=(
     [cargo]=/usr/bin/cargo
     [cmake]=/usr/bin/cmake
     [dbus-daemon]=dbus-run-session
+    [docker-registry]=docker-registry
     [dpkg]=dpkg-deb
     [fish]=fish
     [flatpak]=flatpak
@@ -68,6 +69,7 @@ evidence+=(
     [lz4]=lz4
     [make]=make
     [meson]=/usr/bin/meson
+    [openssl]=openssl
     [patchelf]=patchelf
     [perl]=perl
     [python3-pytest]=/usr/bin/pytest-3

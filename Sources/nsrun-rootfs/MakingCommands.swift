@@ -48,11 +48,13 @@ struct Unpack: ParsableCommand {
 
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Make a rootfs from a tar, a container image, a squashfs or a directory.",
+        abstract: "Make a rootfs from an image, an archive, or another rootfs.",
         discussion: """
             SOURCE is a tar (not compressed, or by gzip, bzip2, xz, lzip, lz4 or zstd); a container image as docker, \
-            podman, skopeo, crane and others save it, in an archive or a directory; a squashfs file; a directory; or \
-            - for standard input. What is none of these is refused.
+            podman, skopeo, crane and others save it, in an archive or a directory; a squashfs file; a directory; a \
+            rootfs in the store, by its name; - for standard input; or what skopeo fetches, with its policy and \
+            logins: docker://NAME[:TAG][@DIGEST], docker-daemon:, containers-storage: and so on. What is none of these \
+            is refused.
             """)
 
     @OptionGroup var common: CommonOptions

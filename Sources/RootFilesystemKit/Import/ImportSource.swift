@@ -40,8 +40,18 @@ struct ImportSource {
         size = isFile ? Int64(status.st_size) : 0
     }
 
+    /// An image that was fetched, in parts, from what the user calls `name`.
+    init(fetched parts: Descriptor, of name: String) {
+        self.name = name
+        file = parts
+        isDirectory = true
+        path = nil
+        size = 0
+    }
+
     /// For the record of what comes of it.
     var origin: String {
+        if path == nil, isDirectory { return name }
         guard path != nil, name != "standard input" else { return "-" }
         if name.hasPrefix("/") { return name }
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))

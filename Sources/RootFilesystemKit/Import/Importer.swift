@@ -21,21 +21,43 @@ public struct Importer {
     public func importRoot(
         _ source: String, to destination: Destination, check: () throws -> Void = {}
     ) throws {
-        let source = try ImportSource(source)
-        progress.begin("importing \(source.name)")
-        let tree = try PartialTree(for: destination) { [progress] in progress.note($0) }
+        if let remote = RemoteImage(source) {
+            // What was fetched lies beside the destination, which has room for it or for nothing.
+            let fetched = try PartialTree(for: destination) { [progress] in progress.note($0) }
+            progress.begin("fetching \(source)")
+            let parts = try remote.fetch(
+                into: fetched, architecture: architecture, largest: maximumSize, progress)
+            try importRoot(ImportSource(fetched: parts, of: source), to: destination, check: check)
+            return withExtendedLifetime(fetched) {}
+        }
+        try importRoot(ImportSource(source), to: destination, check: check)
+    }
+
+    /// Fills a tree for a destination from a source, and gives what the source says of how it wants to be run. The tree
+    /// may become another one.
+    func fill(
+        _ tree: inout PartialTree, for destination: Destination, from source: ImportSource
+    ) throws -> ImageRecord {
         let budget = ExtractionBudget(maximum: maximumSize, directory: tree.lock)
         var unpacking = Unpacking(
             source: source, destination: destination, tree: tree, budget: budget)
         if source.isDirectory {
-            try refuseOverlap(source.name, destination)
+            if let path = source.path { try refuseOverlap(path, destination) }
             try importDirectory(source, &unpacking)
         } else {
             try importFile(source, &unpacking)
         }
-        let made = unpacking.tree
+        tree = unpacking.tree
+        return unpacking.record
+    }
+
+    private func importRoot(
+        _ source: ImportSource, to destination: Destination, check: () throws -> Void
+    ) throws {
+        progress.begin("importing \(source.name)")
+        var made = try PartialTree(for: destination) { [progress] in progress.note($0) }
+        var image = try fill(&made, for: destination, from: source)
         let facts = TreeFacts(of: made.root)
-        var image = unpacking.record
         image.origin = source.origin
         image.suite = image.suite ?? facts.suite
         image.architecture = facts.architecture ?? image.architecture

@@ -18,6 +18,8 @@ struct ExternalTool {
     var mask: mode_t?
     /// The exit statuses that mean the program did its work.
     var acceptedStatuses: Set<Int32> = [0]
+    /// Called a few times a second while the program is waited for. What it throws ends the program.
+    var whileWaiting: () throws -> Void = {}
 
     /// How many of the last lines of output an error repeats.
     private static let linesInErrors = 10
@@ -110,6 +112,10 @@ struct ExternalTool {
         var buffer = [UInt8](repeating: 0, count: 64 << 10)
         while true {
             try Interruption.check()
+            var wanted = pollfd(fd: output.number, events: Int16(POLLIN), revents: 0)
+            let ready = poll(&wanted, 1, 250)
+            if ready == 0 { try whileWaiting() }
+            if ready == 0 || (ready < 0 && errno == EINTR) { continue }
             let count = read(output.number, &buffer, buffer.count)
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { return try lines.end(line) }

@@ -48,6 +48,13 @@ public final class ProgressReport {
         if percent != shownPercent { draw(percent) }
     }
 
+    /// `bytes` of nobody knows how many.
+    func advance(to bytes: Int64) {
+        guard style == .bar, bytes > 0 else { return }
+        shownPercent = 0
+        write("\r\u{1B}[K\(step) \(bytes >> 20).\((bytes & 0xfffff) * 10 >> 20) MiB")
+    }
+
     /// The same with the name of the part that begins: a line of its own where there is no bar.
     func advance(to done: Int64, of total: Int64, _ part: String) {
         if style == .lines { write("nsrun-rootfs:   \(part.harmlessLine)\n") }
