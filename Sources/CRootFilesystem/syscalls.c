@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -35,3 +37,5 @@ int nsrun_rootfs_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 off_t nsrun_rootfs_next_data(int fd, off_t from) { return lseek(fd, from, SEEK_DATA); }
 
 off_t nsrun_rootfs_next_hole(int fd, off_t from) { return lseek(fd, from, SEEK_HOLE); }
+
+int nsrun_rootfs_clone(int to, int from) { return ioctl(to, FICLONE, from); }

@@ -71,6 +71,11 @@ struct Import: ParsableCommand {
             discussion: "As they are called there, or the beginning of a digest.",
             valueName: "name[:tag]"))
     var image: String?
+    @Option(
+        help: ArgumentHelp(
+            "With what nsrun --overlay-dir has kept there over the rootfs that is imported.",
+            valueName: "dir"))
+    var layer: String?
     @Argument(help: "What to import.") var source: String
     @Argument(help: "The rootfs to make.") var dest: String
 
@@ -79,7 +84,9 @@ struct Import: ParsableCommand {
         if let maxSize { importer.maximumSize = maxSize.bytes }
         if let arch { importer.architecture = arch }
         importer.image = image
-        try importer.importRoot(source, to: common.destination(dest))
+        importer.layer = layer
+        try importer.importRoot(
+            ImportSource.path(of: source, in: common.store), to: common.destination(dest))
     }
 }
 

@@ -20,6 +20,9 @@ int nsrun_rootfs_open_in_root(int dirfd, const char *path, int flags);
 // renameat2(2) with RENAME_EXCHANGE: two entries of a directory trade places in one step.
 int nsrun_rootfs_exchange(int directory, const char *a, const char *b);
 
+// ioctl_ficlone(2): `to` shares the contents of `from` until either is changed.
+int nsrun_rootfs_clone(int to, int from);
+
 // pipe2(2) with O_CLOEXEC.
 int nsrun_rootfs_pipe(int ends[2]);
 

@@ -19,6 +19,8 @@ struct TreeEntry {
     var attributes: FileAttributes
     /// How many bytes of contents, without holes, the source says will follow.
     var announcedBytes: Int64 = 0
+    /// In the upper directory of an overlayfs it stands for something below that was removed.
+    var isWhiteout = false
 
     /// A second name for what would be a record of nsrun-rootfs.
     var isLinkToRecord: Bool {
@@ -72,6 +74,12 @@ struct FileBlock {
 protocol SparseSource: EntrySource {
     /// The stretches of data of the current file, as offset and length.
     func dataExtents() throws -> [(offset: Int64, length: Int64)]
+}
+
+/// A source whose files lie on a file system.
+protocol FileSystemSource: EntrySource {
+    /// The current entry, opened, if it is a file.
+    var currentFile: Descriptor? { get }
 }
 
 /// Where a tree comes from: its entries in order, each directory before what is in it.

@@ -7,7 +7,10 @@ import Glibc
 /// file systems mounted in it not entered (their mount points come as empty directories). What nsrun-rootfs
 /// keeps in a root about it, see ``RecordFile``, is no part of it. What is the caller's own is read whatever its mode,
 /// see ``OwnersReader``.
-final class TreeReader: SparseSource {
+final class TreeReader: SparseSource, FileSystemSource {
+    /// Whether a second name of a file comes as such, and not as another file.
+    var findsHardLinks = true
+
     private let path: String
     private let root: Descriptor
     private let descent: DirectoryDescent
@@ -71,7 +74,11 @@ final class TreeReader: SparseSource {
         let full = "\(self.path)/\(path.printable)"
         let status = try opener.status(of: name, in: parent, full)
         var entry = TreeEntry(path: path, kind: .device, attributes: attributes(status, nil))
-        if !status.isDirectory && status.st_nlink > 1 {
+        if status.type == S_IFCHR && status.st_rdev == 0 {
+            entry.isWhiteout = true
+            return entry
+        }
+        if findsHardLinks, !status.isDirectory && status.st_nlink > 1 {
             let inode = FileIdentity(status)
             if let first = firstNames[inode] {
                 entry.kind = .hardLink(to: first)
@@ -103,6 +110,8 @@ final class TreeReader: SparseSource {
         }
         return entry
     }
+
+    var currentFile: Descriptor? { contents?.file }
 
     /// The stretches of data of the current file, as offset and length; for a sink that must know
     /// them before the contents.
@@ -138,7 +147,7 @@ final class TreeReader: SparseSource {
 
 /// The contents of one regular file, hole by hole. `lseek(2)` with `SEEK_DATA`
 private final class FileContents {
-    private let file: Descriptor
+    let file: Descriptor
     private let size: Int64
     private let path: String
     private var position: Int64 = 0

@@ -3,7 +3,7 @@
 import Glibc
 
 /// What is to be imported, opened: a directory, a file, or what comes through standard input.
-struct ImportSource {
+public struct ImportSource {
     /// As the user wrote it, for messages.
     let name: String
     let file: Descriptor
@@ -38,6 +38,34 @@ struct ImportSource {
         }
         path = isFile || isDirectory ? (isInput ? "/proc/self/fd/\(file.number)" : argument) : nil
         size = isFile ? Int64(status.st_size) : 0
+    }
+
+    /// What a word means that has no slash: a file here or a rootfs in `store`, never one for the
+    /// other. Anything else is itself.
+    public static func path(of word: String, in store: RootFilesystemStore) throws -> String {
+        guard !word.contains("/"), word != "-", RemoteImage(word) == nil,
+            let stored = try? Destination(word, store: store), stored.exists
+        else {
+            var status = stat()
+            if !word.contains("/"), word != "-", lstat(word, &status) != 0, errno == ENOENT,
+                RemoteImage(word) == nil
+            {
+                throw RootFilesystemError(
+                    cannot: "import", word,
+                    because: "there is no such file, and no rootfs of that name in the store",
+                    remedy:
+                        "nsrun-rootfs list prints those; an image in a registry is docker://NAME")
+            }
+            return word
+        }
+        var status = stat()
+        guard lstat(word, &status) != 0 else {
+            throw RootFilesystemError(
+                cannot: "import", word,
+                because: "there is a rootfs of that name in the store, and something here",
+                remedy: "write \(stored.path) for the one, ./\(word) for the other")
+        }
+        return stored.path
     }
 
     /// An image that was fetched, in parts, from what the user calls `name`.

@@ -10,6 +10,8 @@ public struct Importer {
     public var architecture: String = Platform.host
     /// Which image to take of several, `NAME[:TAG]`.
     public var image: String?
+    /// What `nsrun --overlay-dir` has kept over a rootfs that is imported: goes into the copy.
+    public var layer: String?
     let progress: ProgressReport
 
     public init(progress: ProgressReport) {
@@ -41,6 +43,7 @@ public struct Importer {
         let budget = ExtractionBudget(maximum: maximumSize, directory: tree.lock)
         var unpacking = Unpacking(
             source: source, destination: destination, tree: tree, budget: budget)
+        try refuseLayer(source)
         if source.isDirectory {
             if let path = source.path { try refuseOverlap(path, destination) }
             try importDirectory(source, &unpacking)
@@ -80,7 +83,14 @@ public struct Importer {
 
     private func importDirectory(_ source: ImportSource, _ unpacking: inout Unpacking) throws {
         let parts = RootDirectory(path: source.name, descriptor: source.file)
+        // A launch takes the same lock, so only removal has to wait.
+        guard flock(source.file.number, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+            throw RootFilesystemError(
+                cannot: "import", source.name, because: "it is being made or removed")
+        }
+        defer { flock(source.file.number, LOCK_UN) }
         let form = try TreeForm(of: parts)
+        if layer != nil, case .root = form {} else { try refuseLayer(source, isRoot: false) }
         if case .root = form {
             try refuseChoice(source)
             try refuseNothing(isEmpty(source.file, source), source)
@@ -141,6 +151,7 @@ public struct Importer {
         switch form {
         case .root:
             try writer.writeAll(from: TreeReader(parts.descriptor, path: parts.path))
+            if let layer { try OverlayLayer(layer).apply(to: writer) }
         case .holdsRoot(let place, let record):
             try refuseChoice(unpacking.source)
             let root = try parts.openDirectory(place, cannot: "read")
@@ -235,6 +246,14 @@ public struct Importer {
             cannot: "import", source.name,
             because: head.isEmpty ? "it is empty" : "it is nothing that is known",
             remedy: "what can be imported: a tar, a container image, a squashfs, a directory")
+    }
+
+    private func refuseLayer(_ source: ImportSource, isRoot: Bool? = nil) throws {
+        guard let layer, !(isRoot ?? source.isDirectory) else { return }
+        throw RootFilesystemError(
+            cannot: "apply the layer in \(layer.harmlessLine) to", source.name,
+            because: "it is no rootfs, but something that one is made of",
+            remedy: "import that first, under another name")
     }
 
     private func refuseChoice(_ source: ImportSource) throws {
