@@ -46,7 +46,7 @@ check_account_is_idle() {
 
 # What the tests use beyond what the build needs.
 test_needs=(
-    "${rootfs_packages[@]}" automake cargo cmake dbus-daemon docker-registry dpkg fish flatpak fuse-device gcc git
+    "${rootfs_packages[@]}" automake buildah cargo cmake dbus-daemon docker-registry dpkg fish flatpak fuse-device gcc git
     iproute2 libc6-dev libfakechroot lz4 make meson openssl passt patchelf perl python3-pytest python3-pytest-xdist
     qemu-user-static skopeo squashfs-tools squashfuse subordinate-ids tun-device uidmap umoci zsh
 )
@@ -57,6 +57,7 @@ evidence+=(
     [automake]=/usr/bin/automake
     [bazel-bootstrap]=/usr/bin/bazel
     [bazel-rules-java]=/usr/share/bazel/rules/java
+    [buildah]=buildah
     [cargo]=/usr/bin/cargo
     [cmake]=/usr/bin/cmake
     [dbus-daemon]=dbus-run-session

@@ -17,8 +17,8 @@ struct RootFilesystemCommand: ParsableCommand {
             """,
         version: nsrunVersion,
         subcommands: [
-            Debian.self, Unpack.self, Import.self, Export.self, Pack.self, Stage.self, List.self,
-            Show.self, Remove.self, Generate.self,
+            Debian.self, Unpack.self, Import.self, Build.self, Export.self, Pack.self, Stage.self,
+            List.self, Show.self, Remove.self, Generate.self,
         ])
 }
 
@@ -77,7 +77,8 @@ func runCommandLine() {
 private let otherWords = [
     "rm": "remove", "rmi": "remove", "delete": "remove", "ls": "list", "images": "list",
     "load": "import", "pull": "import", "save": "export", "push": "export", "inspect": "show",
-    "info": "show", "create": "debian", "debootstrap": "debian", "install": "unpack",
+    "info": "show", "create": "debian", "commit": "import", "cp": "import", "bud": "build",
+    "debootstrap": "debian", "install": "unpack",
 ]
 
 /// Writes to standard output. What does not arrive there is an error.

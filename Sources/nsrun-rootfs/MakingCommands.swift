@@ -17,6 +17,11 @@ struct Debian: ParsableCommand {
     @Option(help: "As mmdebstrap has them: minbase, standard, extract ...") var variant = "minbase"
     @Option(help: "Where to get it; by default what this host's apt uses.") var mirror: String?
     @Option(help: "A file of keys to trust.") var keyring: String?
+    @Option(
+        name: .customLong("run"),
+        help: ArgumentHelp(
+            "A script of this host, to run in the finished root as its root.", valueName: "script"))
+    var script: String?
     @Argument(help: "The release, such as bookworm.") var suite: String
     @Argument(help: "The rootfs to make.") var dest: String
 
@@ -27,6 +32,7 @@ struct Debian: ParsableCommand {
         builder.variant = variant
         builder.mirror = mirror
         builder.keyring = keyring
+        builder.script = script
         try builder.build(suite, to: common.destination(dest))
     }
 }

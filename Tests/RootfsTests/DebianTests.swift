@@ -89,7 +89,7 @@ import Testing
     }
 
     /// A stand-in that makes a small tree at $root, and then what a script says.
-    private func build(_ script: String) throws -> Outcome {
+    private func build(_ script: String, _ options: [String] = []) throws -> Outcome {
         let environment = try RootfsTool.environment(
             mmdebstrap: """
                 set -e
@@ -98,7 +98,8 @@ import Testing
                 seq 1000 >var/lib/dpkg/status; : >usr/bin/dpkg
                 \(script)
                 """, in: folder)
-        return try rootfsTool(["debian", "--quiet", "bookworm", root], environment: environment)
+        return try rootfsTool(
+            ["debian", "--quiet", "bookworm", root] + options, environment: environment)
     }
 
     /// Neither those of the caller's own, nor those of the ids that are subordinate to him.
@@ -127,6 +128,39 @@ import Testing
         expect(try build("ln -s \(folder / "victim") etc; ln -s /none .nsrun"), exits: 0)
         #expect(try folder.names(in: "victim") == [])
         #expect(try folder.names(in: "roots/new/.nsrun") == ["image"])
+    }
+
+    /// By what its first line names, or by sh: as root of the root, which has nothing else of the host's.
+    @Test(arguments: ["#!/bin/sh -e\n", "#! /bin/sh\n", ""])
+    func aScriptIsRunInTheRoot(_ head: String) throws {
+        let bare = try BareRoot(with: ["id", "touch"])
+        let script = try folder.write(
+            "\(head)id -u >/ran; touch /home; [ ! -e \(folder.path) ] && echo alone >>/ran\n",
+            to: "script")
+        expect(try build("cp -a \(bare.path)/. .", ["--run", script]), exits: 0)
+        #expect(folder.content("roots/new/ran") == "0\nalone\n")
+        #expect(
+            try folder.names(in: "roots/new")
+                == [".nsrun", "bin", "home", "lib", "lib64", "ran", "usr", "var"])
+    }
+
+    @Test func aScriptThatFailsLeavesNothing() throws {
+        let bare = try BareRoot()
+        let script = try folder.write("#!/bin/sh\necho words; exit 3\n", to: "script")
+        let seen = try build("cp -a \(bare.path)/. .", ["--run", script])
+        #expect(seen.status == 125)
+        let lines = seen.error.split(separator: "\n")
+        #expect(
+            lines == [
+                "nsrun-rootfs: cannot run \(script): /bin/sh failed with status 3", "  words",
+            ], "\(seen)")
+        try leavesNothing()
+        // And one that is not there is known before anything is built.
+        let absent = try build("touch \(folder / "built")", ["--run", folder / "none"])
+        #expect(absent.status == 125 && absent.error.contains("no such file"), "\(absent)")
+        #expect(folder.content("built") == nil)
+        let empty = try build("", ["--run", folder.write("#!\n", to: "script")])
+        #expect(empty.error.contains("its first line names no interpreter"), "\(empty)")
     }
 
     @Test func oneNameIsNotBuiltTwice() throws {

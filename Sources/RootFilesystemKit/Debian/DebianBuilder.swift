@@ -17,6 +17,8 @@ public struct DebianBuilder {
     public var mirror: String?
     /// A file of keys to trust instead of the installed ones.
     public var keyring: String?
+    /// A file of the host's that is run in the finished root, as its root.
+    public var script: String?
     let progress: ProgressReport
 
     public init(progress: ProgressReport) { self.progress = progress }
@@ -24,7 +26,10 @@ public struct DebianBuilder {
     /// Builds the release `suite`. The rootfs appears whole or not at all.
     public func build(_ suite: String, to destination: Destination) throws {
         try checkInstalled()
-        let tree = try PartialTree(for: destination) { [progress] in progress.note($0) }
+        let script = try script.map { try RootScript($0) }
+        let tree = try PartialTree(for: destination, isShared: script != nil) { [progress] in
+            progress.note($0)
+        }
         let mirrors = mirror.map { [$0] } ?? AptMirrors.configured()
         progress.begin("building Debian \(suite)")
         let power = NamespaceTool.Power.available()
@@ -50,6 +55,13 @@ public struct DebianBuilder {
         }
         try check(tree, suite)
         try finish(tree)
+        if let script {
+            progress.begin("running \(script.name)")
+            var run = TreeRun(tree: tree.root, power: power)
+            run.architecture = architecture
+            run.script = script.path
+            try run.run(script.command, cannot: "run", script.name) { progress.say($0) }
+        }
         // Programs in the namespace have set them for its root, which is the caller.
         try SetIDBits().remove(from: tree.root, tree.path)
         var image = ImageRecord()

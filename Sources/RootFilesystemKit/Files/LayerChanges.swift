@@ -84,6 +84,11 @@ extension TreeWriter {
         try budget.spendEntry(path)
         if let directory = parent.openDirectory(name) { return directory }
         if errno == ENOENT { return nil }
+        // Only a directory that shuts its owner out.
+        if errno == EACCES {
+            letIn(name, in: parent, 0)
+            if let directory = parent.openDirectory(name) { return directory }
+        }
         if try isOfThisLayer(name, in: parent, path) { return nil }
         guard name.withCString({ unlinkat(parent.number, $0, 0) }) == 0 else {
             throw RootFilesystemError(cannot: "remove", path.printable, errno: errno)

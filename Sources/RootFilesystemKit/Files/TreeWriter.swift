@@ -17,6 +17,8 @@ final class TreeWriter {
     /// A directory entry whose name is a symbolic link to a directory leaves the link alone, as dpkg
     /// does; otherwise it takes the link's place, as for tar and container layers.
     var keepsLinksToDirectories = false
+    /// The root directory stays as it is where nothing is said of it: it is there already.
+    var keepsRoot = false
     var attributes = AttributeWriter()
     /// What the layer being applied has made so far; nil when the tree is not made of layers.
     var layer: Set<Slot.Key>?
@@ -207,7 +209,9 @@ final class TreeWriter {
     /// Gives directories their modes, owners and times, the innermost first. Call it once, at the end.
     func finish() throws {
         lastParent = nil
-        if directories[.root] == nil { fchmod(root.descriptor.number, Self.impliedMode) }
+        if directories[.root] == nil, !keepsRoot {
+            fchmod(root.descriptor.number, Self.impliedMode)
+        }
         for (path, wanted) in directories.sorted(by: { $0.key > $1.key }) {
             try Interruption.check()
             guard !path.isRoot else {
@@ -244,6 +248,10 @@ final class TreeWriter {
                 try clear(slot, existing, for: entry.path)
                 return try makeDirectory(entry, slot)
             }
+            // One of an earlier layer, that may shut its owner out: what it is to be in the end it becomes then.
+            if layer != nil, existing.st_mode & 0o700 != 0o700 {
+                letIn(slot.name, in: slot.parent, existing.st_mode & 0o777)
+            }
         }
         try remember(entry)
     }
@@ -254,6 +262,11 @@ final class TreeWriter {
             mkdirat(slot.parent.number, $0, mode) == 0
                 && fchmodat(slot.parent.number, $0, mode, 0) == 0
         }
+    }
+
+    /// Lets its owner into a directory.
+    func letIn(_ name: ByteString, in parent: Descriptor, _ mode: mode_t) {
+        _ = name.withCString { fchmodat(parent.number, $0, mode | 0o700, 0) }
     }
 
     private func leadsToDirectory(_ path: EntryPath) -> Bool {

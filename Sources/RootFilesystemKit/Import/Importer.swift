@@ -134,9 +134,9 @@ public struct Importer {
         }
         // What was unpacked goes when the root has been made of it.
         let parts = unpacking.tree
-        unpacking.tree = try PartialTree(for: unpacking.destination) { [progress] in
-            progress.note($0)
-        }
+        unpacking.tree = try PartialTree(
+            for: unpacking.destination, isShared: parts.isShared
+        ) { [progress] in progress.note($0) }
         unpacking.budget = ExtractionBudget(
             maximum: maximumSize, directory: unpacking.tree.lock)
         try take(form, of: unpacked, &unpacking)

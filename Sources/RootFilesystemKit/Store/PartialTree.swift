@@ -15,6 +15,9 @@ public final class PartialTree {
     /// Hand this to programs that work on the tree: it stays locked while any of them lives.
     var lock: Descriptor { root.descriptor }
 
+    /// Programs run in it.
+    let isShared: Bool
+
     private let destination: Destination
     private let parent: Descriptor
     private let name: String
@@ -25,13 +28,15 @@ public final class PartialTree {
     private let note: (String) -> Void
 
     /// Makes an empty one for `destination`, whose parent directories are made too. Fails if the
-    /// destination is taken, unless it is to be `replacing`.
+    /// destination is taken, unless it is to be `replacing`. Where programs are to run in the tree, which takes a shared
+    /// lock, its own `isShared` too: for a sweep one is as good as the other.
     public init(
-        for destination: Destination, replacing: Bool = false,
+        for destination: Destination, replacing: Bool = false, isShared: Bool = false,
         note: @escaping (String) -> Void = { _ in }
     ) throws {
         self.destination = destination
         self.note = note
+        self.isShared = isShared
         if !replacing && destination.isTaken { throw destination.alreadyExists }
         try destination.makeParents()
         PartialName.sweep(destination.parent)
@@ -53,7 +58,10 @@ public final class PartialTree {
                 throw RootFilesystemError(cannot: "open the directory", path, errno: errno)
             }
             // Another run's sweep may have taken it for debris before it was locked: then once more.
-            if let directory = opened, PartialName.lock(directory, name, in: parent) {
+            if let directory = opened, PartialName.lock(directory, name, in: parent),
+                // Between the two kinds it is nobody's for a moment.
+                !isShared || PartialName.lock(directory, name, in: parent, LOCK_SH)
+            {
                 self.name = name
                 self.path = path
                 self.root = RootDirectory(path: path, descriptor: directory)
@@ -175,10 +183,12 @@ enum PartialName {
     }
 
     /// Locks a file or directory and makes sure it is still the one of that name. `flock(2)`
-    static func lock(_ file: Descriptor, _ name: String, in parent: Descriptor) -> Bool {
+    static func lock(
+        _ file: Descriptor, _ name: String, in parent: Descriptor, _ kind: Int32 = LOCK_EX
+    ) -> Bool {
         var locked = stat()
         var named = stat()
-        return flock(file.number, LOCK_EX | LOCK_NB) == 0 && fstat(file.number, &locked) == 0
+        return flock(file.number, kind | LOCK_NB) == 0 && fstat(file.number, &locked) == 0
             && fstatat(parent.number, name, &named, AT_SYMLINK_NOFOLLOW) == 0
             && FileIdentity(locked) == FileIdentity(named)
     }

@@ -33,6 +33,8 @@ struct NamespaceTool {
     var architecture: String?
     /// Directories and files that lie over the host's for this run.
     var environment: [(name: String, value: String)] = []
+    /// Says what else is to be different.
+    var adjust: (inout LaunchRequest) -> Void = { _ in }
 
     private static let linesInErrors = 12
 
@@ -81,6 +83,7 @@ struct NamespaceTool {
         request.program.workingDirectory = "/"
         request.program.standardOutput = output.number
         request.program.standardError = output.number
+        adjust(&request)
         return try launching(command[0]) { () throws(LaunchError) in
             try Launcher().launch(request)
         }

@@ -61,6 +61,11 @@ public final class ProgressReport {
         advance(to: done, of: total)
     }
 
+    /// What a program says while it runs: where there is a bar, it is enough that it moves.
+    func say(_ text: String) {
+        if style == .lines { write("nsrun-rootfs:   \(text.harmlessLine)\n") }
+    }
+
     /// Takes the bar off the screen; whatever comes next starts on a clean line.
     public func end() {
         if style == .bar, shownPercent >= 0 { write("\r\u{1B}[K") }
