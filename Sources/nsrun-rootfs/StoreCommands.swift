@@ -53,7 +53,7 @@ struct List: ParsableCommand {
         }.joined()
     }
 
-    private static func readable(_ bytes: Int64) -> String {
+    static func readable(_ bytes: Int64) -> String {
         let tenths = (bytes * 10 + 1 << 29) >> 30
         return bytes < 1 << 30
             ? "\((bytes + (1 << 20) - 1) >> 20) MiB"
@@ -84,14 +84,36 @@ struct Remove: ParsableCommand {
             What nsrun-rootfs made, as its record in it says. Of what only looks like a root file system (it has usr \
             and etc) a terminal is asked first; --force answers yes. Nothing else is removed, and never a home \
             directory, a mount point, or a directory that the current one lies in.
+
+            With --unused: what was made for use and can be made again, where nothing uses it: layers of builds, packs \
+            that have unfolded themselves, what killed runs have left; and the images that were staged in the \
+            directories that are named.
             """)
 
     @OptionGroup var common: CommonOptions
     @Flag(help: "Remove root file systems that others made, too.") var force = false
-    @Argument(help: "The root file systems.") var names: [String]
+    @Flag(help: "Remove what can be made again, and say what it was.") var unused = false
+    @Argument(help: "The root file systems; with --unused, directories of staged images.")
+    var names: [String] = []
+
+    func validate() throws {
+        if names.isEmpty && !unused { throw ValidationError("name what is to be removed") }
+    }
 
     func run() throws {
+        if unused { return try removeUnused() }
         try common.store.remove(names.map { try common.destination($0) }, consent)
+    }
+
+    private func removeUnused() throws {
+        var total: Int64 = 0
+        try UnusedFiles(store: common.store).remove(stagedIn: names) { item in
+            total += item.size
+            let size = List.readable(item.size)
+            if common.quiet { return }
+            try printOutput("\(item.kind.rawValue): \(item.path.harmlessLine) (\(size))\n")
+        }
+        if !common.quiet { try printOutput("\(List.readable(total)) freed\n") }
     }
 
     private var consent: RemovalConsent {

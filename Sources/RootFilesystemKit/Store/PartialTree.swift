@@ -163,22 +163,25 @@ enum PartialName {
             let directory = try? Descriptor.open(path, O_RDONLY | O_DIRECTORY, cannot: "open"),
             let names = try? listNames(directory, path)
         else { return }
-        for name in names where holds(name) {
-            // Also files: an export in the making has such a name too.
-            let opened = name.withCString {
-                openat(directory.number, $0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-            }
-            guard let debris = try? Descriptor(opened, cannot: "open", name.printable),
-                let status = try? debris.status(cannot: "examine", name.printable),
-                status.st_uid == geteuid(), status.isDirectory || status.isRegularFile,
-                lock(debris, name.text, in: directory)
-            else { continue }
-            let place = "\(path)/\(name.text)"
-            if status.isDirectory {
-                try? SubordinateRemoval.removeAll(name.text, in: directory, place, debris)
-            } else {
-                _ = name.withCString { unlinkat(directory.number, $0, 0) }
-            }
+        for name in names where holds(name) { sweep(name, in: directory, path) }
+    }
+
+    /// The same of one name.
+    static func sweep(_ name: ByteString, in directory: Descriptor, _ path: String) {
+        // Also files: an export in the making has such a name too.
+        let opened = name.withCString {
+            openat(directory.number, $0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
+        }
+        guard let debris = try? Descriptor(opened, cannot: "open", name.printable),
+            let status = try? debris.status(cannot: "examine", name.printable),
+            status.st_uid == geteuid(), status.isDirectory || status.isRegularFile,
+            lock(debris, name.text, in: directory)
+        else { return }
+        let place = "\(path)/\(name.text)"
+        if status.isDirectory {
+            try? SubordinateRemoval.removeAll(name.text, in: directory, place, debris)
+        } else {
+            _ = name.withCString { unlinkat(directory.number, $0, 0) }
         }
     }
 
