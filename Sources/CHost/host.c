@@ -233,6 +233,13 @@ int nsrun_runs_32bit(void) {
     return 1;
 }
 
+void nsrun_set_mask(uint32_t mask) { umask((mode_t)mask); }
+
+int nsrun_become(const char *path, char *const argv[], char *const envp[]) {
+    execve(path, argv, envp);
+    return -errno;
+}
+
 int nsrun_capture(const char *path, char *const argv[], char *const envp[], char *buffer,
                   size_t capacity, size_t *length, bool errors_too) {
     int fds[2];

@@ -12,14 +12,14 @@
 #include "include/host.h"
 #include "syscalls.h"
 
-/// A loop device that gives the file, and is given up with its last user. Its name is written to `path`.
-static int attach(int image, char path[32]) {
+/// A loop device that gives the file from an offset on, and is given up with its last user. Its name is written to `path`.
+static int attach(int image, uint64_t offset, char path[32]) {
     const int control = nsrun_open("/dev/loop-control", O_RDWR);
     if (control < 0)
         return control;
     const struct loop_config config = {
         .fd = (uint32_t)image,
-        .info = {.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR},
+        .info = {.lo_offset = offset, .lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR},
     };
     int device = -EBUSY;
     // Others take devices, too.
@@ -41,9 +41,9 @@ static int attach(int image, char path[32]) {
     return device;
 }
 
-int nsrun_mount_squashfs(int image) {
+int nsrun_mount_squashfs(int image, uint64_t offset) {
     char path[32];
-    const int device = attach(image, path);
+    const int device = attach(image, offset, path);
     if (device < 0)
         return device;
     const char *const options[] = {"source", path, "ro", NULL, NULL};

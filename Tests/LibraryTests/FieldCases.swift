@@ -117,6 +117,15 @@ extension FieldCase {
             effect: .prints("host"),
             base: inRoot,
             change: { request, _ in request.files.showsHostRoot = true }),
+        FieldCase(
+            name: "files.homePath", script: "grep -c :/home/of-hers: /etc/passwd",
+            effect: .prints("1"), base: inRoot,
+            change: { request, _ in request.files.homePath = "/home/of-hers" }),
+        FieldCase(
+            name: "files.keepsRootPlaces", script: "[ -d /run/lock ] && echo lock",
+            effect: .prints("lock"),
+            base: inRoot,
+            change: { request, _ in request.files.keepsRootPlaces = true }),
         FieldCase(name: "files.hidesSockets", effect: .planned) { request, _ in
             request.files.hidesSockets = true
         },

@@ -100,6 +100,10 @@ uint64_t nsrun_inode(const char *path);
 /// What tells a file from another one and from its own earlier state: device, inode, time of change, size. Left as
 /// it is where there is no file.
 void nsrun_stamp(const char *path, uint64_t numbers[4]);
+/// What is taken from the mode of files that this process makes (umask(2)).
+void nsrun_set_mask(uint32_t mask);
+/// Becomes another program (execve(2)). Returns a negative errno, or not at all.
+int nsrun_become(const char *path, char *const argv[], char *const envp[]);
 /// Runs a program with the environment given and collects what it prints; for helpers such as
 /// getent(1) and newuidmap(1). Returns the wait status or a negative errno.
 int nsrun_capture(const char *path, char *const argv[], char *const envp[], char *buffer,
@@ -133,8 +137,9 @@ int nsrun_try_port(uint16_t port);
 /// `ready` when the network is connected, and both end with it. Nobody's child; 0 or a negative errno.
 int nsrun_start_pasta(const char *program, char *const argv[], char *const envp[], pid_t run, int *ready,
                       int *errors);
-/// Mounts a squashfs file by the kernel, nowhere yet; for real root. A descriptor of the mount or a negative errno.
-int nsrun_mount_squashfs(int image);
+/// Mounts a squashfs that begins at an offset of a file by the kernel, nowhere yet; for real root. A descriptor of the
+/// mount or a negative errno.
+int nsrun_mount_squashfs(int image, uint64_t offset);
 /// A file in memory with this content (memfd_create(2)), close-on-exec, or a negative errno.
 int nsrun_memory_file(const char *data, size_t length);
 /// The id of the owner of what a path leads to, or a negative errno.

@@ -56,10 +56,14 @@ extension Step.Bind {
 extension Step.Image {
     var description: String {
         switch mounting {
-        case .kernel: "mount the squashfs \(path.text) on / by a loop device"
+        case .kernel: "mount the squashfs \(place) on / by a loop device"
         case .server(let program):
-            "mount the squashfs \(path.text) on / through FUSE, served by \(program.text)"
+            "mount the squashfs \(place) on / through FUSE, served by \(program.text)"
         }
+    }
+
+    private var place: String {
+        offset == 0 ? path.text : "in \(path.text), from byte \(offset) on,"
     }
 }
 

@@ -10,6 +10,7 @@ extension HostFacts {
     ) -> HostFacts {
         var facts = HostFacts()
         if let earlier { facts.copyLasting(from: earlier) } else { facts.readLasting() }
+        facts.homePath = request.files.homePath
         // Before anything else looks there, and waits without an end.
         facts.silentAutomount = Automounts.call(for: request, in: facts)
         facts.readCurrentDirectory()
@@ -127,6 +128,11 @@ extension HostFacts {
         let features = nsrun_features()
         hasMountAPI = features & NSRUN_FEATURE_MOUNT_API.rawValue != 0
         hasOpenat2 = features & NSRUN_FEATURE_OPENAT2.rawValue != 0
+        readMachine()
+        environment = HostFacts.readEnvironment()
+    }
+
+    private mutating func readMachine() {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 130) { buffer in
             let release = buffer.baseAddress!
             let machine = release + 65
@@ -135,7 +141,6 @@ extension HostFacts {
                 self.machine = HostFacts.ownMachine ?? ByteString(cString: machine)
             }
         }
-        environment = HostFacts.readEnvironment()
     }
 
     /// What this program was built for, which uname(2) does not tell a caller who is to take the machine for a smaller one
@@ -148,6 +153,12 @@ extension HostFacts {
         #else
             nil
         #endif
+    }
+
+    static var machineName: ByteString {
+        var facts = HostFacts()
+        facts.readMachine()
+        return facts.machine
     }
 
     /// A caller may also be told of a much older kernel (personality(2), `UNAME26`).

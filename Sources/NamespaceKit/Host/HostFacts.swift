@@ -109,8 +109,12 @@ public struct HostFacts: Sendable, Equatable {
     /// A path was looked for in vain.
     func lacks(_ path: ByteString) -> Bool { missing.contains(path) }
 
-    /// The caller's home directory: `$HOME`, else the user database's.
+    /// What the request says of the caller's home.
+    var homePath: ByteString?
+
+    /// The caller's home directory: what is asked for, else `$HOME`, else the user database's.
     public var home: ByteString? {
+        if let homePath, homePath.isAbsolute { return homePath }
         if let home = variable("HOME"), home.isAbsolute { return home }
         if let home = account?.home, home.isAbsolute { return home }
         return nil

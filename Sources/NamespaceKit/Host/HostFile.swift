@@ -21,7 +21,7 @@ public enum HostFile {
     }
 
     /// The beginning of a regular file of a rootfs, whose links lead nowhere else; empty where there is none.
-    static func read(_ path: ByteString, below root: ByteString, limit: Int) -> [UInt8] {
+    public static func read(_ path: ByteString, below root: ByteString, limit: Int) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
             let length = buffer.withMemoryRebound(to: CChar.self) { bytes in
                 withCString(root) { root in
@@ -93,13 +93,13 @@ public enum HostFile {
 
     /// Whether a path leads to anything.
     /// So it is also where that cannot be told just now: whoever uses it then meets the error, and names it.
-    static func exists(_ path: ByteString) -> Bool {
+    public static func exists(_ path: ByteString) -> Bool {
         let mode = withCString(path) { nsrun_file_mode($0, true) }
         return mode >= 0 || HostFacts.passes(Int32(-mode))
     }
 
     /// Whether a path leads to an ordinary file.
-    static func isRegular(_ path: ByteString) -> Bool {
+    public static func isRegular(_ path: ByteString) -> Bool {
         let mode = withCString(path) { nsrun_file_mode($0, true) }
         return mode >= 0 && mode & 0o170000 == 0o100000
     }
@@ -144,13 +144,13 @@ public enum HostFile {
         return nil
     }
 
-    static func isExecutable(_ path: ByteString) -> Bool {
+    public static func isExecutable(_ path: ByteString) -> Bool {
         withCString(path) { nsrun_is_executable($0) } == 1
     }
 
     /// Where on the host a path of a rootfs lies, whose links lead nowhere else; nil where it leads to
     /// nothing.
-    static func locate(_ path: ByteString, below root: ByteString) -> ByteString? {
+    public static func locate(_ path: ByteString, below root: ByteString) -> ByteString? {
         var fault: Int32 = 0
         return locate(path, below: root, &fault)
     }
@@ -169,7 +169,7 @@ public enum HostFile {
     }
 
     /// Whether a rootfs has something at a path, be it a link that leads to nothing.
-    static func isThere(_ path: ByteString, below root: ByteString) -> Bool {
+    public static func isThere(_ path: ByteString, below root: ByteString) -> Bool {
         guard let parent = path.parent else { return true }
         guard let holder = locate(parent, below: root) else { return false }
         let place = holder.appending(path: path.lastComponent)
@@ -177,7 +177,7 @@ public enum HostFile {
     }
 
     /// The path without links, nil where it leads to nothing (realpath(3)).
-    static func canonicalPath(_ path: ByteString) -> ByteString? {
+    public static func canonicalPath(_ path: ByteString) -> ByteString? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
             let length = withCString(path) { nsrun_canonical($0, buffer.baseAddress!, 4097) }
             return length > 0 ? ByteString(cString: buffer.baseAddress!) : nil
@@ -203,6 +203,27 @@ public enum HostFile {
     }
 
     public static func isOpen(_ descriptor: Int32) -> Bool { nsrun_is_open(descriptor) == 1 }
+
+    /// Makes a directory, which may be there already. The reason in words, or nil.
+    public static func makeDirectory(_ path: ByteString) -> String? {
+        let error = withCString(path) { nsrun_make_directory($0, 0o755) }
+        return error == 0 || error == -EEXIST && isDirectory(path) ? nil : reason(-error)
+    }
+
+    /// Becomes another program, with the environment given. Returns only to say why not.
+    public static func become(
+        _ path: ByteString, _ arguments: [ByteString], environment: [ByteString]
+    ) -> String {
+        var words = CStringArray()
+        for argument in arguments { words.append(argument) }
+        var entries = CStringArray()
+        for entry in environment { entries.append(entry) }
+        let (argv, envp) = (words.terminated(), entries.terminated())
+        let code = withCString(path) { nsrun_become($0, argv, envp) }
+        words.free()
+        entries.free()
+        return reason(-code)
+    }
 
     /// Whether a path leads to a directory.
     public static func isDirectory(_ path: ByteString) -> Bool {

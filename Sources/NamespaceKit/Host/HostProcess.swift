@@ -29,10 +29,35 @@ public enum HostProcess {
         return ByteString(cString: value)
     }
 
-    /// Bytes that this process's stack may have.
+    /// All variables, entries of `NAME=value`.
+    public static var environment: [ByteString] { HostFacts.environmentOnly.environment }
+
+    /// The machine as uname(2) names it.
+    public static var machine: ByteString { HostFacts.machineName }
+
+    /// The caller's entry in the user database, where it has one.
+    public static var account: Account? {
+        HostFacts.readAccount(user: getuid(), group: getgid())
+    }
+
+    /// The current directory without links, nil where it cannot be told.
+    public static var currentDirectory: ByteString? { HostFile.canonicalPath(".") }
+
+    /// Ranges of subordinate ids are the caller's (subuid(5), subgid(5)), and newuidmap(1) is there to map them.
+    public static var hasSubordinateIDs: Bool {
+        let name = account?.name
+        return ["/etc/subuid", "/etc/subgid"].allSatisfy { (path: ByteString) in
+            let text = HostFacts.readFile(path, limit: 1 << 22) ?? []
+            return !SubordinateIDs.parse(text, user: getuid(), name: name).isEmpty
+        }
+            && HostFacts.environmentOnly.places(ofTool: "newuidmap").contains(
+                where: HostFile.isExecutable)
+    }
+
     public static func isTerminal(_ descriptor: Int32) -> Bool {
         nsrun_is_terminal(descriptor) == 1
     }
+    /// Bytes that this process's stack may have.
     public static var stackLimit: UInt64 { nsrun_stack_limit() }
     /// Bytes of address space that this process may have.
     public static var memoryLimit: UInt64 { nsrun_memory_limit() }
@@ -41,8 +66,18 @@ public enum HostProcess {
     /// that, and nothing could be waited for.
     public static func heedChildren() { nsrun_heed_children() }
 
+    /// What is taken from the mode of files that are made (umask(2)).
+    public static func setMask(_ mask: UInt32) { nsrun_set_mask(mask) }
+
+    public static func print(_ text: ByteString) throws(LaunchError) {
+        try check(withCString(text) { nsrun_write_all(1, $0, text.count) })
+    }
+
     public static func print(_ text: String) throws(LaunchError) {
-        let error = write(text, to: 1)
+        try check(write(text, to: 1))
+    }
+
+    private static func check(_ error: Int32) throws(LaunchError) {
         if error < 0 {
             throw LaunchError(
                 .setup, "cannot write to standard output: \(reason(-error))",

@@ -161,7 +161,9 @@ public struct Supervisor {
         if let failure = process.reportFailure {
             HostProcess.printError(process.plan.messagePrefix.text + failure.message + "\n")
         }
-        if !process.hasTimedOut, case .signaled(let number) = result, isFromTerminal(number) {
+        if !process.hasTimedOut, case .signaled(let number) = result,
+            process.plan.repeatsSignals || isFromTerminal(number)
+        {
             return .interrupted(signal: number)
         }
         return .exited(status)

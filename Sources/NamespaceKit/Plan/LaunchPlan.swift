@@ -110,6 +110,8 @@ public struct LaunchPlan: Sendable, Equatable {
     public var messagePrefix: ByteString = "nsrun: "
     public var failureWords: ByteString = "cannot run "
     public var failureStatus: Int32 = 126
+    /// A supervisor ends by whatever signal the command has ended by, not only by those of a terminal.
+    public var repeatsSignals = false
     /// The launcher keeps them open as long as it watches.
     var launcherDescriptors: [Int32] = []
     /// Something else will be tried where the kernel refuses this: nothing is closed before the command runs.

@@ -225,9 +225,9 @@ extension Planner {
                 privateDirectory(directory, mode: 0o1777)
             }
         }
-        privateDirectory("/run", mode: 0o755)
+        if !request.files.keepsRootPlaces { privateDirectory("/run", mode: 0o755) }
         // Who starts from nothing has no $HOME either.
-        if let home = ownHome, request.files.home != .bound,
+        if !request.files.keepsRootPlaces, let home = ownHome, request.files.home != .bound,
             request.files.home == .empty || request.program.environment.start != .empty
         {
             let first = plan.steps.count

@@ -38,10 +38,14 @@ public struct Step: Sendable, Equatable {
     public struct Image: Sendable, Equatable {
         public var path: ByteString
         public var mounting: RootImage.Mounting
+        /// Where in the file the squashfs begins, in bytes.
+        public var offset: UInt64
         /// What the launcher prepares: the mount, or a socket to the server.
         var descriptor: Int32 = -1
 
-        init(_ image: RootImage) { (path, mounting) = (image.path, image.mounting) }
+        init(_ image: RootImage) {
+            (path, mounting, offset) = (image.path, image.mounting, image.offset)
+        }
     }
 
     public struct System: Sendable, Equatable {

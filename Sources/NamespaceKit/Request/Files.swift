@@ -24,6 +24,11 @@ extension LaunchRequest {
         public var leavesOutMissing = false
         /// Shows the host's root, read-only, at `/run/host`.
         public var showsHostRoot = false
+        /// Where the caller's home is, in place of what `$HOME` or else the user database says: the user's entry inside
+        /// names it.
+        public var homePath: ByteString?
+        /// A rootfs has no empty `/run` and no empty home put over its own.
+        public var keepsRootPlaces = false
         /// What else of the host is within reach in a rootfs.
         public var hostParts: HostParts = []
         /// In the host view the sockets of the caller's session and of the host's servers are out of reach.
@@ -62,4 +67,6 @@ public struct HostParts: OptionSet, Sendable, Hashable {
     /// The directories and files that a resource manager names in the environment, as in `SLURM_*`, `PBS_*`, `SGE_*`,
     /// `LSB_*`, `FLUX_*`, `PMIX_*`, `SCRATCH` and `TMPDIR`, slurmd's spool directory, and the host's time zone.
     public static let job = HostParts(rawValue: 1 << 6)
+    /// The host's time zone, without the rest of ``job``.
+    public static let timeZone = HostParts(rawValue: 1 << 7)
 }

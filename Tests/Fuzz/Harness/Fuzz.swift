@@ -14,7 +14,7 @@ struct FuzzTarget: Sendable {
 
     static let all: [FuzzTarget] = [
         .accounts, .control, .deb, .devices, .elf, .image, .imageSettings, .linkerCache,
-        .mountinfo, .options, .pack, .report, .shebang, .squashfs, .tar,
+        .mountinfo, .options, .pack, .report, .shebang, .sif, .squashfs, .tar,
     ]
 }
 

@@ -3,28 +3,28 @@
 import CHost
 
 /// A value of a YAML or JSON file, with the line that it begins in.
-struct YAMLNode: Equatable {
-    indirect enum Content: Equatable {
+public struct YAMLNode: Equatable {
+    public indirect enum Content: Equatable {
         /// `isPlain`: without quotes, so that it may be a number.
         case scalar(ByteString, isPlain: Bool)
         case list([YAMLNode])
         case map([Entry])
     }
 
-    struct Entry: Equatable {
-        var key: ByteString
+    public struct Entry: Equatable {
+        public var key: ByteString
         var line: Int
-        var value: YAMLNode
+        public var value: YAMLNode
     }
 
     var line: Int
-    var content: Content
+    public var content: Content
 
     /// Nesting beyond any specification; whoever reads recurses as deep.
     private static let deepest = 16
 
     /// Reads the one document of a file. Anchors, aliases and tags are refused, see yaml.c.
-    static func parse(_ bytes: [UInt8]) throws(YAMLError) -> YAMLNode {
+    public static func parse(_ bytes: [UInt8]) throws(YAMLError) -> YAMLNode {
         let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count + 1)
         defer { copy.deallocate() }
         for index in 0..<bytes.count { copy[index] = CChar(bitPattern: bytes[index]) }
@@ -101,10 +101,10 @@ struct YAMLNode: Equatable {
     }
 }
 
-/// What is wrong with a file, and where.
-struct YAMLError: Error, Equatable {
-    var line: Int
-    var reason: String
+/// Where and why a text is no such file.
+public struct YAMLError: Error, Equatable {
+    public var line: Int
+    public var reason: String
 }
 
 // MARK: What a value is taken for

@@ -28,23 +28,24 @@ struct ImageMount {
         defer { closeDescriptor(file) }
         switch image.mounting {
         case .kernel:
-            let mount = nsrun_mount_squashfs(file)
+            let mount = nsrun_mount_squashfs(file, image.offset)
             guard mount >= 0 else { throw Diagnosis.mountImage(image.path, -mount) }
             descriptor = mount
         case .server(let program):
-            let error = start(program, image.path, file)
+            let error = start(program, image, file)
             guard error == 0 else { throw Diagnosis.startServer(of: image.path, -error) }
         }
     }
 
     private mutating func start(
-        _ program: ByteString, _ path: ByteString, _ file: Int32
+        _ program: ByteString, _ image: Step.Image, _ file: Int32
     ) -> Int32 {
         var arguments = CStringArray()
         // Its name tells a list of processes what it serves.
-        for word in ["squashfuse_ll: " + path, "-f", "/proc/self/fd/4", "/dev/fd/3"] {
-            arguments.append(word)
-        }
+        var words: [ByteString] = ["squashfuse_ll: " + image.path, "-f"]
+        if image.offset > 0 { words += ["-o", ByteString("offset=\(image.offset)")] }
+        words += ["/proc/self/fd/4", "/dev/fd/3"]
+        for word in words { arguments.append(word) }
         var environment = CStringArray()
         // Of a server that is not the system's.
         let entry = HostFacts.environmentOnly.variable("LD_LIBRARY_PATH")

@@ -22,6 +22,9 @@ extension Planner {
 
     mutating func planImage(_ image: RootImage) {
         add(.image(.init(image)), word(words.rootfs))
+        if image.signatures > 0 {
+            omit("the signatures of " + image.path, "they are not verified")
+        }
         func layer(_ upper: FileSystemOperation.OverlayUpper, _ origin: String) {
             add(
                 .overlay(.init(target: "/", lower: [image.path], upper: upper, liesOverRoot: true)),

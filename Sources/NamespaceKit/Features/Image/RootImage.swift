@@ -2,7 +2,7 @@
 
 import CHost
 
-/// A root that is one file: a squashfs.
+/// A root that is one file: a squashfs, or one that holds a squashfs.
 public struct RootImage: Sendable, Equatable {
     /// Who reads it.
     public enum Mounting: Sendable, Equatable {
@@ -28,8 +28,12 @@ public struct RootImage: Sendable, Equatable {
 
     public var path: ByteString
     public var mounting: Mounting
+    /// Where in the file the squashfs begins, in bytes.
+    public var offset: UInt64 = 0
     /// Whose the files are, where they are not root's.
     public var owner: Owner?
+    /// How many signatures the file has, of which none is verified.
+    public var signatures = 0
 
     public init(path: ByteString, mounting: Mounting) {
         self.path = path
@@ -47,20 +51,73 @@ struct RootImageFinder {
         let mode = withCString(path) { nsrun_file_mode($0, true) }
         guard mode >= 0, mode & 0o170000 == 0o100000 else { return .none }
         do throws(LaunchError) {
-            let head = try checkFile()
+            let place = try locate()
+            let head = try checkSquashfs(at: place)
             var image = RootImage(path: path, mounting: try findMounting())
-            image.owner = owner(of: head)
+            image.offset = place.offset
+            image.signatures = place.signatures
+            image.owner = owner(of: head, at: place.offset)
             return .image(image)
         } catch {
             return .refused(error)
         }
     }
 
-    private func checkFile() throws(LaunchError) -> SquashfsHead {
-        guard let bytes = HostFacts.readFile(path, limit: 8192) else {
+    /// Where a squashfs is to be in the file.
+    private struct Place {
+        var offset: UInt64 = 0
+        /// In bytes, to the end of what it may take.
+        var size: UInt64
+        var signatures = 0
+    }
+
+    /// How images of Singularity 2 begin: then comes their squashfs.
+    private static let launchLine: ByteString = "#!/usr/bin/env run-singularity\n"
+
+    private func locate() throws(LaunchError) -> Place {
+        guard let file = SIFReader(path), let head = file.read(0, SIFFile.headLength) else {
             throw refusal("it cannot be read", "it must be readable by you", EACCES)
         }
+        if SIFFile.isBegun(by: head) { return try partition(of: file) }
+        let line = Self.launchLine.bytes
+        let offset = head.starts(with: line) ? UInt64(line.count) : 0
+        return Place(offset: offset, size: file.size - min(offset, file.size))
+    }
+
+    private func partition(of file: SIFReader) throws(LaunchError) -> Place {
+        let sif: SIFFile
+        let part: SIFFile.Part
+        do throws(SIFFile.Fault) {
+            sif = try SIFFile(size: file.size, read: file.read)
+            part = try sif.primary()
+        } catch {
+            throw refusal(error.cause, error.remedy, EINVAL)
+        }
+        if request.program.emulators.isEmpty {
+            try check(sif.architecture)
+            try check(part.partition?.architecture)
+        }
+        return Place(offset: part.offset, size: part.size, signatures: sif.signatures)
+    }
+
+    private func check(_ architecture: SIFArchitecture?) throws(LaunchError) {
+        guard let architecture else {
+            throw refusal("it does not say for which machine it is", "build it again", EINVAL)
+        }
+        guard architecture.runs(on: facts.machine) else {
+            throw refusal(
+                "it is built for \(architecture.name), and this machine is \(facts.machine.text)",
+                "use an image for \(facts.machine.text), or register an emulator: "
+                    + "\(OptionNames.current.architecture) \(architecture.name)", ENOEXEC)
+        }
+    }
+
+    private func checkSquashfs(at place: Place) throws(LaunchError) -> SquashfsHead {
+        let bytes = SIFReader(path)?.read(place.offset, SquashfsHead.length) ?? []
         guard let head = SquashfsHead(bytes: bytes) else {
+            if place.offset > 0 {
+                throw refusal("its root is no squashfs", "build it again", EINVAL)
+            }
             throw refusal(
                 "it is neither a directory nor a squashfs",
                 "nsrun-rootfs import unpacks archives; nsrun-rootfs export makes a squashfs",
@@ -71,10 +128,9 @@ struct RootImageFinder {
                 "it is a squashfs of version \(head.version.major).\(head.version.minor)",
                 "only version 4.0, as mksquashfs has made it since 2009, can be mounted", EINVAL)
         }
-        let size = withCString(path) { nsrun_file_size($0) }
-        if size < 0 || UInt64(size) < head.bytesUsed {
+        if place.size < head.bytesUsed {
             throw refusal(
-                "the squashfs is cut short: \(max(0, size)) bytes of \(head.bytesUsed)",
+                "the squashfs is cut short: \(place.size) bytes of \(head.bytesUsed)",
                 "copy or make it again", EINVAL)
         }
         return head
@@ -82,14 +138,16 @@ struct RootImageFinder {
 
     /// A list of a few ids is not compressed, for that would make it longer. The first is of the user whose file was written
     /// first; root's are in every list but those of images that are all somebody's, whose list is short.
-    private func owner(of head: SquashfsHead) -> RootImage.Owner? {
+    private func owner(of head: SquashfsHead, at base: UInt64) -> RootImage.Owner? {
         let most = 2048
         guard head.ids.count > 0, head.ids.count <= most else { return nil }
         let file = withCString(path) { nsrun_open_for_reading($0) }
         guard file >= 0 else { return nil }
         defer { closeDescriptor(file) }
         func number(at offset: UInt64, _ size: Int) -> UInt64? {
-            guard offset < head.bytesUsed, let place = Int64(exactly: offset) else { return nil }
+            guard offset < head.bytesUsed, let place = Int64(exactly: base + offset) else {
+                return nil
+            }
             var bytes: UInt64 = 0
             let count = withUnsafeMutableBytes(of: &bytes) {
                 pread(file, $0.baseAddress!, size, off_t(place))
@@ -146,5 +204,41 @@ struct RootImageFinder {
         let known = HostFacts.readFile("/proc/filesystems", limit: 65536) ?? []
         return map.split(on: UInt8(ascii: " ")).last == "4294967295\n"
             && ByteString(bytes: known).split(on: UInt8(ascii: "\n")).contains("\tsquashfs")
+    }
+}
+
+/// A file that is read from any place of it.
+public final class SIFReader {
+    private let file: Int32
+    /// In bytes.
+    public let size: UInt64
+
+    /// Nil where it is no ordinary file, or cannot be read: opening a pipe would wait for somebody.
+    public init?(_ path: ByteString) {
+        guard HostFile.isRegular(path) else { return nil }
+        let size = withCString(path) { nsrun_file_size($0) }
+        file = withCString(path) { nsrun_open_for_reading($0) }
+        self.size = UInt64(max(0, size))
+        if file < 0 || size < 0 { return nil }
+    }
+
+    deinit { if file >= 0 { closeDescriptor(file) } }
+
+    /// Fewer bytes where the file ends before; nil where it cannot be read there.
+    public func read(_ offset: UInt64, _ count: Int) -> [UInt8]? {
+        guard let place = Int64(exactly: offset) else { return nil }
+        var length = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            while length < count {
+                let got = pread(
+                    file, buffer.baseAddress! + length, count - length, off_t(place) + off_t(length)
+                )
+                if got < 0 { length = -1 }
+                if got <= 0 { break }
+                length += got
+            }
+            filled = max(0, length)
+        }
+        return length < 0 ? nil : bytes
     }
 }

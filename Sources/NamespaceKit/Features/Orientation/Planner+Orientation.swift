@@ -13,7 +13,7 @@ extension Planner {
 
     mutating func planOrientation() {
         let first = plan.steps.count
-        if !showsHost {
+        if !showsHost, !request.files.keepsRootPlaces {
             let place = Planner.host.appending(path: "container-manager")
             let text = Planner.manager + "\n"
             add(.file(.bytes(text.bytes), target: place, mode: 0o444))

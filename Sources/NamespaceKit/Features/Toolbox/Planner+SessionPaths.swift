@@ -148,8 +148,8 @@ extension Planner {
 
     /// What root changes there is the root's own.
     var shownTimeZone: [ByteString] {
-        request.files.hostParts.contains(.job) && (request.user ?? facts.userID) != 0
-            ? facts.timeZone : []
+        let isAsked = !request.files.hostParts.isDisjoint(with: [.job, .timeZone])
+        return isAsked && (request.user ?? facts.userID) != 0 ? facts.timeZone : []
     }
 
     /// In place of the link that says which of the root's own zones it is, and not of that zone.

@@ -153,6 +153,8 @@ extension HostFacts {
             let places = SessionPaths.job(of: self).filter { HostFile.exists($0) }
             jobDirectories = places.filter { HostFile.isDirectory($0) }
             jobFiles = places.filter { !jobDirectories.contains($0) }
+        }
+        if parts.contains(.job) || parts.contains(.timeZone) {
             timeZone = ["/etc/localtime", "/etc/timezone"].filter { HostFile.isRegular($0) }
         }
         if parts.contains(.groups) { groups = HostFacts.readGroups(HostFacts.readGroupIDs()) }
