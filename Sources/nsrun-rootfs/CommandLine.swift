@@ -18,7 +18,7 @@ struct RootFilesystemCommand: ParsableCommand {
         version: nsrunVersion,
         subcommands: [
             Debian.self, Unpack.self, Import.self, Build.self, Export.self, Pack.self, Stage.self,
-            List.self, Show.self, Remove.self, Generate.self,
+            List.self, Show.self, Remove.self, Generate.self, ApptainerImage.self,
         ])
 }
 
@@ -53,6 +53,9 @@ func runCommandLine() {
         Interruption.finish(interrupted)
     } catch let error as RootFilesystemError {
         fail(error.description)
+    } catch let status as ExitCode where !status.isSuccess {
+        // Whoever ends so has said why.
+        exit(status.rawValue)
     } catch {
         // Help and version come as errors too, with status 0.
         guard RootFilesystemCommand.exitCode(for: error) != .success else {

@@ -57,7 +57,7 @@ struct Import: ParsableCommand {
         abstract: "Make a rootfs from an image, an archive, or another rootfs.",
         discussion: """
             SOURCE is a tar (not compressed, or by gzip, bzip2, xz, lzip, lz4 or zstd); a container image as docker, \
-            podman, skopeo, crane and others save it, in an archive or a directory; a squashfs file; a directory; a \
+            podman, skopeo, crane and others save it, in an archive or a directory; a squashfs file; a SIF; a directory; a \
             rootfs in the store, by its name; - for standard input; or what skopeo fetches, with its policy and \
             logins: docker://NAME[:TAG][@DIGEST], docker-daemon:, containers-storage: and so on. What is none of these \
             is refused.
@@ -98,9 +98,10 @@ struct Import: ParsableCommand {
 
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Pack a rootfs into a tar or a squashfs; the same tree gives the same bytes.",
+        abstract:
+            "Pack a rootfs into a tar, a squashfs or a SIF; the same tree gives the same bytes.",
         discussion: """
-            FILE ends in .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst or .squashfs. Modification times \
+            FILE ends in .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst, .squashfs or .sif. Modification times \
             after SOURCE_DATE_EPOCH, where that is set, become it. What is yours becomes root's; a tree \
             with files of your subordinate ids is read as root of a namespace that maps them.
             """)

@@ -63,7 +63,7 @@ import Testing
         #expect(try workspace.status("root/usr/again").st_nlink == 2)
     }
 
-    @Test(arguments: ["x.tar", "x.tar.gz", "x.tar.xz", "x.tar.zst", "x.squashfs"])
+    @Test(arguments: ["x.tar", "x.tar.gz", "x.tar.xz", "x.tar.zst", "x.squashfs", "x.sif"])
     func theSameTreeGivesTheSameBytes(_ file: String) throws {
         try export(file)
         let first = try Data(contentsOf: URL(fileURLWithPath: workspace(file)))

@@ -36,6 +36,11 @@ public struct Exporter {
 
     /// Exports to `file`; its suffix says in which format.
     public func export(_ source: Destination, to file: String) throws {
+        try export(source, to: file, as: Format(suffixOf: file))
+    }
+
+    /// The same, whatever the file is called.
+    func export(_ source: Destination, to file: String, as format: Format) throws {
         let root = try open(source)
         let owner = try root.status(cannot: "examine", source.label).st_uid
         // Real root, and root of a namespace, see everybody's own number.
@@ -46,7 +51,6 @@ public struct Exporter {
                 cannot: "export", source.label, because: "it is being made or removed")
         }
         defer { flock(root.number, LOCK_UN) }
-        let format = try Format(suffixOf: file)
         progress.begin("exporting \(source.label)")
         let record = source.image { [progress] in progress.note($0) }
         let output = try PartialFile(for: file)
@@ -62,6 +66,8 @@ public struct Exporter {
             try append(record, to: output)
         case .image:
             try writeImage(source, record, asRoots: isCallers, to: output)
+        case .sif:
+            try writeSIF(source, asRoots: isCallers, to: output)
         }
         try output.commit()
         progress.end()
@@ -133,8 +139,9 @@ public struct Exporter {
     }
 
     /// mksquashfs(1) sorts, and takes the latest time from its environment.
-    private func writeSquashfs(
-        _ source: Destination, asRoots: Bool, to output: PartialFile
+    /// `extra` are further arguments of its.
+    func writeSquashfs(
+        _ source: Destination, asRoots: Bool, to output: PartialFile, beside extra: [String] = []
     ) throws {
         let tool = ExternalTool(
             name: "mksquashfs", package: "squashfs-tools",
@@ -144,7 +151,7 @@ public struct Exporter {
             source.path, output.partialPath, "-noappend", "-no-progress", "-quiet", "-comp",
             blockCompression.rawValue, "-b", String(blockSize),
         ]
-        arguments += blockCompression.options
+        arguments += blockCompression.options + extra
         if asRoots { arguments.append("-all-root") }
         if !SetIDBits().areKept { arguments += ["-action", "chmod(ug-s)@true"] }
         // Of the top alone; the option takes all that follows, and complains of what is not there.
@@ -196,18 +203,22 @@ public struct Exporter {
         case squashfs
         /// A container image in an archive, ``ImageArchive``.
         case image
+        /// An image of Apptainer's, which holds a squashfs.
+        case sif
 
         init(suffixOf file: String) throws {
             let suffixes: [(String, Format)] = [
                 (".oci.tar", .image), (".tar", .tar(.none)), (".tar.gz", .tar(.gzip)),
                 (".tgz", .tar(.gzip)),
                 (".tar.bz2", .tar(.bzip2)), (".tar.xz", .tar(.xz)), (".tar.zst", .tar(.zstd)),
-                (".squashfs", .squashfs), (".sqfs", .squashfs),
+                (".squashfs", .squashfs), (".sqfs", .squashfs), (".sif", .sif),
             ]
             guard let format = suffixes.first(where: { file.hasSuffix($0.0) })?.1 else {
                 throw RootFilesystemError(
                     cannot: "export to", file, because: "the suffix names no format",
-                    remedy: "use .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst, .squashfs or .oci.tar")
+                    remedy:
+                        "use .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst, .squashfs, .oci.tar or .sif"
+                )
             }
             self = format
         }

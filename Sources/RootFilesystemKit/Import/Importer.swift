@@ -109,6 +109,10 @@ public struct Importer {
             let image = SquashfsImage(path: path, name: source.name, file: source.file)
             return try extract(image, &unpacking)
         }
+        if let image = try SquashfsImage(inSIF: source) {
+            try refuseChoice(source)
+            return try extract(image, &unpacking)
+        }
         let stream = ThreadedStream.decompressing(
             source.file, name: source.name, progress: report(source.size))
         let contents = try PeekedStream(stream, count: FileSignature.length)
@@ -245,7 +249,8 @@ public struct Importer {
         throw RootFilesystemError(
             cannot: "import", source.name,
             because: head.isEmpty ? "it is empty" : "it is nothing that is known",
-            remedy: "what can be imported: a tar, a container image, a squashfs, a directory")
+            remedy:
+                "what can be imported: a tar, a container image, a squashfs, a SIF, a directory")
     }
 
     private func refuseLayer(_ source: ImportSource, isRoot: Bool? = nil) throws {

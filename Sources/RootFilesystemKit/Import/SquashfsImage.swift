@@ -11,6 +11,10 @@ struct SquashfsImage {
     let name: String
     /// The file, for programs that know it by its number.
     let file: Descriptor
+    /// Where in the file it begins, in bytes.
+    var offset: UInt64 = 0
+
+    private var place: [String] { offset == 0 ? [] : ["-offset", String(offset)] }
 
     /// How it wants to be run, as far as it says so at its end; `warn` hears why that is not believed.
     func record(warn: (String) -> Void) -> ImageRecord {
@@ -27,7 +31,8 @@ struct SquashfsImage {
             name: "unsquashfs", package: "squashfs-tools", inherited: [tree.lock, file])
         // It would shut itself out of what it makes.
         tool.mask = 0o022
-        var arguments = ["-no-progress", "-quiet", "-force", "-dest", tree.path, path]
+        var arguments =
+            place + ["-no-progress", "-quiet", "-force", "-dest", tree.path, path]
         if geteuid() != 0 {
             // Status 2: some devices or attributes could not be made, as only root can.
             tool.acceptedStatuses = [0, 2]
@@ -49,7 +54,7 @@ struct SquashfsImage {
             name: "unsquashfs", package: "squashfs-tools", inherited: [file])
         let image = EntryPath.root
         var sticky: [ByteString] = []
-        try tool.run(["-lln", path], cannot: "list", name) { line in
+        try tool.run(place + ["-lln", path], cannot: "list", name) { line in
             try budget.spendStream(line.count + 1, of: name)
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
             guard fields.count == 6, fields[0].count == 10 else { return }
