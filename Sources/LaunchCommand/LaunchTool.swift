@@ -47,6 +47,9 @@ public struct LaunchTool {
         let file = packed == nil ? HostFile.ownName : nil
         var tool = LaunchTool(
             personality: Personality(argument0: arguments.first ?? "nsrun", file: file))
+        if tool.personality.isApptainer, packed == nil {
+            return ApptainerTool.run(Array(arguments.dropFirst()))
+        }
         do throws(UsageError) {
             let line = try Parser.parse(Array(arguments.dropFirst()), as: tool.personality)
             tool.hasLevelPrefix = line.hasLevelPrefix

@@ -35,6 +35,16 @@ import Testing
         #expect(Personality(argument0: ByteString(argument0)).isBubblewrap == isBubblewrap)
     }
 
+    @Test(arguments: [
+        ("apptainer", true), ("/usr/bin/singularity", true), ("nsrun", false), ("bwrap", false),
+        ("apptainer-suid", false), ("/opt/apptainer/nsrun", false), ("myapptainer", false),
+    ])
+    func orItIsApptainer(argument0: String, isApptainer: Bool) {
+        #expect(Personality(argument0: ByteString(argument0)).isApptainer == isApptainer)
+        #expect(
+            Personality(argument0: "x", file: ByteString(argument0)).isApptainer == isApptainer)
+    }
+
     @Test func failures() {
         let own = Personality(argument0: "nsrun")
         #expect(bubblewrap.prefix == "bwrap: ")

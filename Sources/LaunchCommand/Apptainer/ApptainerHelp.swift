@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import NamespaceKit
+
+/// What `apptainer help` says.
+enum ApptainerHelp {
+    /// The Apptainer whose manners the name calls for. Callers look at it under both names.
+    static let version = "1.4.5"
+
+    static var verbs: String {
+        var text = ""
+        for verb in ApptainerVerb.allCases {
+            text += (text.isEmpty ? "" : ", ") + verb.name.text
+        }
+        return text
+    }
+
+    static var text: String {
+        var text = """
+            nsrun \(nsrunVersion), as Apptainer \(version)
+
+            Usage:
+              apptainer [global options...] VERB [options...]
+
+              apptainer exec [options...] IMAGE COMMAND [ARG]...   run a command in an image
+              apptainer run [options...] IMAGE [ARG]...            run an image's runscript
+              apptainer shell [options...] IMAGE                   start a shell in an image
+              apptainer test [options...] IMAGE [ARG]...           run an image's test
+              apptainer inspect [options...] IMAGE                 show what an image says of itself
+              apptainer pull [options...] [FILE] URI               fetch an image into a file
+              apptainer build [options...] FILE|DIR SOURCE         make an image of another one
+              apptainer version | help
+
+            IMAGE is a SIF, a squashfs or a directory.
+
+            """
+        let parts: [(String, ApptainerOption.Verbs)] = [
+            ("Global options", .general), ("exec, run, shell, test", [.action, .shell]),
+            ("pull, build", [.pull, .build]), ("inspect", .inspect),
+        ]
+        for (title, verbs) in parts {
+            text += "\n\(title):\n"
+            for option in ApptainerOptions.all
+            where !option.verbs.isDisjoint(with: verbs) && option.help.utf8CodeUnitCount > 0 {
+                text += line(option)
+            }
+        }
+        return text
+    }
+
+    private static func line(_ option: ApptainerOption) -> String {
+        var name = "    "
+        if option.letter > 0 {
+            name = "-" + String(decoding: [option.letter], as: UTF8.self) + ", "
+        }
+        name += "--" + option.name.text
+        if !option.isFlag { name += " " + option.value.text }
+        while name.utf8.count < 30 { name += " " }
+        return "  \(name) \(option.help.text)\n"
+    }
+}
