@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "filter.h"
 #include "include/host.h"
 #include "syscalls.h"
 
@@ -108,12 +109,27 @@ static int forbid_changes(scmp_filter_ctx filter) {
     return error;
 }
 
+ssize_t nsrun_export_filter(scmp_filter_ctx filter, char *program, size_t capacity) {
+    const int file = memfd_create("filter", MFD_CLOEXEC);
+    if (file < 0)
+        return -errno;
+    errno = 0;
+    ssize_t length = seccomp_export_bpf(filter, file);
+    if (length == -ECANCELED && errno != 0)   // in its own words
+        length = -errno;
+    if (length == 0 && lseek(file, 0, SEEK_SET) == 0)
+        length = nsrun_read_all(file, program, capacity);
+    close(file);
+    return length;
+}
+
 ssize_t nsrun_make_filter(enum nsrun_filter kind, char *program, size_t capacity) {
     static int (*const makers[])(scmp_filter_ctx filter) = {
         [NSRUN_FILTER_FAKE_ROOT] = fake_root,
         [NSRUN_FILTER_FAKE_DEVICES] = fake_device_nodes,
         [NSRUN_FILTER_SERVER] = forbid_changes,
         [NSRUN_FILTER_TERMINAL] = forbid_typing,
+        [NSRUN_FILTER_DEFAULT] = nsrun_default_profile,
     };
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
     if (filter == NULL)
@@ -121,20 +137,7 @@ ssize_t nsrun_make_filter(enum nsrun_filter kind, char *program, size_t capacity
     int error = add_architectures(filter);
     if (error == 0)
         error = makers[kind](filter);
-    ssize_t length = error;
-    int file = memfd_create("filter", MFD_CLOEXEC);
-    if (error == 0 && file >= 0) {
-        errno = 0;
-        length = seccomp_export_bpf(filter, file);
-        if (length == -ECANCELED && errno != 0)   // in its own words
-            length = -errno;
-        if (length == 0 && lseek(file, 0, SEEK_SET) == 0)
-            length = nsrun_read_all(file, program, capacity);
-    }
-    if (file < 0)
-        length = -errno;
-    else
-        close(file);
+    const ssize_t length = error == 0 ? nsrun_export_filter(filter, program, capacity) : error;
     seccomp_release(filter);
     return length;
 }

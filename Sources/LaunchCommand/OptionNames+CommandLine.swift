@@ -26,7 +26,8 @@ extension OptionNames {
         words.features = [
             "--network none", "--hostname", "--unshare-ipc", "--unshare-cgroup", "a read-only bind",
             "--mqueue", "--ephemeral", "--overlay-dir", "an overlay", "--uid and --gid",
-            "--map-auto", "--fake-root", "--cap-add", "--seccomp", "--lock-file", "--sync-fd",
+            "--map-auto", "--fake-root", "--cap-add", "--seccomp and --seccomp-profile",
+            "--lock-file", "--sync-fd",
             "--info-fd", "--userns", "--disable-userns", "--exec-label", "--as-pid-1",
             "--host-exec", "--arch", "a root by descriptor", "--writable", "--host-root", "--chmod",
             "--size",
@@ -47,6 +48,7 @@ extension OptionNames {
         words.hostProgram = "--host-exec"
         words.idRanges = "--map-auto"
         words.fakeRoot = "--fake-root"
+        words.systemCalls = "--seccomp-profile"
         words.fakeSingle = "--fake-root"
         words.idMaps = "--userns-block-fd"
         words.start = "--block-fd"

@@ -97,7 +97,8 @@ enum OptionID: Equatable {
         case sharePID, join, network, unshareUser, unshareUserTry, unshareIPC, unsharePID
         case unshareNetwork, unshareUTS, unshareCgroup, unshareCgroupTry, unshareAll, shareNetwork
         case userns, userns2, pidns, netns, disableUserns, assertUsernsDisabled, hostname, uid
-        case gid, fakeRoot, mapAuto, mapUsers, mapGroups, capAdd, capDrop, seccomp, addSeccomp
+        case gid, fakeRoot, mapAuto, mapUsers, mapGroups, capAdd, capDrop, seccomp, addSeccomp,
+            seccompProfile
         case scopeAbstract, scopeAbstractTry, execLabel, fileLabel, notASecurityBoundary,
             procFallback
     }
@@ -338,6 +339,10 @@ enum OptionTable {
         Option(
             "--add-seccomp-fd", "FD", .namespace(.addSeccomp), .identity,
             "The same; may be given more than once."),
+        Option(
+            "--seccomp-profile", "default|FILE", .namespace(.seccompProfile), .identity,
+            "Refuse the system calls that a stranger's program needs none of, or what FILE says (OCI)."
+        ),
         Option(
             "--scope-abstract-af-unix", "", .namespace(.scopeAbstract), .identity,
             "Reach no abstract socket of others (Landlock, Linux 6.12)."),

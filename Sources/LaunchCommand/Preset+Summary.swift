@@ -28,6 +28,14 @@ extension Preset {
             Nothing of nsrun stays: the program has its process, with descriptors, limits and \
             binding as the resource manager set them.
             """
+        case .sandbox:
+            """
+            A program that nobody vouches for: the host's programs (/usr, /bin, /lib, /etc, /opt and the like) read-only, \
+            the current directory, which can be written to, and nothing else of the host's; $HOME is empty, in memory. \
+            --network none --disable-userns --seccomp-profile default --clean-env --die-with-parent --unshare-ipc \
+            --unshare-uts --unshare-cgroup --hostname sandbox --rlimit nproc=4096 --rlimit data=8G. In the home directory \
+            itself it does not start.
+            """
         case .test:
             """
             A test suite: $HOME is empty, in memory, but the source tree (the directory of version \

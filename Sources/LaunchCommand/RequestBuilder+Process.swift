@@ -21,6 +21,10 @@ extension RequestBuilder {
         case .disableUserns: result.request.namespaces.forbidsNestedUser = true
         case .assertUsernsDisabled: result.request.namespaces.requiresNoNestedUser = true
         case .seccomp, .addSeccomp: try addFilter(parsed)
+        case .seccompProfile:
+            let name = parsed.values[0]
+            if name.isEmpty { throw UsageError("--seccomp-profile: the path is empty") }
+            result.request.program.systemCalls = name == "default" ? .standard : .file(name)
         case .execLabel: result.request.program.label = parsed.values[0]
         case .fileLabel: result.request.files.label = parsed.values[0]
         case .notASecurityBoundary: result.request.files.toleratesSubmounts = true

@@ -21,7 +21,8 @@ import Testing
     }
 
     @Test func featuresAreSortedByWhoHonoursThem() {
-        #expect(EngineSummary.options(honouredBy: [.fakechroot]) == ["--seccomp"])
+        #expect(
+            EngineSummary.options(honouredBy: [.fakechroot]) == ["--seccomp and --seccomp-profile"])
         #expect(
             EngineSummary.list(EngineSummary.options(honouredBy: [.proot]))
                 == "--uid and --gid, --fake-root, --arch, --writable and --host-root")

@@ -37,6 +37,8 @@ import Testing
         OptionCase("--share-pid", "--unshare-pid") { _ in },
         OptionCase("--proc-fallback") { $0.namespaces.proc = .outerWhereRefused },
         OptionCase("--network", "none") { $0.network = .none },
+        OptionCase("--seccomp-profile", "default") { $0.program.systemCalls = .standard },
+        OptionCase("--seccomp-profile", "p.json") { $0.program.systemCalls = .file("p.json") },
         OptionCase("--network", "none", "--network", "host") { _ in },
         OptionCase("--network", "pasta=8080:80,9") {
             $0.network = .pasta(ports: [

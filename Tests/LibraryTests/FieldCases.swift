@@ -126,6 +126,11 @@ extension FieldCase {
             effect: .prints("lock"),
             base: inRoot,
             change: { request, _ in request.files.keepsRootPlaces = true }),
+        FieldCase(
+            name: "files.showsProgramsAlone", script: "[ -d /var/lib ] || echo alone",
+            effect: .prints("alone"),
+            base: { request, _ in request.root.view = .rootfs("/") },
+            change: { request, _ in request.files.showsProgramsAlone = true }),
         FieldCase(name: "files.hidesSockets", effect: .planned) { request, _ in
             request.files.hidesSockets = true
         },
@@ -268,6 +273,11 @@ extension FieldCase {
             name: "program.filters", script: "uname >/dev/null 2>&1 || echo refused",
             effect: .prints("refused")
         ) { request, _ in request.program.filters = [refusingUname] },
+        FieldCase(
+            name: "program.systemCalls",
+            script: "grep -q 'Seccomp:.2' /proc/self/status && echo filtered",
+            effect: .prints("filtered")
+        ) { request, _ in request.program.systemCalls = .standard },
         FieldCase(
             name: "identity.fakesRoot",
             script: "touch /tmp/file; chown 1:1 /tmp/file 2>/dev/null && echo done",

@@ -17,7 +17,7 @@ import Testing
 
     @Test func someNeedARootfsAndOneStartsAShell() {
         for preset in [Preset.rootfs, .toolbox, .action] { #expect(preset.needsRootfs) }
-        for preset in [Preset.host, .test] { #expect(!preset.needsRootfs) }
+        for preset in [Preset.host, .test, .sandbox] { #expect(!preset.needsRootfs) }
         #expect(Preset.allCases.filter(\.startsShell) == [.toolbox])
     }
 

@@ -288,7 +288,24 @@ enum nsrun_filter {
     NSRUN_FILTER_SERVER,        ///< what opens for writing, makes, removes and changes files, reaches processes or makes
                                 ///< sockets fails with EPERM: for a server that only reads
     NSRUN_FILTER_TERMINAL,      ///< TIOCSTI and TIOCLINUX, which put words into a terminal's mouth, fail with EPERM
+    NSRUN_FILTER_DEFAULT,       ///< what a program that nobody vouches for needs none of fails, see profile.c
 };
+
+/// A rule's condition: an argument of a call compared with one or two values, by a number of libseccomp's (SCMP_CMP_*).
+struct nsrun_comparison {
+    uint32_t argument, how;
+    uint64_t value, other;
+};
+
+/// Begins a filter of a file's, by the actions of libseccomp (SCMP_ACT_*). NULL for want of memory, or an unknown action.
+void *nsrun_profile_begin(uint32_t default_action);
+/// An architecture whose programs it is for as well, as libseccomp names it (`x86`). 0 or a negative errno.
+int nsrun_profile_architecture(void *profile, const char *name);
+/// Adds a rule for a call. One that libseccomp does not know is passed over. 0 or a negative errno.
+int nsrun_profile_rule(void *profile, uint32_t action, const char *name, const struct nsrun_comparison *compared,
+                       unsigned count);
+/// Makes the program and forgets the rest: its length in bytes, or a negative errno. `program`: NULL to forget only.
+ssize_t nsrun_profile_end(void *profile, char *program, size_t capacity);
 
 /// Whether a seccomp program lets a pid 1 make the calls that it works by, whatever their arguments.
 bool nsrun_filter_allows_pid_one(const void *program, size_t length);

@@ -54,6 +54,7 @@ public struct OptionNames: Sendable {
     public var network = ""
     public var idRanges = ""
     public var fakeRoot = ""
+    public var systemCalls = ""
     public var start = ""
     public var directory = ""
     public var limit = ""

@@ -44,6 +44,7 @@ extension HostFacts {
                 readAccount(user: facts.userID, group: facts.groupID)
                 ?? facts.inventAccount()
         }
+        if request.confinesToPrograms { facts.otherDirectories = Confinement.otherDirectories() }
         if case .rootfs(let path) = request.root.view {
             if request.root.descriptor == nil {
                 let finder = RootImageFinder(path: path, request: request, facts: facts)

@@ -33,6 +33,8 @@ public struct HostFacts: Sendable, Equatable {
     public var terminal: ByteString?
     /// The host's file on this terminal, where the root has none.
     public var terminalEntry: ByteString?
+    /// Directories of the host's root that are not for programs, where these alone are to be shown.
+    public var otherDirectories: [ByteString] = []
     /// The host's root, for layers over the host view. Empty when not needed.
     public var hostTree: [HostTreeEntry] = []
     /// The caller's permitted capabilities, a bit each; looked up for root only.

@@ -57,6 +57,9 @@ extension Planner {
             add(.scope(paths: request.namespaces.forbidsNestedUser && keptCapabilities == 0))
         }
         for filter in request.program.filters { add(.filter(filter)) }
+        if let filter = try request.program.systemCalls.program(on: facts) {
+            add(.filter(filter), word(words.systemCalls))
+        }
         if request.identity.fakesRoot || request.identity.fakesDeviceNodes {
             let filter = try SystemCallFilter.fakeRoot(onlyDevices: !request.identity.fakesRoot)
             add(.filter(filter), word(words.fakeRoot))

@@ -204,6 +204,7 @@ extension Planner {
     private mutating func planRootfsView(_ path: ByteString) {
         if let image { planImage(image) } else { planRootDirectory(path) }
         planAdoption()
+        coverOtherDirectories()
         mount("/sys", "/sys", [.readOnly, .replaceLink])
         planSystem()
         if request.files.hostParts.contains(.devices) {

@@ -110,6 +110,7 @@ public struct Planner {
         }
         if let first = request.program.command.first, first.isEmpty { throw .emptyCommand }
         if let path = facts.silentAutomount { throw .silentAutomount(path) }
+        try checkConfinement()
         if case .rootfs(let path) = request.root.view {
             if path.isEmpty { throw .emptyPath(of: "rootfs") }
             if path.contains(0) { throw .nulByte(in: "path", path) }

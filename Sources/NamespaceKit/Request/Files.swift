@@ -29,6 +29,9 @@ extension LaunchRequest {
         public var homePath: ByteString?
         /// A rootfs has no empty `/run` and no empty home put over its own.
         public var keepsRootPlaces = false
+        /// Where the rootfs is the host's own root: of what lies in that, only directories of programs and settings are
+        /// shown. The current directory must then be none that holds more than one's work.
+        public var showsProgramsAlone = false
         /// What else of the host is within reach in a rootfs.
         public var hostParts: HostParts = []
         /// In the host view the sockets of the caller's session and of the host's servers are out of reach.

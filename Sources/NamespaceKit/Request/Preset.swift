@@ -12,6 +12,8 @@ public enum Preset: Sendable, Equatable, CaseIterable {
     case action
     /// A test suite: no home, no network, limits on time, processes and memory.
     case test
+    /// A program that nobody vouches for: the host's programs and the current directory, and nothing else.
+    case sandbox
     /// A rank of a job: in place, among the host's processes, with its devices and shared memory.
     case hpc
 
@@ -22,6 +24,7 @@ public enum Preset: Sendable, Equatable, CaseIterable {
         case .toolbox: "toolbox"
         case .action: "action"
         case .test: "test"
+        case .sandbox: "sandbox"
         case .hpc: "hpc"
         }
     }
@@ -38,7 +41,7 @@ public enum Preset: Sendable, Equatable, CaseIterable {
     public var needsRootfs: Bool {
         switch self {
         case .rootfs, .toolbox, .action, .hpc: true
-        case .host, .test: false
+        case .host, .test, .sandbox: false
         }
     }
 
@@ -65,6 +68,7 @@ extension LaunchRequest {
             namespaces.scopesSockets = true
             lifecycle.diesWithParent = true
         case .test: applyTest()
+        case .sandbox: applySandbox()
         case .hpc:
             // Messages between ranks go through shared memory, and signals straight to the program.
             namespaces.new.remove(.pid)
@@ -88,17 +92,37 @@ extension LaunchRequest {
         lifecycle.diesWithParent = true
         lifecycle.timeout = 600_000_000_000
         lifecycle.killAfter = 10_000_000_000
-        // Of the address space a sanitizer or a Java machine reserves more than a machine has; what
-        // is written to counts as data.
+        limitResources()
+        // Places and sessions of the caller's, which tests would otherwise find.
+        for name in Preset.testsDoNotSee {
+            program.environment.changes.append(.unset(name: name))
+        }
+    }
+
+    private mutating func applySandbox() {
+        root.view = .rootfs("/")
+        files.showsProgramsAlone = true
+        files.bindsCurrentDirectory = true
+        network = .none
+        namespaces.new.formUnion([.ipc, .uts, .cgroup])
+        namespaces.hostname = "sandbox"
+        namespaces.forbidsNestedUser = true
+        namespaces.scopesSockets = true
+        lifecycle.keyring = .own
+        lifecycle.diesWithParent = true
+        program.environment.start = .clean
+        program.systemCalls = .standard
+        limitResources()
+    }
+
+    /// Of the address space a sanitizer or a Java machine reserves more than a machine has; what is written to counts as
+    /// data.
+    private mutating func limitResources() {
         for (name, most) in [("nproc", 4096), ("data", 8 << 30)] as [(ByteString, UInt64)] {
             guard let resource = ResourceLimit.resource(named: name) else { continue }
             var limit = ResourceLimit(resource: resource, soft: most, hard: most)
             limit.onlyLowers = true
             program.limits.append(limit)
-        }
-        // Places and sessions of the caller's, which tests would otherwise find.
-        for name in Preset.testsDoNotSee {
-            program.environment.changes.append(.unset(name: name))
         }
     }
 }

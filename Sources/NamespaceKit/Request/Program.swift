@@ -27,6 +27,8 @@ extension LaunchRequest {
         public var closedDescriptors: [Int32] = []
 
         public var limits: [ResourceLimit] = []
+        /// Which system calls it may make; the kernel asks the programs of ``filters``, too, and the sternest counts.
+        public var systemCalls = SystemCallProfile.all
         /// Programs for seccomp(2), each a sequence of `struct sock_filter`.
         public var filters: [[UInt8]] = []
         /// The command's SELinux label.

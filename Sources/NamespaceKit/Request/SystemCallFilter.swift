@@ -12,6 +12,9 @@ enum SystemCallFilter {
     /// Nothing can be typed in on a terminal in its user's place (ioctl_tty(2), TIOCSTI).
     static func terminal() throws(LaunchError) -> [UInt8] { try make(NSRUN_FILTER_TERMINAL) }
 
+    /// What a program that nobody vouches for needs none of is refused.
+    static func standard() throws(LaunchError) -> [UInt8] { try make(NSRUN_FILTER_DEFAULT) }
+
     private static func make(_ kind: nsrun_filter) throws(LaunchError) -> [UInt8] {
         let capacity = 65536
         var length = 0

@@ -22,7 +22,7 @@ struct DeviceSpecification: Equatable {
 
     init(file: ByteString, _ document: YAMLNode) throws(YAMLError) {
         self.file = file
-        let fields = try Fields(
+        let fields = try YAMLFields(
             document, ["cdiVersion", "kind", "annotations", "devices", "containerEdits"])
         let version = try fields.required("cdiVersion").text()
         guard DeviceSpecification.versions.contains(version) else {
@@ -39,7 +39,7 @@ struct DeviceSpecification: Equatable {
         edits = try fields["containerEdits"].map(DeviceEdits.init) ?? DeviceEdits()
         devices = []
         for node in try fields.required("devices").items() {
-            let fields = try Fields(node, ["name", "annotations", "containerEdits"])
+            let fields = try YAMLFields(node, ["name", "annotations", "containerEdits"])
             let name = try fields.required("name").text()
             guard DeviceName.isDevice(name) else {
                 throw YAMLError(
@@ -117,7 +117,7 @@ struct DeviceEdits: Equatable {
     init() {}
 
     init(_ node: YAMLNode) throws(YAMLError) {
-        let fields = try Fields(
+        let fields = try YAMLFields(
             node,
             [
                 "env", "deviceNodes", "mounts", "hooks", "additionalGids", "intelRdt", "netDevices",
@@ -152,7 +152,7 @@ struct DeviceEdits: Equatable {
 
 extension DeviceEdits.Node {
     init(_ node: YAMLNode) throws(YAMLError) {
-        let fields = try Fields(
+        let fields = try YAMLFields(
             node,
             [
                 "path", "hostPath", "type", "major", "minor", "fileMode", "permissions", "uid",
@@ -176,7 +176,7 @@ extension DeviceEdits.Node {
 
 extension DeviceEdits.Mount {
     init(_ node: YAMLNode) throws(YAMLError) {
-        let fields = try Fields(node, ["hostPath", "containerPath", "options", "type"])
+        let fields = try YAMLFields(node, ["hostPath", "containerPath", "options", "type"])
         line = node.line
         path = try fields.required("containerPath").path()
         hostPath = try fields.required("hostPath").path()
@@ -187,7 +187,7 @@ extension DeviceEdits.Mount {
 
 extension DeviceEdits.Hook {
     init(_ node: YAMLNode) throws(YAMLError) {
-        let fields = try Fields(node, ["hookName", "path", "args", "env", "timeout"])
+        let fields = try YAMLFields(node, ["hookName", "path", "args", "env", "timeout"])
         line = node.line
         name = try fields.required("hookName").text()
         path = try fields.required("path").path()
@@ -203,34 +203,5 @@ extension YAMLNode {
             throw YAMLError(line: line, reason: "\"\(path.text)\" is not an absolute path")
         }
         return path.withoutDots
-    }
-}
-
-/// The fields of an object, of which all are known.
-private struct Fields {
-    private let line: Int
-    private let entries: [YAMLNode.Entry]
-
-    init(_ node: YAMLNode, _ known: [ByteString]) throws(YAMLError) {
-        line = node.line
-        entries = try node.entries()
-        for entry in entries where !known.contains(entry.key) {
-            throw YAMLError(
-                line: entry.line, reason: "the field \(entry.key.text) is not known here")
-        }
-    }
-
-    subscript(name: ByteString) -> YAMLNode? {
-        entries.first { $0.key == name }?.value
-    }
-
-    func required(_ name: ByteString) throws(YAMLError) -> YAMLNode {
-        if let node = self[name] { return node }
-        throw YAMLError(line: line, reason: "the field \(name.text) is missing")
-    }
-
-    func items(_ name: ByteString) throws(YAMLError) -> [YAMLNode] {
-        guard let node = self[name] else { return [] }
-        return try node.items()
     }
 }

@@ -64,7 +64,7 @@ extension LaunchRequest {
         add(.ranges, identity.needsHelpers)
         add(.fakeRoot, identity.fakesRoot || identity.fakesDeviceNodes)
         add(.capabilities, identity.capabilities.contains { $0.gives })
-        add(.filters, !program.filters.isEmpty)
+        add(.filters, !program.filters.isEmpty || program.systemCalls != .all)
         add(.heldDescriptors, !lifecycle.heldDescriptors.isEmpty)
         add(
             .reports,

@@ -152,3 +152,32 @@ extension YAMLNode {
         return text.isEmpty || text == "null" || text == "~"
     }
 }
+
+/// The fields of an object, of which all are known.
+struct YAMLFields {
+    private let line: Int
+    private let entries: [YAMLNode.Entry]
+
+    init(_ node: YAMLNode, _ known: [ByteString]) throws(YAMLError) {
+        line = node.line
+        entries = try node.entries()
+        for entry in entries where !known.contains(entry.key) {
+            throw YAMLError(
+                line: entry.line, reason: "the field \(entry.key.text) is not known here")
+        }
+    }
+
+    subscript(name: ByteString) -> YAMLNode? {
+        entries.first { $0.key == name }?.value
+    }
+
+    func required(_ name: ByteString) throws(YAMLError) -> YAMLNode {
+        if let node = self[name] { return node }
+        throw YAMLError(line: line, reason: "the field \(name.text) is missing")
+    }
+
+    func items(_ name: ByteString) throws(YAMLError) -> [YAMLNode] {
+        guard let node = self[name] else { return [] }
+        return try node.items()
+    }
+}
