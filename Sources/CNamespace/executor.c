@@ -14,7 +14,7 @@ static const struct {
     nsrun_verb *verb;
     enum { PLAIN, MOUNTS } manner;
 } operations[] = {
-#define NSRUN_OPERATION(name, verb, manner) [NSRUN_OP_##name] = {verb, manner},
+#define NSRUN_OPERATION(name, verb, manner, finds) [NSRUN_OP_##name] = {verb, manner},
     NSRUN_OPERATIONS(NSRUN_OPERATION)
 #undef NSRUN_OPERATION
 };

@@ -82,7 +82,7 @@ enum {
 /// Does one step. 0, or a negative errno, of which `call` says more.
 typedef int nsrun_verb(struct nsrun_world *w, const struct nsrun_step *step);
 
-#define NSRUN_OPERATION(name, verb, manner) nsrun_verb verb;
+#define NSRUN_OPERATION(name, verb, manner, finds) nsrun_verb verb;
 NSRUN_OPERATIONS(NSRUN_OPERATION)
 #undef NSRUN_OPERATION
 

@@ -22,106 +22,33 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 
 #include "detached.h"
+#include "digest.h"
 #include "executor.h"
 #include "join.h"
+#include "meeting.h"
 #include "passing.h"
 
 /// What an attempt came to, besides an error.
 enum { JOINED = 1, LEADING, GONE };
 
-/// How long others may hold the lock: between bind() and listen() lies one fork. What answers may
-/// end before it has said anything, time and again; not for longer, either.
-static const int64_t patience = 10ll * 1000 * 1000 * 1000;
-
-static uint64_t mix(uint64_t digest, const void *data, size_t size) {
-    for (const unsigned char *byte = data; size-- > 0; byte++)
-        digest = (digest ^ *byte) * 0x100000001b3;   // FNV-1a
-    return digest;
-}
-
-static uint64_t mix_text(uint64_t digest, const char *text) {
-    return text == NULL ? mix(digest, "\1", 1) : mix(digest, text, strlen(text) + 1);
-}
-
-static uint64_t mix_list(uint64_t digest, const char *const *list) {
-    for (; list != NULL && *list != NULL; list++)
-        digest = mix_text(digest, *list);
-    return mix(digest, "\2", 1);
-}
-
 /// What a newcomer must agree with: every step that it will not run itself, unless that comes from where each of them is.
 static uint64_t digest_of(const struct nsrun_world *w, const struct nsrun_step *join) {
-    uint64_t digest = mix(0xcbf29ce484222325, &join->value, sizeof join->value);
-    for (const struct nsrun_step *step = join + 1; step < w->plan->steps + join->value2; step++) {
-        if (step->flags & NSRUN_INCIDENTAL)
-            continue;
-        const uint64_t numbers[] = {step->op, step->flags, (uint64_t)step->fd, step->mode,
-                                    step->parent_mode, step->value, step->value2};
-        digest = mix(digest, numbers, sizeof numbers);
-        digest = mix_text(mix_text(digest, step->source), step->target);
-        digest = step->length > 0 ? mix(digest, step->data, step->length)
-                                  : mix_text(digest, step->data);
-        digest = mix_list(mix_list(digest, step->list), step->list2);
-    }
-    return digest;
+    struct nsrun_digest digest;
+    nsrun_digest_begin(&digest);
+    nsrun_mix(&digest, &join->value, sizeof join->value);
+    nsrun_mix_steps(&digest, join + 1, w->plan->steps + join->value2, false);
+    return nsrun_digest_number(&digest);
 }
 
-/// A group's file: by its name, or where that is no name for a file a digest of it. Those of a container are others.
-static void name_file(const struct nsrun_world *w, const char *name, char file[NSRUN_GROUP_FILE]) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.+@ ";
-    const unsigned long long user = w->own_user.st_ino;
-    if (name[strspn(name, plain)] == 0)
-        snprintf(file, NSRUN_GROUP_FILE, "%llu %s", user, name);
-    else
-        snprintf(file, NSRUN_GROUP_FILE, "%llu %%%016llx", user,
-                 (unsigned long long)mix_text(0xcbf29ce484222325, name));
-}
-
-/// By the descriptor of its folder, which was looked at; so it has room, however long the folder's path.
-static socklen_t address_of(int folder, const char *file, struct sockaddr_un *address) {
-    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
-    const int length =
-        snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s", folder, file);
-    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length + 1);
-}
-
-/// The directory where groups meet, made where it is missing, and locked. It must be nobody's but ours.
-static int lock_folder(struct nsrun_world *w, const char *path) {
-    const int64_t since = nsrun_now();
-    for (long pause = 20;;) {
-        if (mkdir(path, 0700) != 0 && errno != EEXIST)
-            return -errno;
-        const int folder = nsrun_above_standard(nsrun_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-        if (folder == -ENOENT)
-            continue;   // taken away by the last holder
-        if (folder < 0)
-            return folder;
-        struct stat own, there;
-        int error = fstat(folder, &own) == 0 ? 0 : -errno;
-        if (error == 0 && (own.st_uid != geteuid() || (own.st_mode & 077) != 0))
-            error = -EPERM;
-        if (error == 0 && flock(folder, LOCK_EX | LOCK_NB) != 0)
-            error = -errno;
-        if (error == 0 && lstat(path, &there) == 0 && there.st_ino == own.st_ino && there.st_dev == own.st_dev)
-            return folder;
-        close(folder);
-        if (error == 0)
-            continue;
-        if (error != -EWOULDBLOCK)
-            return error;
-        w->call = NSRUN_CALL_STEP;
-        if (nsrun_now() - since > patience)
-            return -ETIMEDOUT;
-        const struct timespec moment = {.tv_nsec = pause * 1000};
-        nanosleep(&moment, NULL);
-        pause = pause < 1000 ? pause * 2 : 1000;
-    }
+/// A group's file. Those of a container are others.
+static void name_file(const struct nsrun_world *w, const char *name, char file[NSRUN_MEETING_FILE]) {
+    char own[80];
+    nsrun_name_as_file(name, own, sizeof own);
+    snprintf(file, NSRUN_MEETING_FILE, "%llu %s", (unsigned long long)w->own_user.st_ino, own);
 }
 
 /// This process by descriptor; `*life` is -1 where the kernel has no such thing (before 5.3), and then the holder knows of
@@ -135,17 +62,13 @@ static int open_own_life(struct nsrun_world *w, int *life) {
     return error;
 }
 
-static int new_socket(void) {
-    return nsrun_above_standard(nsrun_result(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0)));
-}
-
 // MARK: The first
 
 /// The lock goes over to the holder.
 static int lead(struct nsrun_world *w, const struct nsrun_step *step, int folder, const char *file) {
     struct sockaddr_un address;
-    const socklen_t size = address_of(folder, file, &address);
-    struct nsrun_holder holder = {.listener = new_socket(), .folder = folder, .folder_path = step->source};
+    const socklen_t size = nsrun_meeting_address(folder, file, &address);
+    struct nsrun_holder holder = {.listener = nsrun_meeting_socket(), .folder = folder, .folder_path = step->source};
     strcpy(holder.file, file);
     if (holder.listener < 0)
         return holder.listener;
@@ -262,32 +185,9 @@ int nsrun_share(struct nsrun_world *w, const struct nsrun_step *step) {
 /// The holder must be who we take it for: a process of ours, in our user namespace. A program in a
 /// namespace below could have bound the name to lure us into its own world.
 static int check_holder(struct nsrun_world *w, int fd) {
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-        return -errno;
     w->call = NSRUN_CALL_STRANGER;
-    if (peer.uid != geteuid() || peer.pid <= 0)
-        return -EACCES;
-    const int life = nsrun_peer(fd);
-    if (life == -ESRCH)
-        return GONE;
-    char path[48];
-    struct stat other;
-    int error = 0;
-    snprintf(path, sizeof path, "%d/ns/user", peer.pid);
-    if (fstatat(w->proc, path, &other, 0) != 0)
-        error = errno == ENOENT || errno == ESRCH ? GONE : -errno;
-    else if (other.st_ino != w->own_user.st_ino || other.st_dev != w->own_user.st_dev)
-        error = -EACCES;
-    // Only of a process that still lives was the number its own.
-    struct pollfd end = {.fd = life, .events = POLLIN};
-    if (life >= 0) {
-        if (error == 0 && poll(&end, 1, 0) == 1)
-            error = GONE;
-        close(life);
-    }
-    return error;
+    const int error = nsrun_check_peer(fd, w->proc, &w->own_user, NULL);
+    return error > 0 ? GONE : error;
 }
 
 static bool has_line(const char *lines, const char *line, size_t length) {
@@ -373,25 +273,17 @@ static int ask(struct nsrun_world *w, const struct nsrun_step *step, int fd) {
 }
 
 static int attempt(struct nsrun_world *w, const struct nsrun_step *step) {
-    char file[NSRUN_GROUP_FILE];
-    struct sockaddr_un address;
+    char file[NSRUN_MEETING_FILE];
+    bool is_taken = false;
     name_file(w, step->target, file);
-    w->call = NSRUN_CALL_SOURCE;
-    const int folder = lock_folder(w, step->source);
+    const int folder = nsrun_lock_folder(step->source, nsrun_patience, &is_taken);
+    w->call = folder < 0 && !is_taken ? NSRUN_CALL_SOURCE : NSRUN_CALL_STEP;
     if (folder < 0)
         return folder;
-    w->call = NSRUN_CALL_STEP;
-    const int fd = new_socket();
+    const int fd = nsrun_meeting_socket();
     int error = fd < 0 ? fd : 0;
-    if (error == 0) {
-        const socklen_t size = address_of(folder, file, &address);
-        // A queue that stays full may be that of somebody who never answers.
-        fcntl(fd, F_SETFL, O_NONBLOCK);
-        do {
-            error = connect(fd, (const void *)&address, size) == 0 ? 0 : -errno;
-        } while (error == -EINTR);
-        fcntl(fd, F_SETFL, 0);
-    }
+    if (error == 0)
+        error = nsrun_meet(fd, folder, file);
     const bool is_nobodys = error == -ECONNREFUSED || error == -ENOENT;
     if (is_nobodys)
         error = lead(w, step, folder, file);
@@ -425,9 +317,9 @@ int nsrun_join(struct nsrun_world *w, const struct nsrun_step *step) {
         if (result != GONE && result != -EAGAIN && result != -ECONNRESET)
             return result;
         // A group that was waited for and came to nothing is another matter than one that is never there.
-        if (nsrun_now() - before > patience / 10)
+        if (nsrun_now() - before > nsrun_patience / 10)
             since = nsrun_now();
-        else if (nsrun_now() - since > patience)
+        else if (nsrun_now() - since > nsrun_patience)
             return -ETIMEDOUT;
         const struct timespec moment = {.tv_nsec = pause * 1000};
         nanosleep(&moment, NULL);

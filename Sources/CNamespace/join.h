@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "meeting.h"
+
 enum {
     NSRUN_GROUP_KINDS = 9,    ///< namespaces at most: one of each kind, and a user namespace below the first
     NSRUN_GROUP_ROOT = 512,   ///< bytes of the root's name
@@ -20,8 +22,6 @@ struct nsrun_group {
     char steps[NSRUN_GROUP_STEPS];       ///< for messages: a line each, as many as there is room for, NUL-terminated
 };
 
-enum { NSRUN_GROUP_FILE = 88 };   ///< bytes of a socket's name, with its NUL
-
 /// What the holder gets from the first member.
 struct nsrun_holder {
     int listener;   ///< bound to the group's name, not listening yet
@@ -29,7 +29,7 @@ struct nsrun_holder {
     int life;       ///< readable when the first member has ended; -1 for the end of `leader`
     int folder;     ///< where the socket lies; locked for those who come (flock(2)) until the listener listens
     const char *folder_path;
-    char file[NSRUN_GROUP_FILE];
+    char file[NSRUN_MEETING_FILE];
 };
 
 /// Keeps a group until its last member has ended. For a process of its own; takes a `struct nsrun_holder`.

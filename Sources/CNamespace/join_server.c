@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -26,6 +27,8 @@
 
 #include "include/io.h"
 #include "join.h"
+#include "keeper.h"
+#include "meeting.h"
 #include "passing.h"
 #include "syscalls.h"
 
@@ -36,8 +39,9 @@ struct keeper {
     const struct nsrun_holder *holder;
     ino_t socket;        ///< the inode of its name
     struct stat own_user;
-    int epoll, listener;
+    int epoll, listener, proc;
     unsigned members;
+    time_t since;
     bool is_full;   ///< no descriptor is left for another guest
     struct nsrun_group group;
     int fds[NSRUN_GROUP_KINDS];
@@ -71,24 +75,13 @@ static void let_in(struct keeper *k) {
         close(guest);
 }
 
-/// Whether who has connected is of our user namespace, and lives.
-static bool is_of_our_namespace(const struct keeper *k, int guest) {
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-    char path[48];
-    struct stat other;
-    if (getsockopt(guest, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0)
-        return false;
-    const int life = nsrun_peer(guest);
-    snprintf(path, sizeof path, "/proc/%d/ns/user", peer.pid);
-    const bool is_ours = stat(path, &other) == 0 && other.st_ino == k->own_user.st_ino
-                         && other.st_dev == k->own_user.st_dev;
-    // Only of a process that still lives was the number its own.
-    struct pollfd end = {.fd = life, .events = POLLIN};
-    const bool has_ended = life == -ESRCH || (life >= 0 && poll(&end, 1, 0) == 1);
-    if (life >= 0)
-        close(life);
-    return is_ours && !has_ended;
+/// For whoever lists what is kept.
+static void show(const struct keeper *k, int guest) {
+    struct nsrun_card card = {.pid = getpid(), .is_group = true, .since = k->since};
+    strncpy(card.name, strchr(k->holder->file, ' ') + 1, sizeof card.name - 1);
+    strncpy(card.root, k->group.root, sizeof card.root - 1);
+    send(guest, &card, sizeof card, MSG_NOSIGNAL);
+    forget(k, guest);
 }
 
 /// A guest says hello, with a descriptor of its process where the kernel has such, and is a member.
@@ -96,10 +89,14 @@ static void welcome(struct keeper *k, int guest) {
     char greeting;
     int life = -1;
     unsigned count = 1;
-    const bool is_there =
-        is_of_our_namespace(k, guest)
-        && nsrun_receive_descriptors(guest, &greeting, sizeof greeting, &life, &count) > 0
-        && nsrun_send_descriptors(guest, &k->group, sizeof k->group, k->fds, k->group.count) == 0;
+    const bool is_ours =
+        nsrun_check_peer(guest, k->proc, &k->own_user, NULL) == 0
+        && nsrun_receive_descriptors(guest, &greeting, sizeof greeting, &life, &count) > 0;
+    if (is_ours && greeting == NSRUN_WISH_CARD) {
+        show(k, guest);
+        return;
+    }
+    const bool is_there = is_ours && nsrun_send_descriptors(guest, &k->group, sizeof k->group, k->fds, k->group.count) == 0;
     if (is_there && life >= 0 && watch(k, life, LIFE)) {
         k->members++;
         forget(k, guest);
@@ -124,14 +121,7 @@ static void leave(const struct keeper *k, int status) __attribute__((noreturn));
 
 static void leave(const struct keeper *k, int status) {
     const struct nsrun_holder *holder = k->holder;
-    const struct timespec moment = {.tv_nsec = 1000 * 1000};
-    // Nobody makes another socket of that name as long as the lock is held. Whoever keeps it for a second is no friend.
-    for (int rounds = 0; flock(holder->folder, LOCK_EX | LOCK_NB) != 0 && rounds < 1000; rounds++)
-        nanosleep(&moment, NULL);
-    struct stat there;
-    if (fstatat(holder->folder, holder->file, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_ino == k->socket)
-        unlinkat(holder->folder, holder->file, 0);
-    rmdir(holder->folder_path);   // where no other group is
+    nsrun_leave_meeting(holder->folder, holder->folder_path, holder->file, k->socket);
     _exit(status);
 }
 
@@ -166,13 +156,15 @@ void nsrun_hold(const void *argument) {
     static struct keeper k;
     withdraw(holder);
     k.holder = holder;
+    k.since = time(NULL);
     k.listener = holder->listener;
     struct stat own;
     if (fstatat(holder->folder, holder->file, &own, AT_SYMLINK_NOFOLLOW) == 0)
         k.socket = own.st_ino;
     // Not before: those who connect learn the pid of who listens. Until the group stands they wait
     // in the queue, and if that never happens the queue goes with us.
-    if (stat("/proc/self/ns/user", &k.own_user) != 0 || listen(k.listener, 4096) != 0)
+    k.proc = nsrun_open("/proc", O_PATH | O_DIRECTORY);
+    if (fstatat(k.proc, "self/ns/user", &k.own_user, 0) != 0 || listen(k.listener, 4096) != 0)
         leave(&k, 1);
     flock(holder->folder, LOCK_UN);
     unsigned count = NSRUN_GROUP_KINDS;

@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "executor.h"
 
@@ -20,6 +22,12 @@ static void child_main(const struct nsrun_plan *plan, const struct nsrun_links *
     nsrun_world_prepare(&world, plan, &report);
     world.channel = links->child;
     world.life = links->life;
+    if (links->prepared != NULL) {
+        world.proc = links->prepared->proc;
+        // With a descriptor of the world's mounts a command with capabilities could enter it.
+        close(links->prepared->user);
+        close(links->prepared->mount);
+    }
     const bool has_init = plan->shape == NSRUN_SHAPE_INIT;
     if (plan->flags & NSRUN_READABLE_INIT)   // it looks through its descriptors when the new root may have no /proc
         nsrun_open_proc(&world);
@@ -30,6 +38,53 @@ static void child_main(const struct nsrun_plan *plan, const struct nsrun_links *
     nsrun_init(&world);
 }
 
+/// What enters a prepared world for the launcher, which would not get out of it again.
+struct entrance {
+    const struct nsrun_plan *plan;
+    const struct nsrun_links *links;
+    long pid;
+};
+
+/// Runs on the launcher's memory, which waits; what it makes has a copy, and is the launcher's child.
+static int enter(void *opaque) {
+    struct entrance *entrance = opaque;
+    const struct nsrun_prepared *prepared = entrance->links->prepared;
+    const int was_dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    int error = setns(prepared->user, CLONE_NEWUSER) == 0 && setns(prepared->mount, CLONE_NEWNS) == 0 ? 0 : -errno;
+    // It was taken away with the change of namespaces, and without it nobody could map the child's ids. No run can look
+    // into this process all the same: none has capabilities over the user namespace that it is in.
+    if (was_dumpable == 1)
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    if (error == 0) {
+        entrance->pid = syscall(SYS_clone, entrance->plan->clone_flags | CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+        if (entrance->pid == 0)
+            child_main(entrance->plan, entrance->links);
+        error = entrance->pid < 0 ? -errno : 0;
+    }
+    if (error < 0)
+        entrance->pid = error;
+    return 0;
+}
+
+/// A child in a copy of a prepared world: its pid or a negative errno.
+static long spawn_inside(const struct nsrun_plan *plan, const struct nsrun_links *links) {
+    enum { STACK = 256 * 1024 };
+    char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stack == MAP_FAILED)
+        return -errno;
+    struct entrance entrance = {.plan = plan, .links = links, .pid = -ECHILD};
+    // With SIGCHLD, for the child that it makes in our name has the same.
+    const pid_t helper = clone(enter, stack + STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &entrance);
+    int status;
+    long pid = helper < 0 ? -errno : 0;
+    if (helper >= 0) {
+        nsrun_wait(helper, true, &status, NULL);   // somebody else may wait for every child
+        pid = entrance.pid;
+    }
+    munmap(stack, STACK);
+    return pid;
+}
+
 pid_t nsrun_spawn(const struct nsrun_plan *plan, const struct nsrun_links *links) {
     // No handler of the caller's may run in the child, which has no thread but this one.
     const uint64_t all = ~0ull;
@@ -38,10 +93,16 @@ pid_t nsrun_spawn(const struct nsrun_plan *plan, const struct nsrun_links *links
     if (error < 0)
         return error;
     // The raw call: fork(3) would run atfork handlers and take locks of the caller's threads.
-    long pid = syscall(SYS_clone, plan->clone_flags | SIGCHLD, 0, 0, 0, 0);
-    if (pid == 0)
-        child_main(plan, links);
-    error = pid < 0 ? -errno : 0;
+    long pid;
+    if (links->prepared != NULL) {
+        pid = spawn_inside(plan, links);
+        error = pid < 0 ? (int)pid : 0;
+    } else {
+        pid = syscall(SYS_clone, plan->clone_flags | SIGCHLD, 0, 0, 0, 0);
+        if (pid == 0)
+            child_main(plan, links);
+        error = pid < 0 ? -errno : 0;
+    }
     nsrun_sigprocmask(SIG_SETMASK, &previous, NULL);
     return error < 0 ? error : (pid_t)pid;
 }

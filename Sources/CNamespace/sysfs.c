@@ -50,8 +50,10 @@ static int mount_inside(struct nsrun_world *w, const struct nsrun_step *step) {
         held[count] = open(step->list[count], O_PATH | O_CLOEXEC);
     int error = 0;
     if (mount("sysfs", place_of_sysfs, "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0) {
-        // That one shows nothing of the host's network either.
+        // That one shows nothing of the host's network either, or what it shows can be covered.
         w->passed_over = errno;
+        if (step->flags & NSRUN_OVER_HOSTS)
+            error = errno == EPERM ? hide_devices(w, step) : -errno;
     } else {
         for (size_t i = 0; i < count && error == 0; i++) {
             char from[32];

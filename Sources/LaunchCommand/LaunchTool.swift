@@ -77,7 +77,8 @@ public struct LaunchTool {
     private func applyImageSettings(to invocation: inout Invocation) throws(UsageError) {
         switch invocation.action {
         case .launch, .explain: break
-        case .help, .shortHelp, .version, .doctor, .kernel, .presets, .generate: return
+        case .help, .shortHelp, .version, .doctor, .kernel, .presets, .generate, .list, .stop:
+            return
         }
         if invocation.startsShell, invocation.request.program.command.isEmpty { return }
         do throws(LaunchError) {
@@ -133,6 +134,9 @@ public struct LaunchTool {
                 try HostProcess.print("\(kernel.major).\(kernel.minor)\n")
             case .doctor: return try doctor()
             case .generate(let kind): return try generate(kind)
+            case .list(let json):
+                try HostProcess.print(KeptText(try KeptWorld.list(), json: json).text)
+            case .stop(let name): _ = try KeptWorld.stop(name)
             case .launch, .explain: return try launchByEngine(invocation).status()
             }
             return 0

@@ -74,7 +74,7 @@ enum OptionID: Equatable {
     enum General {
         case help, shortHelp, version, arguments, preset, engine, require, explain, doctor, verbose,
             quiet
-        case generate, debug
+        case list, stop, generate, debug
     }
 
     enum Report {
@@ -84,6 +84,7 @@ enum OptionID: Equatable {
     enum Root {
         case rootfs, entryPoint, writable, ephemeral, overlayDirectory, home, currentDirectory
         case hostRoot, hostExec, architecture, emulator, device, deviceDirectory, nvidia
+        case reuse, reuseIdle
     }
 
     enum Mount {
@@ -145,6 +146,12 @@ enum OptionTable {
             "Print each step with its time on standard error."),
         Option("--quiet", "", .general(.quiet), .general, "Print no warnings."),
         Option(
+            "--list", "[=json]", .general(.list), .general,
+            "Print the worlds and groups of yours that are kept: name, pid, since when, root."),
+        Option(
+            "--stop", "NAME", .general(.stop), .general,
+            "End the prepared worlds of that name; what runs goes on."),
+        Option(
             "--generate", "KIND", .general(.generate), .hidden,
             "Print the manual page or a completion: man, bash, zsh, fish."),
         Option(
@@ -176,6 +183,14 @@ enum OptionTable {
         Option(
             "--host-exec", "", .root(.hostExec), .root,
             "COMMAND is a host program: start it through the host's loader and libraries."),
+
+        Option(
+            "--reuse", "NAME", .root(.reuse), .root,
+            "Start from a copy of the world NAME, set up once and kept; auto: the one that has what is asked for."
+        ),
+        Option(
+            "--reuse-idle", "DURATION", .root(.reuseIdle), .root,
+            "Keep it until nobody has started from it for so long; 30 s unless given."),
 
         Option(
             "--arch", "A", .root(.architecture), .root,

@@ -9,6 +9,8 @@ struct Invocation {
         case help, shortHelp, version, doctor, kernel, presets
         case explain(json: Bool)
         case generate(ByteString)
+        case list(json: Bool)
+        case stop(ByteString)
     }
 
     var action: Action = .launch
@@ -79,6 +81,9 @@ struct RequestBuilder {
     var hasKillAfter = false
     /// Options of which bubblewrap takes one.
     var given: [OptionID] = []
+    /// What a run is to start from, and how long it is kept.
+    private var worldToReuse: Reuse.World?
+    private var idleTime: Int64?
     /// Descriptors that have been read to their end by an operation.
     var exhausted: [Int32] = []
     let personality: Personality
@@ -188,7 +193,8 @@ struct RequestBuilder {
     private mutating func finish() throws(UsageError) {
         switch result.action {
         case .launch, .explain: break
-        case .help, .shortHelp, .version, .doctor, .kernel, .presets, .generate: return
+        case .help, .shortHelp, .version, .doctor, .kernel, .presets, .generate, .list, .stop:
+            return
         }
         if !layers.isEmpty || !layerOptions.isEmpty { throw danglingLayers }
         if result.request.root.view == .host {
@@ -238,6 +244,12 @@ struct RequestBuilder {
                 "--writable needs --rootfs", remedy: "the host's files are as writable as ever")
         }
         try checkTogether()
+        if let worldToReuse {
+            result.request.reuse = Reuse(worldToReuse, idle: idleTime ?? Reuse.standardIdle)
+        } else if idleTime != nil {
+            throw UsageError(
+                "--reuse-idle needs --reuse", remedy: "--reuse NAME says which world is kept")
+        }
         if hasKillAfter, !hasTimeout { throw UsageError("--kill-after needs --timeout") }
         // Whatever it is that is given a time has no more than that.
         if request.lifecycle.timeout != nil, request.lifecycle.killAfter == nil {
@@ -272,6 +284,13 @@ struct RequestBuilder {
             }
             result.requiresIsolation = true
         case .generate: result.action = .generate(parsed.values[0])
+        case .list:
+            if let format = parsed.values.first, format != "json" {
+                throw UsageError(
+                    "--list: unknown format \"\(format.text)\"", remedy: "--list=json")
+            }
+            result.action = .list(json: !parsed.values.isEmpty)
+        case .stop: result.action = .stop(parsed.values[0])
         case .explain:
             if let format = parsed.values.first, format != "json" {
                 throw UsageError(
@@ -350,6 +369,10 @@ struct RequestBuilder {
             result.request.devices.directories.append(parsed.values[0])
         case .nvidia: result.request.devices.showsNVIDIADriver = true
         case .hostExec: result.request.program.runsHostProgram = true
+        case .reuse:
+            let name = parsed.values[0]
+            worldToReuse = name == Reuse.contentName ? .byContent : .named(name)
+        case .reuseIdle: idleTime = try Value.duration(parsed)
         }
     }
 

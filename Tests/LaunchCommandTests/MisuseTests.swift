@@ -97,6 +97,11 @@ import Testing
             "--require: unknown requirement \"speed\"\n  --require isolation"
         ),
         (["--explain=xml"], "--explain: unknown format \"xml\"\n  --explain=json"),
+        (["--list=xml"], "--list: unknown format \"xml\"\n  --list=json"),
+        (
+            ["--reuse-idle", "9", "true"],
+            "--reuse-idle needs --reuse\n  --reuse NAME says which world is kept"
+        ),
         (["--rootfs", ""], "--rootfs: the path is empty"),
         (["--overlay-dir", ""], "--overlay-dir: the path is empty"),
         (["--chdir="], "--chdir: the path is empty"),

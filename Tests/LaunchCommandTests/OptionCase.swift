@@ -78,6 +78,10 @@ extension RequestBuilderTests {
             $0.network = .none
             $0.namespaces.optional = [.user, .cgroup]
         },
+        OptionCase("--reuse", "tests") { $0.reuse = Reuse(.named("tests")) },
+        OptionCase("--reuse=auto", "--reuse-idle", "5m") {
+            $0.reuse = Reuse(.byContent, idle: 300_000_000_000)
+        },
         // They change how the request is run, not what it asks for.
         OptionCase("--engine", "proot", "--require", "isolation") { _ in },
 

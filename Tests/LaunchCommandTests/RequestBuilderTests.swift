@@ -248,7 +248,8 @@ import Testing
         arguments: [
             (["--help"], .help), (["--version"], .version), (["--doctor"], .doctor),
             (["--explain"], .explain(json: false)), (["--explain=json"], .explain(json: true)),
-            (["--generate", "man"], .generate("man")),
+            (["--generate", "man"], .generate("man")), (["--list"], .list(json: false)),
+            (["--list=json"], .list(json: true)), (["--stop", "x"], .stop("x")),
             (["--debug-opt=print-assumed-kernel"], .kernel),
         ] as [([String], Invocation.Action)])
     func actions(options: [String], action: Invocation.Action) throws {
@@ -301,7 +302,7 @@ import Testing
     @Test func everyOptionIsTried() {
         var tried: Set<String> = [
             "--help", "-h", "-V", "--version", "--doctor", "--explain", "--verbose", "--quiet",
-            "--generate",
+            "--generate", "--list", "--stop",
             "--debug-opt", "--args", "--size", "--overlay-src", "--overlay", "--tmp-overlay",
             "--ro-overlay", "--overlay-opt", "--seccomp", "--add-seccomp-fd", "--entrypoint",
         ]

@@ -227,6 +227,10 @@ extension FieldCase {
                 request.namespaces.new.remove(.pid)
             },
             change: { request, _ in request.namespaces.join = .named("nsrun-fields") }),
+        // See ReuseTests for what it is, and that the rest stays as it was.
+        FieldCase(
+            name: "reuse", effect: .planned, base: inRoot,
+            change: { request, _ in request.reuse = Reuse(.named("nsrun-fields")) }),
         // See NetworkTests.
         FieldCase(
             name: "network", script: "tail -n +3 /proc/net/dev | wc -l", effect: .prints("1")

@@ -118,6 +118,39 @@ import Testing
         #expect(results.all == Array(repeating: true, count: 64))
     }
 
+    /// Which any of them may make; the program itself stays where it is, with no descriptor more.
+    @Test func manyThreadsStartFromOneWorld() throws {
+        let root = ByteString(
+            try #require(ProcessInfo.processInfo.environment["NSRUN_TEST_ROOTFS"]))
+        let name = ByteString("library-\(UUID().uuidString.prefix(12))")
+        func open() throws -> Int {
+            try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").filter {
+                let link = try? FileManager.default.destinationOfSymbolicLink(
+                    atPath: "/proc/self/fd/\($0)")
+                return link?.hasPrefix("mnt:") == true || link?.hasPrefix("user:") == true
+            }.count
+        }
+        let before = try open()
+        let results = Results()
+        DispatchQueue.concurrentPerform(iterations: 32) { index in
+            do {
+                let seen = try run(["/bin/sh", "-c", "ls /tmp; : >/tmp/x; exit \(index)".bytes]) {
+                    $0.root.view = .rootfs(root)
+                    $0.reuse = Reuse(.named(name))
+                }
+                results.add(seen.status == .exited(Int32(index)) && seen.output == "")
+            } catch {
+                results.add(false)
+            }
+        }
+        #expect(results.all == Array(repeating: true, count: 32))
+        #expect(try open() == before)
+        let own = try KeptWorld.list().filter { $0.name == name }
+        #expect(own.map(\.kind) == [.world] && own.map(\.root) == [root])
+        #expect(try KeptWorld.stop(name) == 1)
+        #expect(throws: LaunchError.self) { try KeptWorld.stop(name) }
+    }
+
     @Test func noDescriptorIsLeftOpen() throws {
         func count() throws -> Int {
             try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "operations.h"
+#include "reuse.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -29,7 +30,7 @@ extern "C" {
 
 /// What one step does, see operations.h.
 enum nsrun_op {
-#define NSRUN_OPERATION(name, verb, manner) NSRUN_OP_##name,
+#define NSRUN_OPERATION(name, verb, manner, finds) NSRUN_OP_##name,
     NSRUN_OPERATIONS(NSRUN_OPERATION)
 #undef NSRUN_OPERATION
     NSRUN_OP_COUNT,   ///< how many there are
@@ -54,6 +55,7 @@ enum {
     NSRUN_INCIDENTAL = 1 << 14,   ///< the processes of a group need not agree in it
     NSRUN_COVER_LINK = 1 << 15,   ///< a destination that is a symlink is itself covered by a file, or replaced by a
                                   ///< directory unless the host is spared
+    NSRUN_OVER_HOSTS = 1 << 19,   ///< what is there is the host's own, and must not be seen
 };
 
 /// What NSRUN_OP_SCOPE forbids besides abstract sockets and signals.
@@ -210,6 +212,7 @@ struct nsrun_links {
                            ///< death by it. What is a socket cannot be opened through /proc.
     int lock;   ///< the launcher's, -1 for none: a directory of the host's, which the child closes
     int life;   ///< readable when a process ends that the run is to end with, -1 for none
+    const struct nsrun_prepared *prepared;   ///< the world that the child starts from a copy of; NULL for none
 };
 
 /// Clones the child and lets it run the plan. The caller is never unshared; safe in a program with

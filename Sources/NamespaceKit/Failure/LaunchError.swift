@@ -46,6 +46,9 @@ public struct LaunchError: Error, Sendable, Equatable {
     /// A proc of the run's own cannot be had, since the outer one does not show everything.
     var isOfMaskedProc = false
 
+    /// The run had come no further than its set-up, in a world that it started from: it can be launched without.
+    var isOfWorld = false
+
     /// The same of a process that has turned itself into something else on the way, and cannot go back.
     public var inPlace: LaunchError {
         guard refusal == .setup else { return self }

@@ -60,7 +60,9 @@ extension HostFacts {
         }
         if request.network.isConnected { facts.pasta = Pasta.find(in: facts) }
         if request.namespaces.join == .jobStep { facts.parent = readParent() }
-        if request.namespaces.join != nil { facts.groupFolder = GroupFolder.find(in: facts) }
+        if request.namespaces.join != nil || request.reuse != nil {
+            facts.groupFolder = GroupFolder.find(in: facts)
+        }
         facts.readPlaces(for: request)
         if request.root.view != .empty || !request.program.emulators.isEmpty {
             facts.emulation = EmulationFinder(request: request, facts: facts).find()

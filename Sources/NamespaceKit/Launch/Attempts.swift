@@ -18,6 +18,8 @@ extension LaunchRequest {
     public mutating func attempt<Result>(
         _ launch: (LaunchRequest, _ isRepeatable: Bool) throws(LaunchError) -> Result
     ) throws(LaunchError) -> Result {
+        // Where no world can be had it is launched once more.
+        if reuse != nil { try readContents() }
         guard layersHost || namespaces.proc == .outerWhereRefused else {
             return try launch(self, false)
         }

@@ -259,6 +259,16 @@ struct CPlan {
             set(&step, NSRUN_OP_EXEC)
             step.list = keep(list: candidates)
         case .hostRoot: set(&step, NSRUN_OP_ROOT_HOST)
+        case .preparedRoot(let carried):
+            set(&step, NSRUN_OP_ROOT_PREPARED)
+            step.list = keep(list: carried)
+        case .putBack(let target, let number):
+            set(&step, NSRUN_OP_PUT_BACK, target: target, value: UInt64(number))
+        case .keep(let sealed, let checked, let descriptor):
+            set(&step, NSRUN_OP_KEEP)
+            step.fd = descriptor
+            step.list = keep(list: sealed)
+            step.list2 = keep(list: checked)
         case .emptyRoot: set(&step, NSRUN_OP_ROOT_TMPFS)
         case .hostDirectory(let path):
             set(&step, NSRUN_OP_HOST_DIRECTORY, target: path)
@@ -299,6 +309,7 @@ struct CPlan {
             step.list2 = keep(list: system.files.devices)
             if system.isReadOnly { step.flags |= UInt32(NSRUN_READ_ONLY) }
             if system.isBelow { step.flags |= UInt32(NSRUN_INSIDE) }
+            if system.coversHosts { step.flags |= UInt32(NSRUN_OVER_HOSTS) }
         case .binfmt(let records, let target):
             set(&step, NSRUN_OP_BINFMT, target: target)
             step.list = keep(list: records.map { $0.line })

@@ -50,11 +50,32 @@ public struct Launcher: Sendable {
         plan.hasHandlers = true
         plan.keepsTimeInside = plan.shape == .childWithInit
         guard plan.lifecycle.diesWithParent else {
-            return try begin(plan, facts: facts, signalMask: signalMask, life: -1)
+            return try beginInWorld(plan, facts: facts, signalMask: signalMask, life: -1)
         }
         let life = nsrun_process_descriptor(getpid())
         guard life >= 0 else { throw .cannotFollow(-life) }
         defer { closeDescriptor(life) }
+        return try beginInWorld(plan, facts: facts, signalMask: signalMask, life: life)
+    }
+
+    /// From a world that is kept, where that is asked for; what keeps the run from it is not what keeps it from being
+    /// launched.
+    private func beginInWorld(
+        _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64, life: Int32
+    ) throws(LaunchError) -> RunningProcess {
+        if plan.preparation != nil,
+            case .found(let world) = try PreparedWorld.reach(plan, facts: facts)
+        {
+            var inside = plan.fromWorld
+            inside.world = world
+            do throws(LaunchError) {
+                let process = try begin(inside, facts: facts, signalMask: signalMask, life: life)
+                try process.awaitStart()
+                return process
+            } catch {
+                guard error.kind == .setup else { throw error }
+            }
+        }
         return try begin(plan, facts: facts, signalMask: signalMask, life: life)
     }
 
@@ -63,6 +84,7 @@ public struct Launcher: Sendable {
     func begin(
         _ plan: LaunchPlan, facts: HostFacts, signalMask: UInt64, life: Int32
     ) throws(LaunchError) -> RunningProcess {
+        defer { plan.world?.close() }
         var plan = plan
         // The end of a program with threads only a pid 1 that is free to look can notice.
         plan.initIsQuiet = plan.filtersBindInit && (life < 0 || plan.followsLauncher)
@@ -75,8 +97,15 @@ public struct Launcher: Sendable {
         let lowered = try CPlan(plan, signalMask: signalMask)
         defer { lowered.free() }
         var links = nsrun_links(
-            child: channel.childEnd, launcher: channel.launcherEnd, lock: lock ?? -1, life: life)
-        let child = withUnsafePointer(to: lowered.plan) { nsrun_spawn($0, &links) }
+            child: channel.childEnd, launcher: channel.launcherEnd, lock: lock ?? -1, life: life,
+            prepared: nil)
+        let child = withUnsafePointer(to: lowered.plan) { lowered in
+            guard var world = plan.world?.descriptors else { return nsrun_spawn(lowered, &links) }
+            return withUnsafePointer(to: &world) {
+                links.prepared = $0
+                return nsrun_spawn(lowered, &links)
+            }
+        }
         closeDescriptor(channel.childEnd)
         let diagnosis = Diagnosis(plan: plan, facts: facts)
         image.closeAfterLaunch()

@@ -244,6 +244,7 @@ public final class RunningProcess {
 
     /// Waits until the command runs; throws what kept it from running.
     public func awaitStart() throws(LaunchError) {
+        if hasStarted { return }
         // Without a pid 1 the channel simply closes when execve(2) succeeds.
         while true {
             guard isReadable(eventDescriptor) || isOverdue || hasWords else { continue }

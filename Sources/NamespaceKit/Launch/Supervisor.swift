@@ -42,8 +42,39 @@ public struct Supervisor {
     /// What ends this program and the run, and leaves the command no say.
     private var deadly: Int32?
 
-    /// Runs a plan to its end.
+    /// Runs a plan to its end: in a copy of a world that is kept, where that is asked for and can be had.
     public static func run(_ plan: LaunchPlan, facts: HostFacts) throws(LaunchError) -> RunEnd {
+        guard plan.preparation != nil || plan.unprepared != nil else {
+            return try runOnce(plan, facts: facts)
+        }
+        let reason: String
+        switch try PreparedWorld.reach(plan, facts: facts) {
+        case .found(let world):
+            var inside = plan.fromWorld
+            inside.world = world
+            inside.isAttempt = true
+            if plan.tracesSteps {
+                HostProcess.printError(
+                    "nsrun: starts from the world \(plan.preparation!.reuse.name.text)\n")
+            }
+            do throws(LaunchError) {
+                return try runOnce(inside, facts: facts)
+            } catch {
+                guard error.isOfWorld else { throw error }
+                reason = error.message
+            }
+        case .none(let why): reason = why
+        }
+        if plan.tracesSteps {
+            HostProcess.printError("nsrun: launched without a prepared world: \(reason)\n")
+        }
+        var cold = plan
+        cold.preparation = nil
+        return try runOnce(cold, facts: facts)
+    }
+
+    private static func runOnce(_ plan: LaunchPlan, facts: HostFacts) throws(LaunchError) -> RunEnd
+    {
         let parent = plan.lifecycle.diesWithParent ? try openParent() : -1
         var previous: UInt64 = 0
         _ = nsrun_block_all_signals(&previous)
@@ -59,11 +90,25 @@ public struct Supervisor {
                 throw LaunchError(
                     .setup, "cannot wait for signals: \(reason(-signals))", code: -signals)
             }
-            let process = try Launcher().begin(
-                plan, facts: facts, signalMask: previous, life: parent)
+            let process: RunningProcess
+            do throws(LaunchError) {
+                process = try Launcher().begin(
+                    plan, facts: facts, signalMask: previous, life: parent)
+            } catch {
+                var error = error
+                error.isOfWorld = plan.world != nil
+                throw error
+            }
             if plan.processGroup == .own { nsrun_lead_group(process.pid) }
             var supervisor = Supervisor(process, parent, signals)
-            return try supervisor.watch()
+            do throws(LaunchError) {
+                return try supervisor.watch()
+            } catch {
+                var error = error
+                // The command has not been started, nor has its name been looked up in vain.
+                error.isOfWorld = plan.world != nil && !supervisor.hasLetGo && error.kind == .setup
+                throw error
+            }
         } catch {
             if signals >= 0 { closeDescriptor(signals) }
             // Whoever tries something else next shall find everything as it was.

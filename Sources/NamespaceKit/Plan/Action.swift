@@ -44,6 +44,13 @@ extension Step {
 
         // The root
         case hostRoot
+        /// The root of the world that this run is a copy of. What is mounted on these places is taken hold of.
+        case preparedRoot(carried: [ByteString])
+        /// What was taken hold of is mounted there again.
+        case putBack(target: ByteString, number: Int)
+        /// The world stands: nobody writes to `sealed` any more, where each run has its own, and `checked` must not lie
+        /// there; and it is handed over, by the descriptor, to who keeps it.
+        case keep(sealed: [ByteString], checked: [ByteString], to: Int32)
         case emptyRoot
         case hostDirectory(ByteString)
         /// The root is a squashfs, read-only.
@@ -187,6 +194,19 @@ extension Step {
             traits = StepTraits("start from the host's root")
             traits.mounts = true
             traits.shows = [.mount("/", "the host's root", .writable)]
+        case .preparedRoot(let carried):
+            let held = carried.isEmpty ? "" : ", taking hold of \(list(carried, separator: ", "))"
+            traits = StepTraits("start from the prepared root" + held)
+            traits.mounts = true
+        case .putBack(let target, _):
+            traits = StepTraits("put back what is mounted on \(target.text)")
+            traits.target = target
+            traits.mounts = true
+        case .keep(let sealed, _, _):
+            traits = StepTraits(
+                "make \(list(sealed, separator: ", ")) read-only, and leave the world to who keeps it"
+            )
+            traits.readsRoot = true
         case .emptyRoot:
             traits = StepTraits("start from an empty root")
             traits.mounts = true

@@ -31,13 +31,22 @@ public struct Explanation {
                 line(entry.description(tree.hostPath(of: path)), nil)
             }
         }
+        if let preparation = plan.preparation {
+            text = "Made ahead, once, for the world \(preparation.reuse.name.text):\n"
+            line("clone a child in new user, mount, pid namespaces", nil)
+            for step in preparation.ahead { line(step.description, step.origin) }
+            text += "\nSteps of each run, in a copy of it:\n"
+            line("enter the world's user and mount namespace", nil)
+        }
         if plan.shape != .inPlace {
             let namespaces = plan.namespaces.list
             let place = namespaces.isEmpty ? "" : " in new \(namespaces) namespaces"
             line("clone a child\(place)", nil)
         }
-        for (index, step) in plan.steps.enumerated() {
-            if index == plan.commandStart, plan.shape == .childWithInit {
+        for (index, step) in (plan.preparation?.run ?? plan.steps).enumerated() {
+            if index == plan.preparation?.commandStart ?? plan.commandStart,
+                plan.shape == .childWithInit
+            {
                 let parent = plan.namespaces.contains(.pid) ? "pid 1" : "its parent"
                 line(
                     "start the command's process; \(parent) stays to reap and to forward signals",
@@ -51,6 +60,7 @@ public struct Explanation {
             text += "\n"
         }
         if let limit = timeLimit { text += "\nTime limit:\n  \(limit)\n" }
+        if let reason = plan.unprepared { text += "\nNot from a prepared world:\n  \(reason)\n" }
         if !plan.omissions.isEmpty { text += "\nLeft out:\n" }
         for omission in plan.omissions { text += "  \(omission.what.text): \(omission.reason)\n" }
         text += "\nThe command would see:\n"
@@ -102,13 +112,17 @@ public struct Explanation {
         }
         json += "],\n  \"steps\": ["
         separator = "\n"
-        for step in plan.steps {
+        let ahead = plan.preparation?.ahead ?? []
+        for (index, step) in (ahead + (plan.preparation?.run ?? plan.steps)).enumerated() {
             json += separator + "    {\"step\": " + quote(step.description)
             if let origin = step.origin { json += ", \"option\": " + quote(origin.text) }
+            if index < ahead.count { json += ", \"ahead\": true" }
             json += "}"
             separator = ",\n"
         }
-        json += "\n  ],\n  \"commandStart\": \(plan.commandStart),\n  \"mounts\": ["
+        let commandStart =
+            plan.preparation.map { ahead.count + $0.commandStart } ?? plan.commandStart
+        json += "\n  ],\n  \"commandStart\": \(commandStart),\n  \"mounts\": ["
         separator = "\n"
         for mount in mounts.sorted {
             json += separator + "    {\"path\": " + quote(mount.path.text)

@@ -118,6 +118,12 @@ public struct LaunchPlan: Sendable, Equatable {
     public var isAttempt = false
     /// Each step is reported with the time that it took.
     public var tracesSteps = false
+    /// The same in two parts, for a run that starts from a world which is kept.
+    public var preparation: Preparation?
+    /// Why there are no such parts though that was asked for.
+    public var unprepared: String?
+    /// The world that the run starts from. Its descriptors are closed with the launch.
+    var world: PreparedWorld?
     /// Pid 1 takes the command's filters, for it can be looked into, and under them it can but wait for children: the
     /// launcher itself signals the command, and what a terminal sends to the run's group alone it is not told of.
     var initIsQuiet = false

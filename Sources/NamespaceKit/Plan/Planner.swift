@@ -50,6 +50,7 @@ public struct Planner {
         if request.namespaces.join != nil { planner.add(.stub) }
         planner.planLocks()
         try planner.planCommand()
+        planner.planReuse()
         return planner.plan
     }
 
@@ -149,6 +150,7 @@ public struct Planner {
         }
         try checkEmulation()
         try checkJoin()
+        try checkReuse()
         if isParent { try checkForParent() }
         try checkImage()
     }

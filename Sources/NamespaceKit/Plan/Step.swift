@@ -54,6 +54,8 @@ public struct Step: Sendable, Equatable {
         public var isReadOnly = true
         /// Of the root that has been entered, in namespaces below those that put it together.
         public var isBelow = false
+        /// The one that is there shows the host's network.
+        public var coversHosts = false
     }
 
     public struct Overlay: Sendable, Equatable {

@@ -20,6 +20,8 @@ public struct LaunchRequest: Sendable, Equatable {
     /// How the run begins and ends.
     public var lifecycle = Lifecycle()
     public var devices = Devices()
+    /// Where the run starts from a world that is kept.
+    public var reuse: Reuse?
     /// Kernel interfaces to do without, for older kernels and for tests.
     public var compatibility: AvoidedInterfaces = []
 

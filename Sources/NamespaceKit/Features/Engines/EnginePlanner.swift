@@ -16,7 +16,9 @@ struct EnginePlanner {
     init(_ request: LaunchRequest, _ facts: HostFacts) throws(LaunchError) {
         self.request = request
         self.facts = facts
-        original = try Planner.plan(request, on: facts, as: .watcher)
+        var alone = request
+        alone.reuse = nil
+        original = try Planner.plan(alone, on: facts, as: .watcher)
         view = try ResolvedView(EngineView(original))
         let diagnosis = Diagnosis(plan: original, facts: facts)
         var directory: ByteString = "/"
@@ -45,6 +47,7 @@ struct EnginePlanner {
         environment: [ByteString], tree: ScratchRoot, honours engine: Engine
     ) -> LaunchPlan {
         var plan = original
+        if request.reuse != nil { plan.unprepared = "the engine makes no namespaces" }
         plan.shape = .child
         plan.namespaces = []
         plan.steps = []

@@ -28,21 +28,26 @@ public enum GroupFolder {
         }
         for state in states(of: facts) {
             let folder = state.appending(path: "nsrun")
+            if HostFile.isWritable(folder) { return .found(folder.appending(path: name(boot))) }
             for path in [folder.parent?.parent, folder.parent, folder] {
                 guard let path else { continue }
                 _ = withCString(path) { nsrun_make_directory($0, 0o700) }
             }
             guard HostFile.isWritable(folder) else { continue }
-            let name = "groups-" + ByteString(bytes: Array(boot.prefix(8)))
-            return .found(folder.appending(path: name))
+            return .found(folder.appending(path: name(boot)))
         }
         return .refused(nowhere("\(last.appending(path: "nsrun").text) cannot be made"))
+    }
+
+    private static func name(_ boot: [UInt8]) -> ByteString {
+        "groups-" + ByteString(bytes: Array(boot.prefix(8)))
     }
 
     /// Where programs keep what they know between runs.
     private static func states(of facts: HostFacts) -> [ByteString] {
         if let given = facts.variable("XDG_STATE_HOME"), given.isAbsolute { return [given] }
-        let known = HostFacts.readAccount(user: facts.userID, group: facts.groupID)
+        let known =
+            facts.account ?? HostFacts.readAccount(user: facts.userID, group: facts.groupID)
         return [known?.home, facts.home].compactMap { $0 }.filter { $0.isAbsolute }
             .map { $0.appending(path: ".local/state") }
     }

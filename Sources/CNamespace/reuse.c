@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Prepared worlds: a root is put together once, and runs start from copies of it.
+//
+// The first launch makes the world in a child of its own, with a user, a mount and a pid namespace, and sends descriptors
+// of the first two to a process that keeps them (keeper.c). This launch and every later one connect to it, get
+// copies, and enter (spawn.c). Each run then has a user namespace of its own below the world's, and in it a copy of the
+// mounts: it has no capability over the world, the kernel lets it change none of the mounts that it started from, and it
+// has none over another run.
+//
+// A world is known by a digest of all that it is made of: the steps, and what these find on the host. A launch that would
+// make another world never meets this one. What the steps do not say and the host could change meanwhile are its mounts;
+// these the keeper watches, see there.
+
+#define _GNU_SOURCE
+#include "keeper.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "detached.h"
+#include "digest.h"
+#include "include/io.h"
+#include "include/nsrun.h"
+#include "passing.h"
+#include "syscalls.h"
+
+// MARK: What it is known by
+
+/// What tells a file from another, or from what it was; `changing`: its content and its entries, too.
+static void mix_status(struct nsrun_digest *digest, const struct stat *status, bool changing) {
+    const uint64_t own[] = {status->st_dev, status->st_ino, status->st_mode, status->st_rdev};
+    const uint64_t state[] = {(uint64_t)status->st_ctim.tv_sec, (uint64_t)status->st_ctim.tv_nsec,
+                              (uint64_t)status->st_size};
+    nsrun_mix(digest, own, sizeof own);
+    if (changing)
+        nsrun_mix(digest, state, sizeof state);
+}
+
+static void mix_absence(struct nsrun_digest *digest) { nsrun_mix(digest, NULL, 0); }
+
+static void mix_file(struct nsrun_digest *digest, const char *path, bool changing) {
+    struct stat status;
+    if (path == NULL || stat(path, &status) != 0)
+        mix_absence(digest);
+    else
+        mix_status(digest, &status, changing && !S_ISCHR(status.st_mode));   // a terminal changes with each word
+}
+
+/// A file of the root, as the steps will find it; false where there is none.
+static bool mix_inside(struct nsrun_digest *digest, const char *root, const char *path) {
+    struct stat status;
+    const int fd = nsrun_open_below(root, path, O_PATH);
+    const bool is_there = fd >= 0 && fstat(fd, &status) == 0;
+    if (fd >= 0)
+        close(fd);
+    if (is_there)
+        mix_status(digest, &status, true);
+    return is_there;
+}
+
+/// The directory that a place is looked up in: what has to be made there, in memory, is a copy of it. `last` is that of the
+/// step before, which is not looked at again.
+static void mix_parent(struct nsrun_digest *digest, const char *root, const char *place, char last[PATH_MAX]) {
+    const char *end = strrchr(place, '/');
+    const size_t length = end == NULL ? 0 : (size_t)(end - place);
+    if (length >= PATH_MAX - 1 || (strlen(last) == length && strncmp(last, place, length) == 0))
+        return;
+    memcpy(last, place, length);
+    last[length] = 0;
+    // Of one that is not there, which would be in another that is.
+    char path[PATH_MAX];
+    strcpy(path, last);
+    while (!mix_inside(digest, root, path[0] == 0 ? "/" : path)) {
+        mix_absence(digest);
+        char *slash = strrchr(path, '/');
+        if (slash == NULL)
+            return;
+        *slash = 0;
+    }
+}
+
+/// What a step finds, by its operation.
+static const enum { NOTHING, SOURCE, LAYERS, TARGET, CANDIDATES } found_by[] = {
+#define NSRUN_OPERATION(name, verb, manner, finds) [NSRUN_OP_##name] = finds,
+    NSRUN_OPERATIONS(NSRUN_OPERATION)
+#undef NSRUN_OPERATION
+};
+
+static void mix_step(struct nsrun_digest *digest, const char *root, const struct nsrun_step *step, char last[PATH_MAX]) {
+    const bool is_inside = step->flags & NSRUN_INSIDE;
+    struct stat status;
+    switch (found_by[step->op]) {
+    case NOTHING: break;
+    case SOURCE:
+        if (step->fd >= 0 && fstat(step->fd, &status) == 0)
+            mix_status(digest, &status, false);
+        else if (!is_inside)
+            mix_file(digest, step->source, step->flags & NSRUN_IMPLIED);
+        break;
+    case LAYERS:
+        for (const char *const *layer = step->list; layer != NULL && *layer != NULL && !is_inside; layer++)
+            mix_file(digest, *layer, true);
+        break;
+    case TARGET:
+        if (!mix_inside(digest, root, step->target))
+            mix_absence(digest);
+        break;
+    case CANDIDATES:
+        for (const char *const *file = step->list; *file != NULL; file++)
+            if (!mix_inside(digest, root, *file))
+                mix_absence(digest);
+        break;
+    }
+    // Of the devices that this run makes itself there are many.
+    if (step->target != NULL && step->target[0] == '/' && strncmp(step->target, "/dev/", 5) != 0
+        && strncmp(step->target, "/proc/", 6) != 0)
+        mix_parent(digest, root, step->target, last);
+}
+
+int nsrun_know_world(struct nsrun_world_key *key, const struct nsrun_plan *plan) {
+    const struct nsrun_step *end = plan->steps + plan->count;
+    const uint32_t flags = plan->flags & (NSRUN_CLASSIC_MOUNTS | NSRUN_DETACHED_ROOT | NSRUN_NO_OPENAT2
+                                          | NSRUN_TOLERATE_SUBMOUNTS | NSRUN_PLACES_BY_UMASK);
+    struct nsrun_digest digest;
+    nsrun_digest_begin(&digest);
+    nsrun_mix_text(&digest, key->root);
+    nsrun_mix_steps(&digest, plan->steps, end, false);
+    nsrun_mix(&digest, &flags, sizeof flags);
+    key->request = nsrun_digest_number(&digest);
+    nsrun_mix_steps(&digest, plan->steps, end, true);
+    // Who makes it, from where.
+    gid_t groups[256];
+    const int count = getgroups(sizeof groups / sizeof groups[0], groups);
+    if (count < 0)
+        return -errno;
+    const uint64_t own[] = {geteuid(), getegid(), getuid(), getgid()};
+    nsrun_mix(&digest, own, sizeof own);
+    nsrun_mix(&digest, groups, (size_t)count * sizeof groups[0]);
+    mix_file(&digest, "/proc/self/ns/mnt", false);
+    mix_file(&digest, "/", false);
+    mix_file(&digest, key->root, true);
+    char last[PATH_MAX] = "";
+    for (const struct nsrun_step *step = plan->steps; step < end; step++)
+        mix_step(&digest, key->root, step, last);
+    nsrun_digest_get(&digest, key->content);
+    return 0;
+}
+
+bool nsrun_is_same_world(const struct nsrun_world_key *one, const struct nsrun_world_key *other) {
+    return one->request == other->request && memcmp(one->content, other->content, sizeof one->content) == 0;
+}
+
+// MARK: The one that is kept
+
+/// Where worlds are met, by whom.
+struct place {
+    int folder, proc;          ///< descriptors, -1 for none
+    struct stat user, mount;   ///< the namespaces of this process
+    char begin[32];            ///< of the names of worlds of this user namespace
+};
+
+/// Finds out who this process is. 0 or a negative errno; leave() is for both.
+static int arrive(struct place *place, int folder) {
+    *place = (struct place){.folder = folder, .proc = nsrun_above_standard(nsrun_open("/proc", O_PATH | O_DIRECTORY))};
+    if (folder < 0 || place->proc < 0)
+        return folder < 0 ? folder : place->proc;
+    if (fstatat(place->proc, "self/ns/user", &place->user, 0) != 0
+        || fstatat(place->proc, "self/ns/mnt", &place->mount, 0) != 0)
+        return -errno;
+    snprintf(place->begin, sizeof place->begin, NSRUN_WORLD_FILES "%llu ", (unsigned long long)place->user.st_ino);
+    return 0;
+}
+
+static void leave(const struct place *place) {
+    if (place->folder >= 0)
+        close(place->folder);
+    if (place->proc >= 0)
+        close(place->proc);
+}
+
+static void name_world(const struct nsrun_world_key *key, const char *begin, char file[NSRUN_MEETING_FILE]) {
+    char own[25];
+    nsrun_name_as_file(key->name, own, sizeof own);
+    int length = snprintf(file, NSRUN_MEETING_FILE, "%s%s %08x ", begin, own,
+                          (unsigned)(key->request ^ key->request >> 32));
+    for (size_t i = 0; i < sizeof key->content && length < NSRUN_MEETING_FILE - 2; i++)
+        length += snprintf(file + length, 3, "%02x", key->content[i]);
+}
+
+/// How long a launch waits for who keeps a world, or is just about to, in milliseconds: a cold one takes two.
+static const int patience = 3000;
+
+/// The answer to a wish that is granted: its size, or a negative errno; -ENOENT where nobody is there any more.
+static int wish(int fd, enum nsrun_world_wish what, int64_t idle, void *answer, size_t size, int *fds, unsigned *count) {
+    const struct nsrun_wish wish = {.what = (uint32_t)what, .idle = idle};
+    struct pollfd state = {.fd = fd, .events = POLLIN};
+    unsigned room = *count;
+    *count = 0;
+    int ready = send(fd, &wish, sizeof wish, MSG_NOSIGNAL) < 0 ? -errno : -EINTR;
+    while (ready == -EINTR)
+        ready = nsrun_result(poll(&state, 1, patience));
+    int size_or_error = ready == 0 ? -ETIMEDOUT : ready;
+    if (ready > 0) {
+        size_or_error = (int)nsrun_receive_descriptors(fd, answer, size, fds, &room);
+        *count = room;
+    }
+    // It ends just now.
+    return size_or_error == 0 || size_or_error == -EPIPE || size_or_error == -ECONNRESET ? -ENOENT : size_or_error;
+}
+
+/// A connection; -ENOENT where nobody keeps that one.
+static int connect_to(const struct place *place, const char *file, bool is_group) {
+    const int fd = nsrun_meeting_socket();
+    if (fd < 0)
+        return fd;
+    int error = nsrun_meet(fd, place->folder, file);
+    if (error == 0) {
+        error = nsrun_check_peer(fd, place->proc, &place->user, is_group ? NULL : &place->mount);
+        if (error > 0)
+            error = -ENOENT;
+    } else if (error == -ECONNREFUSED) {
+        error = -ENOENT;   // left behind by one that was killed
+    }
+    if (error < 0)
+        close(fd);
+    return error < 0 ? error : fd;
+}
+
+/// The namespaces of a world, by the connection to who keeps it.
+static int receive_world(int fd, int64_t idle, struct nsrun_prepared *prepared) {
+    char byte;
+    int fds[2];
+    unsigned count = 2;
+    int error = wish(fd, NSRUN_WISH_WORLD, idle, &byte, 1, fds, &count);
+    if (error >= 0 && count != 2)
+        error = -EPROTO;
+    if (error >= 0) {
+        prepared->user = nsrun_above_standard(fds[0]);
+        prepared->mount = nsrun_above_standard(fds[1]);
+        return 0;
+    }
+    for (unsigned i = 0; i < count; i++)
+        close(fds[i]);
+    return error;
+}
+
+int nsrun_ask_for_world(const struct nsrun_world_key *key, int64_t idle, struct nsrun_prepared *prepared) {
+    char file[NSRUN_MEETING_FILE];
+    struct place place;
+    int error = arrive(&place, nsrun_open_folder(key->folder));
+    if (error == 0) {
+        name_world(key, place.begin, file);
+        const int fd = connect_to(&place, file, false);
+        error = fd < 0 ? fd : receive_world(fd, idle, prepared);
+        if (fd >= 0)
+            close(fd);
+    }
+    if (error == 0) {
+        prepared->proc = place.proc;
+        place.proc = -1;
+    }
+    leave(&place);
+    return error;
+}
+
+void nsrun_close_prepared(const struct nsrun_prepared *prepared) {
+    close(prepared->user);
+    close(prepared->mount);
+    close(prepared->proc);
+}
+
+// MARK: The first
+
+struct census {
+    const char *begin;   ///< of the name's worlds
+    const char *own;     ///< of those that were asked for in the same way; NULL where it does not matter
+    const struct place *place;
+    unsigned count;
+    bool is_other;
+};
+
+static bool count_world(void *context, const char *file) {
+    struct census *census = context;
+    const int fd = connect_to(census->place, file, false);
+    if (fd >= 0)
+        close(fd);
+    if (fd == -ENOENT) {
+        unlinkat(census->place->folder, file, 0);
+        return true;
+    }
+    census->count++;
+    if (census->own != NULL && strncmp(file, census->begin, strlen(census->begin)) == 0
+        && strncmp(file, census->own, strlen(census->own)) != 0)
+        census->is_other = true;
+    return true;
+}
+
+/// Whether there may be another, with the folder locked.
+static int may_found(const struct place *place, const char *file, const struct nsrun_world_key *key) {
+    char begin[NSRUN_MEETING_FILE], own[NSRUN_MEETING_FILE];
+    strcpy(begin, file);
+    *strrchr(begin, ' ') = 0;
+    strcpy(own, begin);
+    *(strrchr(begin, ' ') + 1) = 0;
+    struct census census = {.begin = begin, .own = key->is_by_content ? NULL : own, .place = place};
+    const int fd = connect_to(place, file, false);
+    if (fd >= 0)
+        close(fd);
+    if (fd != -ENOENT)
+        return fd < 0 ? fd : -EEXIST;
+    const int error = nsrun_each_meeting(place->folder, place->begin, count_world, &census);
+    if (error < 0)
+        return error;
+    return census.is_other ? -EALREADY : census.count >= NSRUN_MOST_WORLDS ? -EDQUOT : 0;
+}
+
+static int found(const struct place *place, const struct nsrun_world_key *key, int64_t idle) {
+    struct nsrun_keeping keeping = {.folder = place->folder, .key = key, .idle = idle};
+    name_world(key, place->begin, keeping.file);
+    int error = may_found(place, keeping.file, key);
+    if (error < 0)
+        return error;
+    keeping.listener = nsrun_meeting_socket();
+    if (keeping.listener < 0)
+        return keeping.listener;
+    struct sockaddr_un address;
+    const socklen_t size = nsrun_meeting_address(place->folder, keeping.file, &address);
+    int ends[2] = {-1, -1};
+    error = nsrun_socket_pair(ends);
+    if (error == 0 && bind(keeping.listener, (const void *)&address, size) != 0)
+        error = -errno;
+    if (error == 0) {
+        keeping.maker = ends[1];
+        error = nsrun_start_beside(nsrun_keep_world, &keeping);
+        if (error < 0)
+            unlinkat(place->folder, keeping.file, 0);
+    }
+    close(keeping.listener);
+    if (ends[1] >= 0)
+        close(ends[1]);
+    if (error < 0 && ends[0] >= 0)
+        close(ends[0]);
+    return error < 0 ? error : ends[0];
+}
+
+/// Who holds the lock for longer is somebody else, and a launch does not wait for him.
+static const int64_t lock_patience = 1000 * 1000 * 1000;
+
+int nsrun_found_world(const struct nsrun_world_key *key, int64_t idle) {
+    struct place place;
+    bool is_taken = false;
+    const int error = arrive(&place, nsrun_lock_folder(key->folder, lock_patience, &is_taken));
+    const int maker = error < 0 ? error : found(&place, key, idle);
+    leave(&place);   // the lock goes over to the keeper, who has a copy
+    return maker;
+}
+
+void nsrun_end_world(const struct nsrun_world_key *key) {
+    char file[NSRUN_MEETING_FILE], byte;
+    struct place place;
+    unsigned count = 0;
+    if (arrive(&place, nsrun_open_folder(key->folder)) == 0) {
+        name_world(key, place.begin, file);
+        const int fd = connect_to(&place, file, false);
+        if (fd >= 0) {
+            wish(fd, NSRUN_WISH_END, 0, &byte, 1, NULL, &count);
+            close(fd);
+        }
+    }
+    leave(&place);
+}
+
+// MARK: All of them
+
+const char *nsrun_card_name(const struct nsrun_card *card) { return card->name; }
+const char *nsrun_card_root(const struct nsrun_card *card) { return card->root; }
+
+struct survey {
+    bool (*visit)(void *context, const struct nsrun_card *card);
+    void *context;
+    const struct place *place;
+    const char *name;   ///< of those that are to end, NULL where they are only looked at
+    bool is_of_groups;  ///< of processes that share namespaces (join_server.c)
+    int stopped;
+};
+
+static bool read_card(const struct survey *survey, const char *file, struct nsrun_card *card) {
+    const int fd = connect_to(survey->place, file, survey->is_of_groups);
+    if (fd < 0)
+        return false;
+    unsigned count = 0;
+    const bool has_card = wish(fd, NSRUN_WISH_CARD, 0, card, sizeof *card, NULL, &count) == sizeof *card;
+    close(fd);
+    card->name[sizeof card->name - 1] = card->root[sizeof card->root - 1] = 0;
+    return has_card;
+}
+
+static bool show_world(void *context, const char *file) {
+    const struct survey *survey = context;
+    struct nsrun_card card;
+    return !read_card(survey, file, &card) || survey->visit(survey->context, &card);
+}
+
+static bool stop_world(void *context, const char *file) {
+    struct survey *survey = context;
+    struct nsrun_card card;
+    if (!read_card(survey, file, &card) || strcmp(card.name, survey->name) != 0)
+        return true;
+    const int fd = connect_to(survey->place, file, false);
+    if (fd < 0)
+        return true;
+    // The connection ends when it does, with nothing left.
+    char byte;
+    unsigned count = 0;
+    if (wish(fd, NSRUN_WISH_END, 0, &byte, 1, NULL, &count) == -ENOENT)
+        survey->stopped++;
+    close(fd);
+    return true;
+}
+
+static int survey_all(struct survey *survey, const char *path, bool (*visit)(void *context, const char *file)) {
+    struct place place;
+    int error = arrive(&place, nsrun_open_folder(path));
+    // Those of groups begin with the number.
+    survey->place = &place;
+    if (error == 0)
+        error = nsrun_each_meeting(place.folder, place.begin + (survey->is_of_groups ? strlen(NSRUN_WORLD_FILES) : 0), visit, survey);
+    leave(&place);
+    return error == -ENOENT ? 0 : error;
+}
+
+int nsrun_each_kept(const char *folder, bool (*visit)(void *context, const struct nsrun_card *card), void *context) {
+    struct survey survey = {.visit = visit, .context = context};
+    const int error = survey_all(&survey, folder, show_world);
+    survey.is_of_groups = true;
+    return error < 0 ? error : survey_all(&survey, folder, show_world);
+}
+
+int nsrun_stop_worlds(const char *folder, const char *name) {
+    struct survey survey = {.name = name};
+    const int error = survey_all(&survey, folder, stop_world);
+    return error < 0 ? error : survey.stopped;
+}
