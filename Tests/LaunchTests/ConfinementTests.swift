@@ -48,12 +48,21 @@ import Testing
     }
 
     /// Where more than one's work lies.
-    @Test(arguments: ["HOME", "HOME/..", "/tmp", "/var/tmp", "/usr/lib", "/etc", "/run"])
-    func whereItDoesNotStart(place: String) throws {
-        let directory = place.replacing("HOME", with: NSHomeDirectory())
+    @Test(arguments: [
+        (NSHomeDirectory(), "your home directory lies in it"),
+        (
+            URL(filePath: NSHomeDirectory()).deletingLastPathComponent().path,
+            "your home directory lies in it"
+        ),
+        ("/tmp", "it is everybody's"), ("/var/tmp", "it is everybody's"),
+        ("/run", "it is everybody's"),
+        ("/usr/lib", "it is of the system"), ("/etc", "it is of the system"),
+    ])
+    func whereItDoesNotStart(place: String, reason: String) throws {
         expect(
-            try nsrun(["--preset", "sandbox", "echo", "ran"], directory: directory),
-            refuses: "cannot let the program write to ", remedy: "start it in a directory")
+            try nsrun(["--preset", "sandbox", "echo", "ran"], directory: place),
+            refuses: "cannot let the program write to \(place): \(reason)",
+            remedy: "start it in a directory")
     }
 
     @Test func inTheRootItWritesNowhere() throws {
