@@ -87,6 +87,7 @@ import Testing
             transcript.contains(
                 """
                 bind-mount /etc/hosts onto /etc/hosts (read-only, if it can be)
+                make the file /run/host/container-manager from 6 bytes (mode 0444)
                 mount a tmpfs on /a (mode 0755)
                 make the directory /a/b (mode 0755)
                 bind-mount /x onto /a/b
