@@ -113,7 +113,8 @@ import Testing
         let facts = desk(["GTK_PATH=/g", "QT_PLUGIN_PATH=/q", "LD_PRELOAD=x", "TMPDIR=/t"] + kept)
         let environment = try plan(toolbox, on: facts).environment
         let callers = HostFacts.alice.environment.filter { !$0.hasPrefix("PATH=") }
-        #expect(environment.filter { !$0.hasPrefix("PATH=") } == callers + kept + ["container=nsrun"])
+        #expect(
+            environment.filter { !$0.hasPrefix("PATH=") } == callers + kept + ["container=nsrun"])
         #expect(try plan(.rootfs(), on: facts).environment.contains("GTK_PATH=/g"))
     }
 
