@@ -124,7 +124,7 @@ enum OptionTable {
         Option(
             "--preset", "NAME", .general(.preset), .general,
             """
-            A named set of options, which others change: host, rootfs, toolbox, action, test, hpc, or \
+            A named set of options, which others change: host, rootfs, toolbox, action, test, sandbox, hpc, or \
             one of your own; list shows them.
             """
         ),

@@ -86,7 +86,7 @@ import Testing
         (["--network", "pasta=80,90:1,80:2"], "--network: port 80 is passed on twice"),
         (
             ["--preset", "x"],
-            "unknown preset \"x\"\n  one of host, rootfs, toolbox, action, test, hpc; or a file of that name in ~/.config/nsrun/presets or /etc/nsrun/presets"
+            "unknown preset \"x\"\n  one of host, rootfs, toolbox, action, test, sandbox, hpc; or a file of that name in ~/.config/nsrun/presets or /etc/nsrun/presets"
         ),
         (
             ["--engine", "chroot"],
