@@ -158,13 +158,17 @@ import Testing
             import os, socket, threading
             def serve(place, port, word):
                 listener = socket.create_server((place, port))
-                while True: listener.accept()[0].sendall(word)
+                while True:
+                    guest = listener.accept()[0]
+                    guest.recv(1)
+                    guest.sendall(word)
+                    guest.close()
             for port, word in (8080, b"first\\n"), (8091, b"second\\n"), (8092, b"third\\n"):
                 threading.Thread(target=serve, args=("0.0.0.0", port, word), daemon=True).start()
             input()
             """
         let script = """
-            ask() { timeout 5 bash -c "exec 3<>/dev/tcp/$1 && cat <&3" 2>/dev/null; }
+            ask() { timeout 5 bash -c "exec 3<>/dev/tcp/$1 && echo >&3 && cat <&3" 2>/dev/null; }
             coproc "$@"
             until [ "$(ask 127.0.0.1/8090)" ]; do sleep 0.1; done
             for place in 127.0.0.1/8090 127.0.0.1/8091 127.0.0.1/8080 127.0.0.1/8092; do

@@ -28,7 +28,7 @@ import Testing
         """
 
     /// The one place that differs: everybody's devices are in one directory, so nobody makes files there.
-    @Test(arguments: [[], ["--uid", "0"], ["--cap-add", "ALL"], ["--writable"]])
+    @Test(arguments: [[], ["--uid", "0"], ["--cap-add", "ALL"]])
     func devicesAreShared(shape: [String]) throws {
         let world = try World()
         let script =
@@ -47,7 +47,7 @@ import Testing
         [], ["--network", "none"], ["--uid", "0", "--gid", "0"], ["--uid", "7"],
         ["--cap-add", "ALL"], ["--uid", "0", "--cap-add", "CAP_SYS_ADMIN", "--network", "none"],
         ["--hostname", "inside"], ["--unshare-ipc", "--unshare-cgroup"], ["--unshare-all"],
-        ["--cwd"], ["--home"], ["--host-root"], ["--writable"], ["--clean-env"],
+        ["--cwd"], ["--home"], ["--host-root"], ["--clean-env"],
         ["--new-session"], ["--timeout", "60"], ["--die-with-parent"], ["--disable-userns"],
         ["--preset", "test"], ["--preset", "sandbox-like"], ["--rlimit", "nofile=99"],
         ["--tmpfs", "/srv", "--dir", "/srv/a", "--symlink", "x", "/srv/l"],
@@ -86,6 +86,16 @@ import Testing
                     "missing: \(before.subtracting(after))\nmore: \(after.subtracting(before))")
             }
         }
+    }
+
+    /// In a root of its own: what is written there makes another world.
+    @Test func aWritableRootIsTheRootItself() throws {
+        let root = try BareRoot(with: ["cat", "true"])
+        let world = try World(root: root.path)
+        #expect(try world.obstacle(["--writable"]) == nil)
+        let script = "echo kept >/note; (: >/dev/x) 2>/dev/null || echo not here"
+        expect(try world.runs(script, ["--writable"]), prints: "not here")
+        expect(try world.runs("cat /note", ["--writable"]), prints: "kept")
     }
 
     /// What this machine cannot copy, or the kernel shows once only, is launched as ever; `--verbose` says why.

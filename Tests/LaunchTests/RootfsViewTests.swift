@@ -37,7 +37,9 @@ import Testing
     @Test(arguments: MountPath.allCases, ["/tmp", "/var/tmp", "/dev/shm", "/run"])
     func scratchIsPrivateAndEmpty(path: MountPath, place: String) throws {
         let script = "ls -A \(place); stat -f -c %T \(place); echo x >\(place)/x; cat \(place)/x"
-        try expect(inRoot(script, path.options), prints: "tmpfs\nx")
+        // Programs ask there what runs them.
+        let own = place == "/run" ? "host\n" : ""
+        try expect(inRoot(script, path.options), prints: own + "tmpfs\nx")
     }
 
     @Test(arguments: ["/tmp", "/var/tmp", "/dev/shm"])
