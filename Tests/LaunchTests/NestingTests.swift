@@ -27,7 +27,7 @@ import Testing
     @Test(arguments: ["/tmp", "/var/tmp", "/dev/shm", "/run", "$HOME"])
     func runsAtTheSameTimeShareNoScratch(place: String) throws {
         let script =
-            "[ -e \(place)/mark ] && echo shared; : >\(place)/mark; echo made; read -r x; ls \(place)"
+            "[ -e \(place)/mark ] && echo shared; : >\(place)/mark; echo made; read -r x; ls \(place) | grep -v '^host$'"
         let first = try Conversation(inRoot: script)
         #expect(first.line() == "made")
         let second = try Conversation(inRoot: script)
