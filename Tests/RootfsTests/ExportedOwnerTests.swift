@@ -91,7 +91,7 @@ import Testing
                 status: 125, output: "",
                 error: """
                     nsrun-rootfs: cannot export to x.zip: the suffix names no format
-                      use .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst or .squashfs
+                      use .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst, .squashfs, .oci.tar or .sif
                     """))
     }
 

@@ -72,6 +72,8 @@ struct StageState: Equatable {
         _ pairs: [(name: String, value: String)], line: Int
     ) throws(ContainerfileError) {
         for pair in pairs { Self.set(pair, in: &record.labels) }
+        // As they are read from an image, where they have no order.
+        record.labels.sort()
         if record.labels.reduce(0, { $0 + $1.utf8.count + 1 }) > Self.largestEnvironment {
             throw ContainerfileError(
                 line, "the labels have more than \(Self.largestEnvironment) bytes together")
