@@ -61,8 +61,8 @@ expect "" "a name in the store" as "$user" nsrun-rootfs import --quiet "$work/ro
 expect "refused" "the neighbour looks in" \
     as "$neighbour" sh -c "ls '$work/home/.local/share/nsrun/rootfs' 2>/dev/null || echo refused"
 
-# Whose settings a root has: its owner's, the caller's, real root's.
-says() { as "$user" nsrun --rootfs "$1" 2>&1 | sed "s|$work||"; }
+# Whose settings a root has: its owner's, the caller's, real root's. Where they are ignored there is no command either.
+says() { as "$user" nsrun --rootfs "$1" 2>&1 </dev/null | sed -n "1{s|$work||;p}"; }
 settings() { printf 'entrypoint /bin/sh\nentrypoint -c\ncmd echo %s\n' "$1"; }
 record() {
     mkdir -p "$2/.nsrun"
@@ -106,7 +106,7 @@ rm -rf "$place"
 # Beside a root, in a directory that all can write to: nothing.
 settings evil | as "$neighbour" tee "$work/shared/mine.image" >/dev/null
 rm -rf "$work/shared/mine/.nsrun"
-expect "" "beside a root" sh -c "runuser -u $user -- env -i HOME=$work/home $work/bin/nsrun --rootfs $work/shared/mine </dev/null 2>&1"
+expect "nsrun: there is no command" "beside a root" says "$work/shared/mine"
 rm "$work/shared/mine.image"
 
 # The cache of a pack: the neighbour was there first.
