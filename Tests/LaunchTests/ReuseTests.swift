@@ -92,6 +92,8 @@ import Testing
     @Test func aWritableRootIsTheRootItself() throws {
         let root = try BareRoot(with: ["cat", "true"])
         let world = try World(root: root.path)
+        // The first one makes places for its mounts in the root, which changes while the world is made.
+        #expect(try world.obstacle(["--writable"]) == "the host has changed while it was made")
         #expect(try world.obstacle(["--writable"]) == nil)
         let script = "echo kept >/note; (: >/dev/x) 2>/dev/null || echo not here"
         expect(try world.runs(script, ["--writable"]), prints: "not here")
