@@ -15,6 +15,8 @@ time=${SOURCE_DATE_EPOCH-$(git -C "$project" log -1 --format=%ct 2>/dev/null || 
 [[ $time ]] || fail "it is not known of when the sources are" "set SOURCE_DATE_EPOCH, in seconds since 1970"
 
 prepare_host "${build_packages[@]}"
+# Of what is built, too: others are to run it.
+umask 022
 nsrun=$(build_release)
 rootfs_tool=$(build_rootfs_tool)
 version=$("$nsrun" --version)
@@ -22,7 +24,6 @@ name=nsrun-${version##* }-$(uname -m)
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
-umask 022
 install_files "$stage/$name" "$nsrun" "$rootfs_tool"
 install -D -m 644 -t "$stage/$name" "$project"/{LICENSE,README.md,CHANGELOG.md}
 install -D -m 644 -t "$stage/$name/share/doc/nsrun" "$project"/Documentation/*.md

@@ -267,7 +267,7 @@ release_and_check() {
     {
         mkdir "$folder/again" && export SOURCE_DATE_EPOCH=1000000000 &&
             file=$("$project/Scripts/release.sh" "$folder") &&
-            again=$(cd "$folder/again" && TMPDIR=$folder umask 077 && "$project/Scripts/release.sh") &&
+            again=$(cd "$folder/again" && umask 077 && "$project/Scripts/release.sh") &&
             cmp "$file" "$again" && tar --extract --directory "$folder" --file "$file" &&
             check_installation "$folder/$(basename "$file" .tar.gz)"
     } || status=$?

@@ -11,7 +11,6 @@
 #define _GNU_SOURCE
 #include <seccomp.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
 #include "filter.h"
 #include "include/host.h"
@@ -107,20 +106,6 @@ static int forbid_changes(scmp_filter_ctx filter) {
                                      SCMP_A2(SCMP_CMP_MASKED_EQ, flags[i][0], flags[i][1]));
     }
     return error;
-}
-
-ssize_t nsrun_export_filter(scmp_filter_ctx filter, char *program, size_t capacity) {
-    const int file = memfd_create("filter", MFD_CLOEXEC);
-    if (file < 0)
-        return -errno;
-    errno = 0;
-    ssize_t length = seccomp_export_bpf(filter, file);
-    if (length == -ECANCELED && errno != 0)   // in its own words
-        length = -errno;
-    if (length == 0 && lseek(file, 0, SEEK_SET) == 0)
-        length = nsrun_read_all(file, program, capacity);
-    close(file);
-    return length;
 }
 
 ssize_t nsrun_make_filter(enum nsrun_filter kind, char *program, size_t capacity) {
