@@ -446,3 +446,66 @@ extension Step {
         return traits
     }
 }
+
+// MARK: Prepared worlds
+
+extension Step {
+    /// What becomes of a step where a run starts from a world that is kept, see ``WorldParts``.
+    enum Prepared {
+        /// There is no such world for a run with this step: it is launched without.
+        case not(String)
+        /// Each run's, before there is a root.
+        case first
+        case ahead
+        /// Ahead: a mount of what is not the run's own.
+        case mounted(ByteString)
+        /// Something that is no mount: with the place that it is in.
+        case made(ByteString)
+        /// It depends on more than the step.
+        case special
+    }
+
+    /// Apart from the traits, whose words a launch does not need.
+    var prepared: Prepared {
+        switch action {
+        case .dieWithParent, .hostname, .raiseLoopback, .forbidAddresses, .limitNamespaces,
+            .newSession, .processGroup:
+            .first
+        case .write(_, let file):
+            Step.idMaps.contains(file) ? .first : .not("what it makes has a label")
+        case .holdGroups, .showGroups, .complete, .needGlibc, .readAhead: .ahead
+        case .prepend(_, let target), .linkerCache(_, let target), .ownCopy(_, let target, _),
+            .bindLink(_, let target):
+            .mounted(target)
+        case .overlay(let overlay):
+            overlay.upper == .none
+                ? .mounted(overlay.target) : .not("an overlay of its own is written to")
+        case .symlink(_, let target), .changeMode(let target, _): .made(target)
+        case .file(let content, let target, _):
+            content.isReadOnce ? Step.readOnce : .made(target)
+        case .bindData(let content, _, _, _): content.isReadOnce ? Step.readOnce : .special
+        case .system, .bind, .tmpfs, .fileSystem, .directory, .remountReadOnly: .special
+        case .binfmt: .not("it registers an emulator")
+        case .hostDirectory, .adopt: .not("its root has a writable layer of its own")
+        case .image: .not("its root is a squashfs")
+        case .hostRoot, .emptyRoot: .not("without a rootfs there is nothing to prepare")
+        case .unshare, .enterNamespace, .setIDs, .nest, .join, .share, .await, .requestIDMaps,
+            .tellNamespaces, .isolateMounts, .connectNetwork, .assertNoUserNamespaces, .scope,
+            .scopeAbstract, .lockFile, .enterRoot, .redirect, .newKeyring, .changeDirectory,
+            .limit, .personality32, .noNewPrivileges, .capabilities, .filter, .shareChannel,
+            .stub, .execute, .preparedRoot, .putBack, .keep:
+            .not("its namespaces are made in another way")
+        }
+    }
+
+    /// The files of proc(5) by which a user namespace gets its ids.
+    private static let idMaps: [ByteString] = [
+        "/proc/self/setgroups", "/proc/self/gid_map", "/proc/self/uid_map",
+    ]
+    /// What can be read only once is the first run's alone.
+    private static let readOnce = Prepared.not("a file's content comes from a descriptor")
+}
+
+extension FileSystemOperation.Content {
+    fileprivate var isReadOnce: Bool { if case .descriptor = self { true } else { false } }
+}

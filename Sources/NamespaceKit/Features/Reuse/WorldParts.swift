@@ -118,59 +118,38 @@ struct WorldParts {
     }
 
     private mutating func place(_ step: Step) throws(Unprepared) {
-        switch step.action {
-        case .processGroup, .newSession, .dieWithParent, .hostname, .raiseLoopback,
-            .forbidAddresses,
-            .limitNamespaces:
-            first.append(step)
-        case .write(_, let file):
-            let maps: [ByteString] = [
-                "/proc/self/setgroups", "/proc/self/gid_map", "/proc/self/uid_map",
-            ]
-            guard maps.contains(file) else { throw Unprepared(reason: "what it makes has a label") }
-            first.append(step)
-        case .holdGroups, .showGroups, .complete, .needGlibc, .readAhead: ahead.append(step)
-        case .system(var system):
+        switch step.prepared {
+        case .not(let reason): throw Unprepared(reason: reason)
+        case .first: first.append(step)
+        case .ahead: ahead.append(step)
+        case .mounted(let target): mountAhead(step, target)
+        case .made(let target): make(step, target)
+        case .special: try placeSpecially(step)
+        }
+    }
+
+    private mutating func placeSpecially(_ step: Step) throws(Unprepared) {
+        if case .system(var system) = step.action {
             // Each network has its own, and what is made ahead shows the host's.
             system.isBelow = true
             system.coversHosts = true
             own.append(SystemFiles.place)
             run.append(Step(action: .system(system), origin: step.origin))
-        case .bind(let bind):
+        } else if case .bind(let bind) = step.action {
             if bind.options.contains(.inside), isKernels(bind.target) {
                 processes.append(step)
             } else {
                 mountAhead(step, bind.target)
             }
-        case .tmpfs(let target, _, _, _):
+        } else if case .tmpfs(let target, _, _, _) = step.action {
             if devices.contains(target.withoutDots) {
                 ahead.append(step)
             } else {
                 makeOwn(step, target)
             }
-        case .fileSystem(let kind, let target):
-            switch kind {
-            case .proc:
-                // A fresh one takes one that is to be seen already.
-                ahead.append(step)
-                processes.append(step)
-            case .devpts, .mqueue:
-                if !isOwn(target) {
-                    ahead.append(Step(action: .directory(target: target, mode: 0o755)))
-                }
-                own.append(target.withoutDots)
-                run.append(step)
-            }
-        case .overlay(let overlay):
-            guard overlay.upper == .none else {
-                throw Unprepared(reason: "an overlay of its own is written to")
-            }
-            mountAhead(step, overlay.target)
-        case .prepend(_, let target), .linkerCache(_, let target), .ownCopy(_, let target, _),
-            .bindLink(_, let target):
-            mountAhead(step, target)
-        case .bindData(let content, let target, _, let readOnly):
-            try check(content)
+        } else if case .fileSystem(let kind, let target) = step.action {
+            placeFileSystem(step, kind, target)
+        } else if case .bindData(_, let target, _, let readOnly) = step.action {
             if isOwn(target) {
                 run.append(step)
             } else if readOnly {
@@ -178,38 +157,40 @@ struct WorldParts {
             } else {
                 throw Unprepared(reason: "\(target.text) is a file of its own to write to")
             }
-        case .file(let content, let target, _):
-            try check(content)
-            make(step, target)
-        case .symlink(_, let target): make(step, target)
-        case .directory(let target, let mode):
-            if isDevices(target), target.lastComponent == "shm" {
-                ahead.append(step)
-                own.append(target.withoutDots)
-                run.append(
-                    Step(
-                        action: .tmpfs(target: target, mode: mode, size: nil, replacesLink: false),
-                        origin: step.origin))
-            } else {
-                make(step, target)
-            }
-        case .changeMode(let target, _): make(step, target)
-        case .remountReadOnly(let target):
+        } else if case .directory(let target, let mode) = step.action {
+            placeDirectory(step, target, mode)
+        } else if case .remountReadOnly(let target) = step.action {
             if isOwn(target) { run.append(step) } else { ahead.append(step) }
-        case .binfmt: throw Unprepared(reason: "it registers an emulator")
-        case .hostDirectory, .adopt:
-            throw Unprepared(reason: "its root has a writable layer of its own")
-        case .image: throw Unprepared(reason: "its root is a squashfs")
-        case .hostRoot, .emptyRoot:
-            throw Unprepared(reason: "without a rootfs there is nothing to prepare")
-        case .unshare, .enterNamespace, .setIDs, .nest, .join, .share, .await, .requestIDMaps,
-            .tellNamespaces,
-            .isolateMounts, .connectNetwork, .assertNoUserNamespaces, .scope, .scopeAbstract,
-            .lockFile, .enterRoot, .redirect, .newKeyring, .changeDirectory, .limit, .personality32,
-            .noNewPrivileges, .capabilities, .filter, .shareChannel, .stub, .execute, .preparedRoot,
-            .putBack, .keep:
-            throw Unprepared(reason: "its namespaces are made in another way")
+        } else {
+            throw Unprepared(reason: "nobody knows where \(step.plainDescription) belongs")
         }
+    }
+
+    private mutating func placeFileSystem(
+        _ step: Step, _ kind: Step.KernelFileSystem, _ target: ByteString
+    ) {
+        switch kind {
+        case .proc:
+            // A fresh one takes one that is to be seen already.
+            ahead.append(step)
+            processes.append(step)
+        case .devpts, .mqueue:
+            if !isOwn(target) {
+                ahead.append(Step(action: .directory(target: target, mode: 0o755)))
+            }
+            own.append(target.withoutDots)
+            run.append(step)
+        }
+    }
+
+    private mutating func placeDirectory(_ step: Step, _ target: ByteString, _ mode: UInt32) {
+        guard isDevices(target), target.lastComponent == "shm" else { return make(step, target) }
+        ahead.append(step)
+        own.append(target.withoutDots)
+        run.append(
+            Step(
+                action: .tmpfs(target: target, mode: mode, size: nil, replacesLink: false),
+                origin: step.origin))
     }
 
     /// Of the file system that every run has its own of.
@@ -220,13 +201,6 @@ struct WorldParts {
             } else {
                 false
             }
-        }
-    }
-
-    /// What can be read only once is the first run's alone.
-    private func check(_ content: FileSystemOperation.Content) throws(Unprepared) {
-        if case .descriptor = content {
-            throw Unprepared(reason: "a file's content comes from a descriptor")
         }
     }
 }
