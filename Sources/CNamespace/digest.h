@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// By what two set-ups are known to be the same: BLAKE2s (RFC 7693), for nobody shall be able to make one that is taken for
-// another. Everything is mixed in with its length before it, so that no two sequences are the same bytes.
+// By what two set-ups are known to be the same: SHA-256, for nobody shall be able to make one that is taken for another.
+// Everything is mixed in with its length before it, so that no two sequences are the same bytes.
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "include/sha256.h"
+
 struct nsrun_step;
 
 struct nsrun_digest {
-    uint32_t state[8];
-    uint64_t size;
-    unsigned filled;
-    unsigned char block[64];
+    struct nsrun_sha256 hash;
 };
 
 enum { NSRUN_DIGEST = 16 };   ///< bytes

@@ -50,16 +50,6 @@ const volatile int *nsrun_rootfs_pending(void);
 // Gives up on the flag: ends the process by `signal`, so that the caller's caller sees the truth.
 void nsrun_rootfs_die_of(int signal);
 
-// SHA-256 (FIPS 180-4).
-struct nsrun_rootfs_sha256 {
-  uint32_t state[8];
-  uint64_t length;
-  uint8_t block[64];
-};
-void nsrun_rootfs_sha256_init(struct nsrun_rootfs_sha256 *hash);
-void nsrun_rootfs_sha256_update(struct nsrun_rootfs_sha256 *hash, const void *data, size_t size);
-void nsrun_rootfs_sha256_final(struct nsrun_rootfs_sha256 *hash, uint8_t digest[32]);
-
 // SHA-512 and, with other constants and the first 48 bytes of the digest, SHA-384 (FIPS 180-4).
 struct nsrun_rootfs_sha512 {
   uint64_t state[8];

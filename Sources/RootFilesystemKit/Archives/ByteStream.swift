@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CNamespace
 import CRootFilesystem
 import Glibc
 
@@ -7,6 +8,15 @@ import Glibc
 protocol ByteStream: AnyObject {
     /// The next bytes, valid until the next call; nil at the end.
     func read() throws -> UnsafeRawBufferPointer?
+}
+
+extension ByteStream {
+    /// All that is left of it.
+    func readAll() throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        while let block = try read() { bytes += block }
+        return bytes
+    }
 }
 
 /// A file, or what comes through a pipe, read from where it stands. `read(2)`
@@ -95,21 +105,28 @@ final class LimitedStream: ByteStream {
 
 /// SHA-256 of what is fed to it. FIPS 180-4
 struct SHA256 {
-    private var state = nsrun_rootfs_sha256()
+    private var state = nsrun_sha256()
 
     init() {
-        nsrun_rootfs_sha256_init(&state)
+        nsrun_sha256_begin(&state)
     }
 
     mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        nsrun_rootfs_sha256_update(&state, bytes.baseAddress, bytes.count)
+        nsrun_sha256_add(&state, bytes.baseAddress, bytes.count)
     }
 
-    /// The digest in hexadecimal. Nothing may be fed afterwards.
-    mutating func finish() -> String {
+    mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
+
+    /// The digest. Nothing may be fed afterwards.
+    mutating func finishBytes() -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: 32)
-        nsrun_rootfs_sha256_final(&state, &digest)
-        return digest.map { byte in
+        nsrun_sha256_end(&state, &digest)
+        return digest
+    }
+
+    /// The same in hexadecimal.
+    mutating func finish() -> String {
+        finishBytes().map { byte in
             let digits = String(byte, radix: 16)
             return digits.count == 1 ? "0" + digits : digits
         }.joined()
