@@ -23,6 +23,7 @@ import Testing
             entrypoint /bin/sh
             entrypoint -c
             cmd echo 'hi'
+            label maintainer=me
 
             """)
         chmod(workspace("from/.nsrun"), 0o755)
@@ -35,7 +36,7 @@ import Testing
 
     private func read() throws -> (sif: SIFFile, bytes: Data) {
         let bytes = try Data(contentsOf: URL(filePath: workspace("x.sif")))
-        let reader = try #require(SIFReader(ByteString(workspace("x.sif"))))
+        let reader = try #require(FileReader(ByteString(workspace("x.sif"))))
         return (try SIFFile(size: reader.size, read: reader.read), bytes)
     }
 
@@ -69,6 +70,9 @@ import Testing
         let attributes = try #require(data?["attributes"] as? [String: Any])
         #expect(
             (attributes["runscript"] as? String)?.contains("exec '/bin/sh' '-c' \"$@\"") == true)
+        let labels = try #require(attributes["labels"] as? [String: String])
+        #expect(labels["maintainer"] == "me")
+        #expect(labels["org.label-schema.schema-version"] == "1.0")
         let configuration = try #require(sif.parts.first { $0.name == "oci-config.json" })
         let config =
             try JSONSerialization.jsonObject(with: Data(text(configuration, bytes).utf8))
@@ -167,7 +171,7 @@ import Testing
         #expect(workspace.read("box/etc/hosts") == "localhost")
         #expect(workspace.read("box/.singularity.d/runscript")?.contains("'/bin/sh'") == true)
         try buildFile("box", "b.sif")
-        let reader = try #require(SIFReader(ByteString(workspace("b.sif"))))
+        let reader = try #require(FileReader(ByteString(workspace("b.sif"))))
         #expect(try SIFFile(size: reader.size, read: reader.read).parts.count == 2)
     }
 

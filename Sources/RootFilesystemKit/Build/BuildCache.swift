@@ -14,11 +14,7 @@ struct BuildCache {
     static func place(
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) -> String {
-        let cache = environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
-        let home =
-            environment["HOME"].flatMap { $0.isEmpty ? nil : $0 }
-            ?? FileManager.default.homeDirectoryForCurrentUser.path
-        return (cache ?? home + "/.cache") + "/nsrun/build"
+        BaseDirectory.cache.path(environment) + "/nsrun/build"
     }
 
     init(_ place: String = BuildCache.place()) throws {
@@ -36,13 +32,14 @@ struct BuildCache {
     }
 
     /// The layer that came of it before. Nobody removes it as long as it is there.
-    func find(_ key: String) -> OverlayLayer? {
-        var status = stat()
-        guard fstatat(directory.number, "\(key)/upper", &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-            return nil
+    func find(_ key: String) throws -> OverlayLayer? {
+        let upper = "\(path)/\(key)/upper"
+        guard let opened = directory.openDirectory(ByteString(key))?.openDirectory("upper") else {
+            // One that is being removed is as good as gone.
+            if errno == ENOENT { return nil }
+            throw RootFilesystemError(cannot: "use the layer in", upper, errno: errno)
         }
-        // One that is being removed is as good as gone.
-        return try? OverlayLayer("\(path)/\(key)")
+        return try OverlayLayer(upper: opened, path: upper)
     }
 
     /// A place for one that is being made. `mode` is that of the root that it lies over.

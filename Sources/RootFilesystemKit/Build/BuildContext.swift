@@ -47,11 +47,9 @@ final class BuildContext {
         let label = "\(directory.path)/\(name)"
         let file = try Descriptor(opened, cannot: "read", label)
         guard try file.status(cannot: "examine", label).isRegularFile else { return nil }
-        let stream = LimitedStream(
-            FileStream(file, path: label), limit: IgnoreList.largestFile, name: label)
-        var text: [UInt8] = []
-        while let block = try stream.read() { text += block }
-        return text
+        return try LimitedStream(
+            FileStream(file, path: label), limit: IgnoreList.largestFile, name: label
+        ).readAll()
     }
 
     /// What a word of COPY means: paths below the context. Empty where nothing is there, or all is left out.

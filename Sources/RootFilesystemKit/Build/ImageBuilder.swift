@@ -53,10 +53,9 @@ public struct ImageBuilder {
     }
 
     private func read(_ file: String) throws -> String {
-        let stream = LimitedStream(
-            try FileStream(opening: file), limit: ContainerfileLines.largestFile, name: file)
-        var bytes: [UInt8] = []
-        while let block = try stream.read() { bytes += block }
+        let bytes = try LimitedStream(
+            FileStream(opening: file), limit: ContainerfileLines.largestFile, name: file
+        ).readAll()
         guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
             throw RootFilesystemError(
                 cannot: "build", file, because: "it is no text: a Containerfile is, in UTF-8")
@@ -133,11 +132,7 @@ public struct ImageBuilder {
                 ).make()
             }
         } catch let error as RootFilesystemError {
-            throw RootFilesystemError(
-                cannot: "build", surroundings.file,
-                because: "line \(stage.line): "
-                    + "cannot \(error.operation) \(error.object.harmlessLine): \(error.cause)",
-                remedy: error.remedy)
+            throw error.at(line: stage.line, of: surroundings.file)
         }
     }
 
@@ -151,5 +146,15 @@ public struct ImageBuilder {
                 remedy: "it is linux/ARCHITECTURE, such as linux/arm64")
         }
         return Platform(architecture: parts[1]).debianName
+    }
+}
+
+extension RootFilesystemError {
+    /// Whatever went wrong, the line is what one looks for.
+    func at(line: Int, of file: String) -> RootFilesystemError {
+        RootFilesystemError(
+            cannot: "build", file,
+            because: "line \(line): cannot \(operation) \(object.harmlessLine): \(cause)",
+            remedy: remedy)
     }
 }

@@ -59,12 +59,7 @@ final class StageBuilder {
             do {
                 try perform(instruction)
             } catch let error as RootFilesystemError {
-                // Whatever went wrong, the line is what one looks for.
-                throw RootFilesystemError(
-                    cannot: "build", surroundings.file,
-                    because: "line \(instruction.line): "
-                        + "cannot \(error.operation) \(error.object.harmlessLine): \(error.cause)",
-                    remedy: error.remedy)
+                throw error.at(line: instruction.line, of: surroundings.file)
             }
         }
     }
@@ -139,7 +134,7 @@ final class StageBuilder {
     static func key(_ before: String, _ parts: [String]) -> String {
         var hash = SHA256()
         for part in [before] + parts {
-            Array("\(part.utf8.count) \(part)\n".utf8).withUnsafeBytes { hash.update($0) }
+            hash.update(Array("\(part.utf8.count) \(part)\n".utf8))
         }
         return hash.finish()
     }
@@ -154,16 +149,12 @@ final class StageBuilder {
         if network == "none" { run.network = .none }
         if built.architecture != Platform.host { run.architecture = built.architecture }
         if let user = built.state.record.user {
-            guard let account = TreeAccounts(of: built.tree.root).account(user) else {
-                throw ContainerfileError(
-                    line, "the root has no user or group \(user), who is to run it")
-            }
-            run.account = account
+            run.account = try account(user, line)
         }
         extend(
             ["run", run.directory, network ?? "", built.state.record.user ?? ""]
                 + ["\(words.count)"] + words + run.environment)
-        if let layer = surroundings.cache.find(built.key) {
+        if let layer = try surroundings.cache.find(built.key) {
             return try apply(layer)
         }
         let root = try built.tree.lock.status(cannot: "examine", built.tree.path)
@@ -178,6 +169,15 @@ final class StageBuilder {
         try run.run(words, cannot: "run", words.last ?? "") { [progress] in progress.say($0) }
         try apply(draft.layer())
         try draft.commit()
+    }
+
+    private func account(_ user: String, _ line: Int) throws(ContainerfileError) -> RootAccount {
+        do throws(RootAccount.Unknown) {
+            return try RootAccount(ByteString(user), of: ByteString(built.tree.root.path))
+        } catch {
+            throw ContainerfileError(
+                line, "the root has no user or group \(user), who is to run it")
+        }
     }
 
     /// ENV, and ARG where ENV says nothing.
@@ -221,7 +221,7 @@ final class StageBuilder {
         var copying = TreeTransfer(
             context: context, unpacks: transfer.unpacks, mode: mode, root: built.tree.root)
         try copying.find(words, line: line)
-        copying.setTarget(built.state.absolute(target), asWritten: target)
+        try copying.setTarget(built.state.absolute(target), asWritten: target)
         guard copying.isDirectory || copying.sources.count == 1 else {
             throw ContainerfileError(
                 line, "several files go into a directory: \(target) does not end in /")

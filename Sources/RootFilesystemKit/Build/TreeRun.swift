@@ -17,7 +17,7 @@ struct TreeRun {
     /// `NAME=VALUE` each.
     var environment: [String] = []
     /// Nil for root.
-    var account: TreeAccounts.Account?
+    var account: RootAccount?
     var directory = "/"
     var network = Network.host
     /// A file of the host's, to be seen at ``scriptPlace``.
@@ -47,7 +47,7 @@ struct TreeRun {
             guard let account, account.user != 0 else { return }
             request.identity.fakesRoot = false
             request.identity.user = account.user
-            request.identity.group = account.group
+            request.identity.group = account.group ?? 0
             request.identity.capabilities = []
         }
         let changed = try layer.map { try RootDirectory(opening: $0.upper) } ?? tree
@@ -57,9 +57,14 @@ struct TreeRun {
 
     private var fakesRoot: Bool { power == .fakedRoot && (account?.user ?? 0) == 0 }
 
+    private var home: String {
+        guard let account else { return "/root" }
+        return account.home?.text ?? (account.user == 0 ? "/root" : "/")
+    }
+
     private var variables: [(name: String, value: String)] {
         var variables: [(name: String, value: String)] = [
-            ("PATH", Self.standardPath), ("HOME", account?.home ?? "/root"),
+            ("PATH", Self.standardPath), ("HOME", home),
         ]
         // apt looks whether its change of user took effect, which faked calls have not.
         if fakesRoot { variables.append(("APT_CONFIG", Self.aptSettings)) }

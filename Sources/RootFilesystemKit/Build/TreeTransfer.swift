@@ -43,13 +43,12 @@ struct TreeTransfer {
     }
 
     /// `written` may say by its end that it is a directory.
-    mutating func setTarget(_ path: String, asWritten written: String) {
-        // Without "..", for the path was made so; one that is too long is refused when it is made.
-        target = (try? EntryPath(archived: ByteString(path))) ?? .root
+    mutating func setTarget(_ path: String, asWritten written: String) throws {
+        target = try EntryPath(archived: ByteString(path))
         let saysSo = written.hasSuffix("/") || written == "." || written.hasSuffix("/.")
         let opened = root.open(target, O_RDONLY | O_DIRECTORY)
         let isThere = (try? Descriptor(opened, cannot: "open", path)) != nil
-        isDirectory = saysSo || isThere || sources.count > 1 && saysSo
+        isDirectory = saysSo || isThere
     }
 
     /// A hash of names, modes and contents, and not of times: what is copied is the same where these are.
@@ -60,10 +59,9 @@ struct TreeTransfer {
             while let entry = try selection.next() {
                 var line = source.joined.bytes + [0] + entry.path.joined.bytes + [0]
                 line += Array("\(entry.kind) \(entry.attributes.mode)\n".utf8)
-                line.withUnsafeBytes { hash.update($0) }
+                hash.update(line)
                 while let block = try selection.nextBlock() {
-                    Array("\(block.offset) \(block.bytes.count)\n".utf8)
-                        .withUnsafeBytes { hash.update($0) }
+                    hash.update(Array("\(block.offset) \(block.bytes.count)\n".utf8))
                     hash.update(block.bytes)
                 }
             }

@@ -32,20 +32,18 @@ struct ImageArchive {
     }
 
     private let writer: ArchiveWriter
-    private let modified: Int
 
     /// Writes to `output`; nothing in it is later than `latest`, seconds since 1970.
     init(to output: PartialFile, latest: Int) throws {
         writer = try ArchiveWriter(
             to: output.file, name: output.path, compression: .none, latest: latest)
-        modified = 0
     }
 
     /// Writes an image of one layer. `name` is what the image is called, if it is called anything.
     func write(_ layer: Layer, _ record: ImageRecord, named name: String?) throws {
         for folder in ["blobs", "blobs/sha256"] { try directory(folder) }
         let config = try blob(
-            "config.v1+json", Configuration(record, diffID: "sha256:\(layer.contents)"))
+            "config.v1+json", ImageConfiguration(record, diffID: "sha256:\(layer.contents)"))
         var manifest = try blob(
             "manifest.v1+json",
             Manifest(
@@ -75,55 +73,6 @@ struct ImageArchive {
         var layers: [Blob]
     }
 
-    private struct Configuration: Encodable {
-        struct Execution: Encodable {
-            var environment, entryPoint, command: [String]?
-            var workingDirectory, user: String?
-            var labels: [String: String]?
-
-            enum CodingKeys: String, CodingKey {
-                case environment = "Env"
-                case entryPoint = "Entrypoint"
-                case command = "Cmd"
-                case workingDirectory = "WorkingDir"
-                case user = "User"
-                case labels = "Labels"
-            }
-        }
-        struct Layers: Encodable {
-            var type = "layers"
-            var diffIDs: [String]
-
-            enum CodingKeys: String, CodingKey {
-                case type
-                case diffIDs = "diff_ids"
-            }
-        }
-        var architecture, os: String
-        var variant: String?
-        var config: Execution
-        var rootfs: Layers
-
-        init(_ record: ImageRecord, diffID: String) {
-            let platform = Platform(debian: record.architecture ?? Platform.host)
-            architecture = platform.architecture
-            variant = platform.variant
-            os = "linux"
-            func listed(_ words: [String]) -> [String]? { words.isEmpty ? nil : words }
-            let pairs = record.labels.map { label in
-                let parts = label.split(
-                    separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-                return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
-            }
-            config = Execution(
-                environment: listed(record.environment), entryPoint: listed(record.entryPoint),
-                command: listed(record.command), workingDirectory: record.workingDirectory,
-                user: record.user,
-                labels: pairs.isEmpty ? nil : Dictionary(pairs) { $1 })
-            rootfs = Layers(diffIDs: [diffID])
-        }
-    }
-
     private static func encoded(_ document: some Encodable) throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -135,7 +84,7 @@ struct ImageArchive {
     private func blob(_ type: String, _ document: some Encodable) throws -> Blob {
         let bytes = try Self.encoded(document)
         var hash = SHA256()
-        bytes.withUnsafeBytes { hash.update($0) }
+        hash.update(Array(bytes))
         let blob = Blob(type, sha256: hash.finish(), size: Int64(bytes.count))
         try file(blob.path, bytes)
         return blob
@@ -146,7 +95,7 @@ struct ImageArchive {
             path: try EntryPath(archived: ByteString(path)), kind: kind,
             attributes: FileAttributes(
                 mode: kind == .directory ? 0o755 : 0o644, owner: 0, group: 0,
-                modified: (modified, 0)))
+                modified: (0, 0)))
     }
 
     private func directory(_ path: String) throws {

@@ -93,8 +93,8 @@ struct LegacyLayer: Decodable {
 }
 
 /// OCI image configuration
-struct ImageConfiguration: Decodable {
-    struct Execution: Decodable {
+struct ImageConfiguration: Codable {
+    struct Execution: Codable {
         var environment: [String]?
         var workingDirectory: String?
         var entryPoint: [String]?
@@ -112,10 +112,12 @@ struct ImageConfiguration: Decodable {
         }
     }
 
-    struct Layers: Decodable {
+    struct Layers: Codable {
+        var type: String?
         var diffIDs: [String]?
 
         enum CodingKeys: String, CodingKey {
+            case type
             case diffIDs = "diff_ids"
         }
     }
@@ -175,5 +177,30 @@ struct BundleConfiguration: Decodable {
             record.user = "\(user.uid ?? 0):\(user.gid ?? 0)"
         }
         return record
+    }
+}
+
+extension ImageConfiguration {
+    /// That of an image of one layer, whose digest is of its contents when they are not compressed.
+    init(_ record: ImageRecord, diffID: String) {
+        let platform = Platform(debian: record.architecture ?? Platform.host)
+        architecture = platform.architecture
+        os = "linux"
+        variant = platform.variant
+        config = Execution(record)
+        rootfs = Layers(type: "layers", diffIDs: [diffID])
+    }
+}
+
+extension ImageConfiguration.Execution {
+    /// What is not known is left out.
+    init(_ record: ImageRecord) {
+        func listed(_ words: [String]) -> [String]? { words.isEmpty ? nil : words }
+        environment = listed(record.environment)
+        workingDirectory = record.workingDirectory
+        entryPoint = listed(record.entryPoint)
+        command = listed(record.command)
+        user = record.user
+        labels = record.labels.isEmpty ? nil : record.labelPairs
     }
 }

@@ -12,6 +12,8 @@ public struct Importer {
     public var image: String?
     /// What `nsrun --overlay-dir` has kept over a rootfs that is imported: goes into the copy.
     public var layer: String?
+    /// A registry on this machine, say, may not speak TLS, or not prove who it is.
+    public var verifiesTLS = true
     let progress: ProgressReport
 
     public init(progress: ProgressReport) {
@@ -23,7 +25,8 @@ public struct Importer {
     public func importRoot(
         _ source: String, to destination: Destination, check: () throws -> Void = {}
     ) throws {
-        if let remote = RemoteImage(source) {
+        if var remote = RemoteImage(source) {
+            remote.verifiesTLS = verifiesTLS
             // What was fetched lies beside the destination, which has room for it or for nothing.
             let fetched = try PartialTree(for: destination) { [progress] in progress.note($0) }
             progress.begin("fetching \(source)")

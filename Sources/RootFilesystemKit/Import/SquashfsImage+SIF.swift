@@ -6,7 +6,7 @@ import NamespaceKit
 extension SquashfsImage {
     /// The root that is in a SIF; nil for a file that is none.
     init?(inSIF source: ImportSource) throws {
-        guard let path = source.path, let reader = SIFReader(ByteString(path)),
+        guard let path = source.path, let reader = FileReader(ByteString(path)),
             let head = reader.read(0, SIFFile.headLength), SIFFile.isBegun(by: head)
         else { return nil }
         do {

@@ -158,8 +158,7 @@ public struct Packer {
 extension Descriptor {
     /// The first 128 bits of SHA-256 over all that follows, in hexadecimal.
     fileprivate func digest(from offset: Int) throws -> String {
-        var hash = nsrun_rootfs_sha256()
-        nsrun_rootfs_sha256_init(&hash)
+        var hash = SHA256()
         var place = off_t(offset)
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
         while true {
@@ -169,13 +168,9 @@ extension Descriptor {
                 throw RootFilesystemError(cannot: "read", "the pack", errno: errno)
             }
             if count == 0 { break }
-            nsrun_rootfs_sha256_update(&hash, &buffer, count)
+            buffer.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
             place += off_t(count)
         }
-        var digest = [UInt8](repeating: 0, count: 32)
-        nsrun_rootfs_sha256_final(&hash, &digest)
-        return digest.prefix(16).map { byte in
-            (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }.joined()
+        return String(hash.finish().prefix(32))
     }
 }

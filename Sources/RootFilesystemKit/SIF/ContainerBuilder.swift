@@ -15,22 +15,13 @@ public struct ContainerBuilder {
 
     public init(progress: ProgressReport) { self.progress = progress }
 
-    /// `docker://NAME`, fetched by skopeo(1); `oci:DIR`, `oci-archive:FILE`, `docker-archive:FILE`; or a path of what
-    /// `nsrun-rootfs import` takes.
-    private enum Source {
-        case path(String)
-        case remote(String)
-
-        init(_ text: String) {
-            for scheme in ["docker-archive:", "oci-archive:", "oci:"] where text.hasPrefix(scheme) {
-                var path = String(text.dropFirst(scheme.count))
-                if path.hasPrefix("//") { path.removeFirst(2) }
-                self = .path(path)
-                return
-            }
-            let isRemote = text.hasPrefix("docker://") || text.hasPrefix("docker-daemon:")
-            self = isRemote ? .remote(text) : .path(text)
+    /// What an importer calls the same: archives and layouts are paths, and need no skopeo(1).
+    private static func importable(_ source: String) -> String {
+        for scheme in ["docker-archive:", "oci-archive:", "oci:"] where source.hasPrefix(scheme) {
+            let path = source.dropFirst(scheme.count)
+            return String(path.hasPrefix("//") ? path.dropFirst(2) : path)
         }
+        return source
     }
 
     public func buildFile(_ source: String, _ file: String) throws {
@@ -45,12 +36,12 @@ public struct ContainerBuilder {
         // Others have to read it, too, and kernels that are older.
         exporter.blockCompression = .gzip
         exporter.blockSize = 128 << 10
-        if case .path(let path) = Source(source), let root = try rootDirectory(path) {
+        if let root = try rootDirectory(Self.importable(source)) {
             return try exporter.export(root, to: file, as: .sif)
         }
         let scratch = try ScratchDirectory()
         let root = try destination(scratch.path + "/root")
-        try importRoot(source, to: root, in: scratch.path)
+        try importRoot(source, to: root)
         try exporter.export(root, to: file, as: .sif)
         withExtendedLifetime(scratch) {}
     }
@@ -63,10 +54,8 @@ public struct ContainerBuilder {
                 remedy:
                     "choose another name, or remove it first: nsrun-rootfs remove ./\(directory)")
         }
-        let scratch = try ScratchDirectory()
-        try importRoot(source, to: destination, in: scratch.path)
+        try importRoot(source, to: destination)
         try addFiles(to: destination, of: source)
-        withExtendedLifetime(scratch) {}
     }
 
     private static func exists(_ file: String) -> RootFilesystemError {
@@ -90,38 +79,18 @@ public struct ContainerBuilder {
         return place
     }
 
-    private func importRoot(
-        _ source: String, to destination: Destination, in scratch: String
-    ) throws {
+    private func importRoot(_ source: String, to destination: Destination) throws {
+        let source = Self.importable(source)
+        try refuseDefinition(source)
         var importer = Importer(progress: progress)
         if let architecture { importer.architecture = architecture }
-        switch Source(source) {
-        case .path(let path):
-            try refuseDefinition(path)
-            try importer.importRoot(path, to: destination)
-        case .remote(let reference):
-            let layout = "\(scratch)/image"
-            try fetch(reference, to: layout, for: importer.architecture)
-            try importer.importRoot(layout, to: destination)
-        }
-    }
-
-    private func fetch(_ reference: String, to layout: String, for architecture: String) throws {
-        progress.begin("fetching \(reference)")
-        let platform = Platform(debian: architecture)
-        var arguments = [
-            "copy", "--quiet", "--override-os", "linux", "--override-arch", platform.architecture,
-        ]
-        if let variant = platform.variant { arguments += ["--override-variant", variant] }
-        if !hasHTTPS { arguments.append("--src-tls-verify=false") }
-        try ExternalTool(name: "skopeo", package: "skopeo").run(
-            arguments + ["--", reference, "oci:\(layout)"], cannot: "fetch", reference)
-        progress.end()
+        importer.verifiesTLS = hasHTTPS
+        try importer.importRoot(source, to: destination)
     }
 
     /// Text is what one would write an image's recipe in.
     private func refuseDefinition(_ path: String) throws {
-        guard let head = SIFReader(ByteString(path))?.read(0, 512) else { return }
+        guard let head = FileReader(ByteString(path))?.read(0, 512) else { return }
         let lines = String(decoding: head, as: UTF8.self).lowercased().split(separator: "\n")
         let isRecipe = lines.contains { line in
             line.drop { $0 == " " }.hasPrefix("bootstrap:")
@@ -162,24 +131,28 @@ public struct ContainerBuilder {
         let holder = names.dropLast().reduce(EntryPath.root) { $0.appending($1) }
         let parent = try root.openDirectory(holder, cannot: "open the directory")
         guard let name = names.last else { return }
-        let result: Int32 = name.withCString { name in
-            switch content {
-            case .directory:
-                return mkdirat(parent.number, name, 0o755)
-            case .link(let target):
-                return symlinkat(target, parent.number, name)
-            case .file(let text, let mode):
-                let file = openat(
-                    parent.number, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode)
-                guard file >= 0 else { return -1 }
-                let bytes = Array(text.utf8)
-                let count = write(file, bytes, bytes.count)
-                fchmod(file, mode)
-                close(file)
-                return count == bytes.count ? 0 : -1
+        do {
+            try name.withCString { name in
+                switch content {
+                case .directory:
+                    try Self.check(mkdirat(parent.number, name, 0o755), path)
+                case .link(let target):
+                    try Self.check(symlinkat(target, parent.number, name), path)
+                case .file(let text, let mode):
+                    let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+                    let file = try Descriptor(
+                        openat(parent.number, name, flags, mode), cannot: "create", path)
+                    try file.write(Array(text.utf8), at: 0, cannot: "write", path)
+                    try Self.check(fchmod(file.number, mode), path)
+                }
             }
+        } catch let error as RootFilesystemError where error.code == EEXIST {
+            return
         }
-        guard result == 0 || errno == EEXIST else {
+    }
+
+    private static func check(_ result: Int32, _ path: String) throws {
+        guard result == 0 else {
             throw RootFilesystemError(cannot: "create", path, errno: errno)
         }
     }

@@ -72,7 +72,7 @@ struct ContainerFiles {
         var variables = "#!/bin/sh\n"
         for entry in record.environment {
             guard let sign = entry.utf8.firstIndex(of: UInt8(ascii: "=")),
-                Self.isName(entry[..<sign])
+                ShellText.isName(ByteString(String(entry[..<sign])))
             else { continue }
             let value = String(entry[entry.utf8.index(after: sign)...])
             variables += "export \(entry[..<sign])=\(Self.quoted(value))\n"
@@ -123,32 +123,20 @@ struct ContainerFiles {
         return text + "exec \(entryPoint)\"$@\"\n"
     }
 
-    /// By scalars: to a String a quote with an accent over it is another character.
     static func quoted(_ text: String) -> String {
-        var result = "'"
-        for scalar in text.unicodeScalars {
-            if scalar == "'" { result += "'\\''" } else { result.unicodeScalars.append(scalar) }
-        }
-        return result + "'"
+        String(decoding: ShellText.quote(ByteString(text)).bytes, as: UTF8.self)
     }
 
     private static func quoted(_ words: [String]) -> String {
         words.map(quoted).joined(separator: " ")
     }
 
-    private static func isName(_ text: Substring) -> Bool {
-        guard let first = text.utf8.first, !(0x30...0x39).contains(first) else { return false }
-        return text.utf8.allSatisfy { byte in
-            byte == UInt8(ascii: "_") || (0x30...0x39).contains(byte)
-                || (0x61...0x7a).contains(byte | 0x20)
-        }
-    }
-
+    /// The image's own, and what Apptainer adds to them.
     private var labels: [String: String] {
-        [
-            "org.label-schema.schema-version": "1.0",
-            "org.label-schema.build-arch": architecture.name,
-        ]
+        var labels = record.labelPairs
+        labels["org.label-schema.schema-version"] = "1.0"
+        labels["org.label-schema.build-arch"] = architecture.name
+        return labels
     }
 
     private var labelText: String { Self.json(labels) + "\n" }
@@ -175,22 +163,6 @@ struct ContainerFiles {
         var type = "container"
     }
 
-    private struct Configuration: Encodable {
-        enum CodingKeys: String, CodingKey {
-            case environment = "Env"
-            case entryPoint = "Entrypoint"
-            case command = "Cmd"
-            case directory = "WorkingDir"
-            case user = "User"
-        }
-
-        var environment: [String]?
-        var entryPoint: [String]?
-        var command: [String]?
-        var directory: String?
-        var user: String?
-    }
-
     /// What `apptainer inspect` reads, in the place of the files themselves.
     var metadata: String {
         var scripts: [String: String] = [:]
@@ -203,11 +175,6 @@ struct ContainerFiles {
 
     /// How the image wants to be run, as container images say it.
     var configuration: String {
-        func some(_ words: [String]) -> [String]? { words.isEmpty ? nil : words }
-        return Self.json(
-            Configuration(
-                environment: some(record.environment), entryPoint: some(record.entryPoint),
-                command: some(Array(record.command)), directory: record.workingDirectory,
-                user: record.user))
+        Self.json(ImageConfiguration.Execution(record))
     }
 }

@@ -49,7 +49,8 @@ extension Exporter {
             throw RootFilesystemError(
                 cannot: "export", source.label, because: "mksquashfs has written nothing")
         }
-        try Self.write(layout.bytes(rootSize: size - layout.rootOffset), to: output)
+        try output.file.write(
+            layout.bytes(rootSize: size - layout.rootOffset), at: 0, cannot: "write", output.path)
         // As Apptainer has them: the launch line is for the kernel.
         fchmod(
             output.file.number,
@@ -90,20 +91,6 @@ extension Exporter {
         let list = "\(scratch)/list"
         try Data(text.utf8).write(to: URL(filePath: list))
         return list
-    }
-
-    private static func write(_ bytes: [UInt8], to output: PartialFile) throws {
-        var done = 0
-        while done < bytes.count {
-            let count = bytes[done...].withUnsafeBytes {
-                pwrite(output.file.number, $0.baseAddress, $0.count, off_t(done))
-            }
-            if count < 0 && errno == EINTR { continue }
-            guard count > 0 else {
-                throw RootFilesystemError(cannot: "write", output.path, errno: errno)
-            }
-            done += count
-        }
     }
 }
 

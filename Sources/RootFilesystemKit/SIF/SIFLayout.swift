@@ -66,12 +66,9 @@ struct SIFLayout {
 
     /// Of what is in it and not of chance, so that the same tree gives the same bytes.
     private var identity: [UInt8] {
-        var hash: (UInt64, UInt64) = (0xcbf2_9ce4_8422_2325, 0x9ae1_6a3b_2f90_404f)
-        for byte in documents.flatMap(\.bytes) {
-            hash.0 = (hash.0 ^ UInt64(byte)) &* 0x100_0000_01b3
-            hash.1 = (hash.1 &+ UInt64(byte)) &* 0x9e37_79b9_7f4a_7c15
-        }
-        var bytes = number(hash.0, 8) + number(hash.1, 8)
+        var hash = SHA256()
+        for document in documents { hash.update(document.bytes) }
+        var bytes = Array(hash.finishBytes().prefix(16))
         // Version 4, variant 1: RFC 4122.
         bytes[6] = bytes[6] & 0x0f | 0x40
         bytes[8] = bytes[8] & 0x3f | 0x80
@@ -93,7 +90,7 @@ struct SIFLayout {
     private func number(_ value: Int, _ size: Int) -> [UInt8] { number(UInt64(value), size) }
 
     private func number(_ value: UInt64, _ size: Int) -> [UInt8] {
-        (0..<size).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
+        [UInt8](littleEndian: value, count: size)
     }
 
     private func field(_ text: String, _ size: Int) -> [UInt8] {

@@ -48,6 +48,16 @@ public struct ImageRecord: Equatable, Sendable {
             + many("label", labels) + many("package", packages)
     }
 
+    /// The labels by their names.
+    var labelPairs: [String: String] {
+        let pairs = labels.map { label in
+            let parts = label.split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return (String(parts[0]), parts.count > 1 ? String(parts[1]) : "")
+        }
+        return Dictionary(pairs) { $1 }
+    }
+
     /// What goes along when the root is packed: how it wants to be run. Not where it came from, nor what its files tell: so
     /// the same tree gives the same bytes.
     var portable: ImageRecord {

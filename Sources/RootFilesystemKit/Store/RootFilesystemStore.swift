@@ -13,16 +13,11 @@ public struct RootFilesystemStore: Equatable, Sendable {
         self.directory = "/" + directory.split(separator: "/").joined(separator: "/")
     }
 
-    /// `$XDG_DATA_HOME/nsrun/rootfs`, by default below `~/.local/share`. XDG Base Directory
-    /// Specification: a value that is not absolute is passed over.
+    /// `$XDG_DATA_HOME/nsrun/rootfs`, by default below `~/.local/share`.
     public static func standard(
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) -> RootFilesystemStore {
-        let data = environment["XDG_DATA_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
-        let home =
-            environment["HOME"].flatMap { $0.isEmpty ? nil : $0 }
-            ?? FileManager.default.homeDirectoryForCurrentUser.path
-        return RootFilesystemStore(directory: (data ?? home + "/.local/share") + "/nsrun/rootfs")
+        RootFilesystemStore(directory: BaseDirectory.data.path(environment) + "/nsrun/rootfs")
     }
 
     /// The directory of the rootfs called `name`; throws if that is no name.

@@ -117,26 +117,15 @@ extension LaunchRequest {
         _ user: ByteString?, of root: ByteString
     ) throws(LaunchError) {
         guard identity.user == nil, let user, !user.isEmpty else { return }
-        let parts = user.split(on: UInt8(ascii: ":"))
-        let accounts = AccountFile(text: HostFile.read("/etc/passwd", below: root, limit: 1 << 20))
-        let named = accounts.fields(name: parts[0])
-        let number = named.flatMap { ImageSettings.id($0[2]) } ?? ImageSettings.id(parts[0])
-        // Every system has root, also one without a list of its users.
-        guard let id = number ?? (parts[0] == "root" ? 0 : nil) else {
-            throw .unknownImageUser(user, "user", parts[0], "/etc/passwd")
+        let account: RootAccount
+        do throws(RootAccount.Unknown) {
+            account = try RootAccount(user, of: root)
+        } catch {
+            throw .unknownImageUser(user, error)
         }
-        let fields = named ?? accounts.fields(number: id)
-        var group = fields.flatMap { $0.count > 3 ? ImageSettings.id($0[3]) : nil }
-        if parts.count > 1, !parts[1].isEmpty {
-            let groups = AccountFile(text: HostFile.read("/etc/group", below: root, limit: 1 << 20))
-            group =
-                ImageSettings.id(parts[1])
-                ?? groups.fields(name: parts[1]).flatMap { ImageSettings.id($0[2]) }
-            if group == nil { throw .unknownImageUser(user, "group", parts[1], "/etc/group") }
-        }
-        identity.user = id
+        identity.user = account.user
         identity.isOfImage = true
-        if identity.group == nil { identity.group = group }
+        if identity.group == nil { identity.group = account.group }
     }
 }
 
@@ -155,20 +144,16 @@ extension LaunchError {
     }
 
     fileprivate static func unknownImageUser(
-        _ user: ByteString, _ what: String, _ name: ByteString, _ file: String
+        _ user: ByteString, _ what: RootAccount.Unknown
     ) -> LaunchError {
-        LaunchError(
-            .setup,
-            "cannot run as \(user.text), the image's USER: \(file) of the rootfs has no \(what) \(name.text)",
+        let missing =
+            switch what {
+            case .user(let name): "/etc/passwd of the rootfs has no user \(name.text)"
+            case .group(let name): "/etc/group of the rootfs has no group \(name.text)"
+            }
+        return LaunchError(
+            .setup, "cannot run as \(user.text), the image's USER: \(missing)",
             remedy: "\(OptionNames.current.user), or name the command, which then is yours")
-    }
-}
-
-extension ImageSettings {
-    /// A number as an id that can be had.
-    static func id(_ text: ByteString) -> UInt32? {
-        guard let number = text.number(), number < 1 << 31 else { return nil }
-        return UInt32(number)
     }
 }
 

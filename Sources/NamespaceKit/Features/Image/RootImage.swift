@@ -51,12 +51,13 @@ struct RootImageFinder {
         let mode = withCString(path) { nsrun_file_mode($0, true) }
         guard mode >= 0, mode & 0o170000 == 0o100000 else { return .none }
         do throws(LaunchError) {
-            let place = try locate()
-            let head = try checkSquashfs(at: place)
+            guard let file = FileReader(path) else { throw unreadable }
+            let place = try locate(in: file)
+            let head = try checkSquashfs(of: file, at: place)
             var image = RootImage(path: path, mounting: try findMounting())
             image.offset = place.offset
             image.signatures = place.signatures
-            image.owner = owner(of: head, at: place.offset)
+            image.owner = owner(of: head, in: file, at: place.offset)
             return .image(image)
         } catch {
             return .refused(error)
@@ -74,17 +75,19 @@ struct RootImageFinder {
     /// How images of Singularity 2 begin: then comes their squashfs.
     private static let launchLine: ByteString = "#!/usr/bin/env run-singularity\n"
 
-    private func locate() throws(LaunchError) -> Place {
-        guard let file = SIFReader(path), let head = file.read(0, SIFFile.headLength) else {
-            throw refusal("it cannot be read", "it must be readable by you", EACCES)
-        }
+    private var unreadable: LaunchError {
+        refusal("it cannot be read", "it must be readable by you", EACCES)
+    }
+
+    private func locate(in file: FileReader) throws(LaunchError) -> Place {
+        guard let head = file.read(0, SIFFile.headLength) else { throw unreadable }
         if SIFFile.isBegun(by: head) { return try partition(of: file) }
         let line = Self.launchLine.bytes
         let offset = head.starts(with: line) ? UInt64(line.count) : 0
         return Place(offset: offset, size: file.size - min(offset, file.size))
     }
 
-    private func partition(of file: SIFReader) throws(LaunchError) -> Place {
+    private func partition(of file: FileReader) throws(LaunchError) -> Place {
         let sif: SIFFile
         let part: SIFFile.Part
         do throws(SIFFile.Fault) {
@@ -112,8 +115,10 @@ struct RootImageFinder {
         }
     }
 
-    private func checkSquashfs(at place: Place) throws(LaunchError) -> SquashfsHead {
-        let bytes = SIFReader(path)?.read(place.offset, SquashfsHead.length) ?? []
+    private func checkSquashfs(
+        of file: FileReader, at place: Place
+    ) throws(LaunchError) -> SquashfsHead {
+        let bytes = file.read(place.offset, SquashfsHead.length) ?? []
         guard let head = SquashfsHead(bytes: bytes) else {
             if place.offset > 0 {
                 throw refusal("its root is no squashfs", "build it again", EINVAL)
@@ -138,21 +143,16 @@ struct RootImageFinder {
 
     /// A list of a few ids is not compressed, for that would make it longer. The first is of the user whose file was written
     /// first; root's are in every list but those of images that are all somebody's, whose list is short.
-    private func owner(of head: SquashfsHead, at base: UInt64) -> RootImage.Owner? {
+    private func owner(
+        of head: SquashfsHead, in file: FileReader, at base: UInt64
+    ) -> RootImage.Owner? {
         let most = 2048
         guard head.ids.count > 0, head.ids.count <= most else { return nil }
-        let file = withCString(path) { nsrun_open_for_reading($0) }
-        guard file >= 0 else { return nil }
-        defer { closeDescriptor(file) }
         func number(at offset: UInt64, _ size: Int) -> UInt64? {
-            guard offset < head.bytesUsed, let place = Int64(exactly: base + offset) else {
-                return nil
-            }
-            var bytes: UInt64 = 0
-            let count = withUnsafeMutableBytes(of: &bytes) {
-                pread(file, $0.baseAddress!, size, off_t(place))
-            }
-            return count == size ? UInt64(littleEndian: bytes) : nil
+            guard offset < head.bytesUsed, let bytes = file.read(base + offset, size),
+                bytes.count == size
+            else { return nil }
+            return bytes.littleEndian(at: 0, count: size)
         }
         let isPlain: UInt64 = 0x8000
         guard let block = number(at: head.ids.start, 8), let length = number(at: block, 2),
@@ -204,41 +204,5 @@ struct RootImageFinder {
         let known = HostFacts.readFile("/proc/filesystems", limit: 65536) ?? []
         return map.split(on: UInt8(ascii: " ")).last == "4294967295\n"
             && ByteString(bytes: known).split(on: UInt8(ascii: "\n")).contains("\tsquashfs")
-    }
-}
-
-/// A file that is read from any place of it.
-public final class SIFReader {
-    private let file: Int32
-    /// In bytes.
-    public let size: UInt64
-
-    /// Nil where it is no ordinary file, or cannot be read: opening a pipe would wait for somebody.
-    public init?(_ path: ByteString) {
-        guard HostFile.isRegular(path) else { return nil }
-        let size = withCString(path) { nsrun_file_size($0) }
-        file = withCString(path) { nsrun_open_for_reading($0) }
-        self.size = UInt64(max(0, size))
-        if file < 0 || size < 0 { return nil }
-    }
-
-    deinit { if file >= 0 { closeDescriptor(file) } }
-
-    /// Fewer bytes where the file ends before; nil where it cannot be read there.
-    public func read(_ offset: UInt64, _ count: Int) -> [UInt8]? {
-        guard let place = Int64(exactly: offset) else { return nil }
-        var length = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            while length < count {
-                let got = pread(
-                    file, buffer.baseAddress! + length, count - length, off_t(place) + off_t(length)
-                )
-                if got < 0 { length = -1 }
-                if got <= 0 { break }
-                length += got
-            }
-            filled = max(0, length)
-        }
-        return length < 0 ? nil : bytes
     }
 }

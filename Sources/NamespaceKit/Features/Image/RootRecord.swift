@@ -77,10 +77,9 @@ public enum RootRecord {
     /// number of pages, as some who mount it insist.
     public static func trailer(_ record: [UInt8], after size: Int) -> [UInt8] {
         let page = 4096
-        var end = Array("nsrun image 1\n".utf8) + [0, 0]
-        for shift in stride(from: 0, to: 64, by: 8) {
-            end.append(UInt8(truncatingIfNeeded: record.count >> shift))
-        }
+        let end =
+            Array("nsrun image 1\n".utf8) + [0, 0]
+            + [UInt8](littleEndian: UInt64(record.count), count: 8)
         let padding = (page - (size + record.count + end.count) % page) % page
         return [UInt8](repeating: 0, count: padding) + record + end
     }

@@ -88,10 +88,9 @@ public struct SIFFile: Sendable, Equatable {
     public init(
         size: UInt64, read: (_ offset: UInt64, _ count: Int) -> [UInt8]?
     ) throws(Fault) {
-        guard size >= UInt64(SIFFile.headLength), let bytes = read(0, SIFFile.headLength),
-            bytes.count == SIFFile.headLength, SIFFile.isBegun(by: bytes)
+        guard size >= UInt64(SIFFile.headLength), let head = read(0, SIFFile.headLength),
+            head.count == SIFFile.headLength, SIFFile.isBegun(by: head)
         else { throw Fault("it has no header of a SIF") }
-        let head = SIFBytes(bytes)
         let version = head.text(at: 42, 3)
         guard version == "01" else {
             throw Fault(
@@ -100,8 +99,10 @@ public struct SIFFile: Sendable, Equatable {
         }
         // The launch line, the identity and the times are for others.
         architecture = SIFArchitecture(code: head.text(at: 45, 3))
-        let count = head.number(at: 88, 8)
-        let table = (start: head.number(at: 96, 8), length: head.number(at: 104, 8))
+        let count = head.littleEndian(at: 88, count: 8)
+        let table = (
+            start: head.littleEndian(at: 96, count: 8), length: head.littleEndian(at: 104, count: 8)
+        )
         guard count > 0, count <= UInt64(SIFFile.mostDescriptors) else {
             throw Fault("it says that it has \(count) descriptors")
         }
@@ -114,26 +115,30 @@ public struct SIFFile: Sendable, Equatable {
         }
         for index in 0..<Int(count) {
             let start = index * SIFFile.descriptorLength
-            let bytes = SIFBytes(Array(table[start..<(start + SIFFile.descriptorLength)]))
+            let bytes = Array(table[start..<(start + SIFFile.descriptorLength)])
             if let part = try SIFFile.part(bytes, size) { parts.append(part) }
         }
     }
 
     /// Nil for a place that nothing is in, and for what a later version may have brought.
-    private static func part(_ bytes: SIFBytes, _ size: UInt64) throws(Fault) -> Part? {
-        guard bytes.number(at: 4, 1) != 0 else { return nil }
-        let id = UInt32(bytes.number(at: 5, 4))
-        let (offset, length) = (bytes.number(at: 17, 8), bytes.number(at: 25, 8))
+    private static func part(_ bytes: [UInt8], _ size: UInt64) throws(Fault) -> Part? {
+        guard bytes.littleEndian(at: 4, count: 1) != 0 else { return nil }
+        let id = UInt32(bytes.littleEndian(at: 5, count: 4))
+        let (offset, length) = (
+            bytes.littleEndian(at: 17, count: 8), bytes.littleEndian(at: 25, count: 8)
+        )
         guard offset <= size, length <= size - offset else {
             throw Fault("its part \(id) goes beyond the end of the file: it may be cut short")
         }
-        guard let kind = Kind(rawValue: UInt32(bytes.number(at: 0, 4))) else { return nil }
+        guard let kind = Kind(rawValue: UInt32(bytes.littleEndian(at: 0, count: 4))) else {
+            return nil
+        }
         var part = Part(
             kind: kind, id: id, offset: offset, size: length, name: bytes.text(at: 73, 128))
         if kind == .partition {
             part.partition = Partition(
-                fileSystem: .init(rawValue: UInt32(bytes.number(at: 201, 4))),
-                use: .init(rawValue: UInt32(bytes.number(at: 205, 4))),
+                fileSystem: .init(rawValue: UInt32(bytes.littleEndian(at: 201, count: 4))),
+                use: .init(rawValue: UInt32(bytes.littleEndian(at: 205, count: 4))),
                 architecture: .init(code: bytes.text(at: 209, 3)))
         }
         return part
@@ -207,21 +212,9 @@ public struct SIFArchitecture: Sendable, Equatable {
     func runs(on machine: ByteString) -> Bool { machines.contains(machine) }
 }
 
-/// Fields of fixed places.
-private struct SIFBytes {
-    private let bytes: [UInt8]
-
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    func number(at offset: Int, _ size: Int) -> UInt64 {
-        var value: UInt64 = 0
-        for index in (0..<size).reversed() { value = value << 8 | UInt64(bytes[offset + index]) }
-        return value
-    }
-
-    /// Up to the first NUL byte.
-    func text(at offset: Int, _ size: Int) -> ByteString {
-        let field = bytes[offset..<(offset + size)]
-        return ByteString(bytes: Array(field.prefix { $0 != 0 }))
+extension [UInt8] {
+    /// A field of fixed length, up to the first NUL byte.
+    fileprivate func text(at offset: Int, _ size: Int) -> ByteString {
+        ByteString(bytes: Array(self[offset..<(offset + size)].prefix { $0 != 0 }))
     }
 }

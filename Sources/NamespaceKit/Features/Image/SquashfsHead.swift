@@ -16,16 +16,12 @@ struct SquashfsHead: Equatable {
         guard bytes.count >= SquashfsHead.length, bytes.starts(with: Array("hsqs".utf8)) else {
             return nil
         }
-        func number(at offset: Int, _ size: Int) -> UInt64 {
-            var value: UInt64 = 0
-            for index in (0..<size).reversed() {
-                value = value << 8 | UInt64(bytes[offset + index])
-            }
-            return value
-        }
-        version = (UInt16(number(at: 28, 2)), UInt16(number(at: 30, 2)))
-        ids = (Int(number(at: 26, 2)), number(at: 48, 8))
-        bytesUsed = number(at: 40, 8)
+        version = (
+            UInt16(bytes.littleEndian(at: 28, count: 2)),
+            UInt16(bytes.littleEndian(at: 30, count: 2))
+        )
+        ids = (Int(bytes.littleEndian(at: 26, count: 2)), bytes.littleEndian(at: 48, count: 8))
+        bytesUsed = bytes.littleEndian(at: 40, count: 8)
     }
 
     static func == (left: SquashfsHead, right: SquashfsHead) -> Bool {
