@@ -169,6 +169,8 @@ import Testing
             ("src=/a,dst=/b", "the type is not bind"),
             ("type=bind,dst=/b", "there is no source"), ("type=bind,src=/b", "no destination"),
             ("type=bind,src=/a,dst=/b,nope", "nope is not known"),
+            ("type=bind,src=/a,dst=/b,ro=maybe", "ro is true or false, and not maybe"),
+            ("type=bind,src=/a,dst=/b,bind-propagation=shared", "no propagation of its own"),
         ] {
             #expect(complaint("--mount", text)?.contains(cause) == true)
         }

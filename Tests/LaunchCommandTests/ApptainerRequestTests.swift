@@ -235,7 +235,7 @@ import Testing
     // MARK: The script
 
     @Test func whatIsQuotedMeansNothing() {
-        #expect(ApptainerScript.quote("a'b$c\n") == "'a'\\''b$c\n'")
+        #expect(ShellText.quote("a'b$c\n") == "'a'\\''b$c\n'")
         #expect(ApptainerScript.quoteForExpansion("a\"b") == "\"a\\\"b\"")
         #expect(ApptainerScript.quoteForExpansion("$x`y`") == "\"$x`y`\"")
         #expect(ApptainerScript.quoteForExpansion("\\$x") == "\"\\$x\"")

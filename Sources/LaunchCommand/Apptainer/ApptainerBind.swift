@@ -82,9 +82,12 @@ struct ApptainerBind: Equatable {
             case "source", "src": bind.source = value
             case "destination", "dst", "target": bind.target = value
             case "ro", "readonly":
-                bind.isReadOnly = value.isEmpty || ApptainerParser.truth(value) == true
+                guard let truth = value.isEmpty ? true : ApptainerParser.truth(value) else {
+                    throw failure("\(name.text) is true or false, and not \(value.text)")
+                }
+                bind.isReadOnly = truth
             case "rw": bind.isReadOnly = false
-            case "bind-propagation": continue
+            case "bind-propagation": throw failure("one mount has no propagation of its own")
             default: throw failure("\(name.text) is not known")
             }
         }

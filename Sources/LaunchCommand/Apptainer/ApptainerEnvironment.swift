@@ -45,10 +45,9 @@ struct ApptainerEnvironment: Equatable {
         let binds = settings.binds.map {
             $0.source + ":" + $0.target + ($0.isReadOnly ? ":ro" : "")
         }
-        var bindText: ByteString = ""
-        for bind in binds { bindText = bindText.isEmpty ? bind : bindText + "," + bind }
         let facts: [(ByteString, ByteString)] = [
-            ("NAME", image.path.lastComponent), ("CONTAINER", image.path), ("BIND", bindText),
+            ("NAME", image.path.lastComponent), ("CONTAINER", image.path),
+            ("BIND", binds.joined(by: ",")),
             ("ENVIRONMENT", "/.singularity.d/env/91-environment.sh"),
         ]
         for prefix: ByteString in ["APPTAINER_", "SINGULARITY_"] {

@@ -8,11 +8,7 @@ enum ApptainerHelp {
     static let version = "1.4.5"
 
     static var verbs: String {
-        var text = ""
-        for verb in ApptainerVerb.allCases {
-            text += (text.isEmpty ? "" : ", ") + verb.name.text
-        }
-        return text
+        ApptainerVerb.allCases.map { $0.name.text }.joined(separator: ", ")
     }
 
     static var text: String {

@@ -47,7 +47,7 @@ struct ApptainerInspection: Equatable {
         func failure(_ cause: String, _ remedy: String? = nil) -> ApptainerError {
             ApptainerError("cannot inspect \(path.text): \(cause)", remedy: remedy)
         }
-        guard let reader = SIFReader(path) else { throw failure("it cannot be read") }
+        guard let reader = FileReader(path) else { throw failure("it cannot be read") }
         let sif: SIFFile
         do throws(SIFFile.Fault) {
             sif = try SIFFile(size: reader.size, read: reader.read)
@@ -154,40 +154,21 @@ struct ApptainerInspection: Equatable {
             for text in texts {
                 lines.append("\t\t\t\t\(Self.quoted(text.name)): \(Self.quoted(text.value))")
             }
-            fields.append("\t\t\t\"\(name)\": {\n\(Self.joined(lines))\n\t\t\t}")
+            fields.append("\t\t\t\"\(name)\": {\n\(lines.joined(separator: ",\n"))\n\t\t\t}")
         }
         for (name, text) in scripts where !text.isEmpty {
             fields.append("\t\t\t\"\(name.text)\": \(Self.quoted(text))")
         }
-        let inner = fields.isEmpty ? "{}" : "{\n\(Self.joined(fields))\n\t\t}"
+        let inner = fields.isEmpty ? "{}" : "{\n\(fields.joined(separator: ",\n"))\n\t\t}"
         return
             "{\n\t\"data\": {\n\t\t\"attributes\": \(inner)\n\t},\n\t\"type\": \"container\"\n}\n"
     }
 
-    private static func joined(_ lines: [String]) -> String {
-        var text = ""
-        for line in lines { text += (text.isEmpty ? "" : ",\n") + line }
-        return text
-    }
-
+    /// As Go's encoder writes it, which thinks of browsers.
     private static func quoted(_ text: ByteString) -> String {
-        var result = "\""
-        for scalar in String(decoding: text.bytes, as: UTF8.self).unicodeScalars {
-            switch scalar.value {
-            case 0x22: result += "\\\""
-            case 0x5c: result += "\\\\"
-            case 0x0a: result += "\\n"
-            case 0x0d: result += "\\r"
-            case 0x09: result += "\\t"
-            case 0..<0x20, 0x26, 0x3c, 0x3e, 0x7f, 0x2028, 0x2029:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u"
-                for _ in digits.utf8.count..<4 { result += "0" }
-                result += digits
-            default: result.unicodeScalars.append(scalar)
-            }
+        JSONText.quote(String(decoding: text.bytes, as: UTF8.self)) {
+            [0x26, 0x3c, 0x3e, 0x7f, 0x2028, 0x2029].contains($0)
         }
-        return result + "\""
     }
 }
 

@@ -25,11 +25,9 @@ enum ApptainerMaking {
 
     /// Beside this program's own file, or where programs are looked for.
     private static var program: ByteString? {
-        var places: [ByteString] = []
-        if let own = HostFile.ownPath?.parent { places.append(own) }
-        let path = HostProcess.variable("PATH") ?? ""
-        places += path.split(on: UInt8(ascii: ":")).filter { $0.isAbsolute }
-        return places.map { $0.appending(path: "nsrun-rootfs") }.first(where: HostFile.isExecutable)
+        let beside = HostFile.ownPath?.parent?.appending(path: "nsrun-rootfs")
+        if let beside, HostFile.isExecutable(beside) { return beside }
+        return HostFile.tool("nsrun-rootfs")
     }
 
     /// What nsrun-rootfs is told: options, the source, and what is to be made of it.

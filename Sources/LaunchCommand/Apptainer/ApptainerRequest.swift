@@ -192,13 +192,13 @@ struct ApptainerRequest {
         else { return }
         if Self.systems.contains(here) { return }
         let kernels: [ByteString] = ["/dev", "/proc", "/sys"]
-        if kernels.contains(where: { Self.isAtOrBelow(here, $0) }) { return }
+        if kernels.contains(where: { here.isAtOrBelow($0) }) { return }
         var shown: [ByteString] = []
         if settings.hasTemporary { shown += ["/tmp", "/var/tmp"] }
         if showsHome, home.source == home.target { shown.append(home.target) }
         // A directory that the caller has put there is the one that he means.
-        let isCovered = targets.contains { Self.isAtOrBelow(here, $0) }
-        if !isCovered, !shown.contains(where: { Self.isAtOrBelow(here, $0) }) {
+        let isCovered = targets.contains { here.isAtOrBelow($0) }
+        if !isCovered, !shown.contains(where: { here.isAtOrBelow($0) }) {
             request.files.operations.append(
                 FileSystemOperation(.bind(source: .path(place), target: here, options: [])))
         }
@@ -208,10 +208,6 @@ struct ApptainerRequest {
     private static let systems: [ByteString] = [
         "/etc", "/bin", "/mnt", "/usr", "/var", "/opt", "/sbin", "/lib", "/lib64",
     ]
-
-    private static func isAtOrBelow(_ path: ByteString, _ other: ByteString) -> Bool {
-        path == other || path.bytes.starts(with: other.bytes + [UInt8(ascii: "/")])
-    }
 
     // MARK: The command
 

@@ -21,28 +21,21 @@ enum ApptainerScript {
     private static func statements(_ environment: ApptainerEnvironment) -> [ByteString] {
         var result: [ByteString] = []
         for variable in environment.forced {
-            result.append("export " + variable.name + "=" + quote(variable.value))
+            result.append("export " + variable.name + "=" + ShellText.quote(variable.value))
         }
-        for variable in environment.forwarded where isName(variable.name) {
+        for variable in environment.forwarded where ShellText.isName(variable.name) {
             let value =
-                environment.evaluates ? quoteForExpansion(variable.value) : quote(variable.value)
+                environment.evaluates
+                ? quoteForExpansion(variable.value) : ShellText.quote(variable.value)
             result.append("export " + variable.name + "=" + value)
         }
         if let places = environment.firstPlaces {
-            result.append("PATH=" + quote(places) + ":$PATH")
+            result.append("PATH=" + ShellText.quote(places) + ":$PATH")
         }
-        if let places = environment.lastPlaces { result.append("PATH=$PATH:" + quote(places)) }
+        if let places = environment.lastPlaces {
+            result.append("PATH=$PATH:" + ShellText.quote(places))
+        }
         return result
-    }
-
-    /// Nothing in it means anything to a shell.
-    static func quote(_ text: ByteString) -> ByteString {
-        let quote = UInt8(ascii: "'")
-        var result: [UInt8] = [quote]
-        for byte in text.bytes {
-            result += byte == quote ? Array("'\\''".utf8) : [byte]
-        }
-        return ByteString(bytes: result + [quote])
     }
 
     /// Variables and commands in it are expanded. A backslash takes the meaning from what has one, and from nothing else:
@@ -75,18 +68,7 @@ enum ApptainerScript {
             "PWD", "SHELLOPTS", "UID",
         ]
         let name = entry.slice(from: 0, to: sign)
-        return isName(name) && !own.contains(name)
-    }
-
-    private static func isName(_ text: ByteString) -> Bool {
-        guard let first = text.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first)
-        else {
-            return false
-        }
-        return text.bytes.allSatisfy { byte in
-            byte == UInt8(ascii: "_") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-                || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-        }
+        return ShellText.isName(name) && !own.contains(name)
     }
 
     /// For any POSIX shell. Its own names begin with __nsrun, which no image has; a script that sets arguments sets those
