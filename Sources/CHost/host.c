@@ -233,6 +233,13 @@ int nsrun_runs_32bit(void) {
     return 1;
 }
 
+void nsrun_format_time(int64_t seconds, char *text, size_t size) {
+    const time_t time = (time_t)seconds;
+    struct tm parts;
+    if (gmtime_r(&time, &parts) == NULL || strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+        text[0] = 0;
+}
+
 void nsrun_set_mask(uint32_t mask) { umask((mode_t)mask); }
 
 int nsrun_become(const char *path, char *const argv[], char *const envp[]) {

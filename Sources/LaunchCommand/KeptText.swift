@@ -14,7 +14,9 @@ struct KeptText {
     private static func table(_ kept: [KeptWorld]) -> String {
         var rows = [["NAME", "KIND", "PID", "SINCE", "ROOT"]]
         for one in kept {
-            rows.append([one.name.text, kind(one), "\(one.pid)", time(one.since), one.root.text])
+            rows.append([
+                one.name.text, kind(one), "\(one.pid)", HostProcess.time(one.since), one.root.text,
+            ])
         }
         if kept.isEmpty { return "" }
         var text = ""
@@ -35,9 +37,9 @@ struct KeptText {
         var text = "["
         for (index, one) in kept.enumerated() {
             text += index == 0 ? "\n" : ",\n"
-            text += "  {\"name\": \(quote(one.name.text)), \"kind\": \"\(kind(one))\", "
-            text += "\"pid\": \(one.pid), \"since\": \"\(time(one.since))\", "
-            text += "\"root\": \(quote(one.root.text))}"
+            text += "  {\"name\": \(JSONText.quote(one.name.text)), \"kind\": \"\(kind(one))\", "
+            text += "\"pid\": \(one.pid), \"since\": \"\(HostProcess.time(one.since))\", "
+            text += "\"root\": \(JSONText.quote(one.root.text))}"
         }
         return text + (kept.isEmpty ? "]\n" : "\n]\n")
     }
@@ -47,31 +49,5 @@ struct KeptText {
         case .world: "world"
         case .group: "group"
         }
-    }
-
-    /// In UTC, as ISO 8601 has it. The days of a calendar whose years begin in March.
-    static func time(_ seconds: Int64) -> String {
-        let days = seconds / 86400 + 719_468
-        let era = days / 146_097
-        let day = days % 146_097
-        let year = (day - day / 1460 + day / 36524 - day / 146_096) / 365
-        let ofYear = day - (365 * year + year / 4 - year / 100)
-        let part = (5 * ofYear + 2) / 153
-        let month = part < 10 ? part + 3 : part - 9
-        let ofDay = seconds % 86400
-        func padded(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        return "\(year + era * 400 + (month <= 2 ? 1 : 0))-\(padded(month))-"
-            + "\(padded(ofYear - (153 * part + 2) / 5 + 1))T"
-            + "\(padded(ofDay / 3600)):\(padded(ofDay / 60 % 60)):\(padded(ofDay % 60))Z"
-    }
-
-    /// A JSON string. `ByteString.text` has escaped control characters already.
-    private static func quote(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            if scalar == "\"" || scalar == "\\" { quoted += "\\" }
-            quoted.unicodeScalars.append(scalar)
-        }
-        return quoted + "\""
     }
 }

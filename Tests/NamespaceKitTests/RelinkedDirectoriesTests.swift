@@ -115,7 +115,6 @@ import Testing
         await withTaskGroup(of: Bool.self) { group in
             for mirror in mirrors {
                 let path = mirror.path
-                nonisolated(unsafe) let mirror = mirror
                 group.addTask {
                     guard let lock = try? mirror.make(), let path else { return false }
                     defer { closeDescriptor(lock) }

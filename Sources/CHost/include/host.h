@@ -62,6 +62,8 @@ enum nsrun_feature {
 unsigned nsrun_features(void);
 /// uname(2): the release and the machine, NUL-terminated in fields of 65 bytes.
 int nsrun_uname(char release[65], char machine[65]);
+/// Seconds since 1970 as `1970-01-01T00:00:00Z` (gmtime(3)), an empty text where they are beyond all years.
+void nsrun_format_time(int64_t seconds, char *text, size_t size);
 /// Reads at most `capacity` bytes of a regular file; returns the count or a negative errno.
 ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity);
 /// From now on it is known who has sent a record (SO_PASSCRED).

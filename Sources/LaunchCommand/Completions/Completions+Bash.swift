@@ -60,8 +60,8 @@ extension Completions {
                         ((i++))
                         break
                         ;;
-                    \(list(names(options(ofArity: 1)), by: "|"))) count=1 ;;
-                    \(list(names(options(ofArity: 2)), by: "|"))) count=2 ;;
+                    \(names(options(ofArity: 1)).joined(separator: "|"))) count=1 ;;
+                    \(names(options(ofArity: 2)).joined(separator: "|"))) count=2 ;;
                     -* | @*) ;;
                     *) break ;;
                     esac
@@ -84,7 +84,7 @@ extension Completions {
                         _nsrun_files -f
                     fi
                 elif [[ ! $dashes && $cur == -* ]]; then
-                    _nsrun_words "\(list(names(visible)))"
+                    _nsrun_words "\(names(visible).joined(separator: " "))"
                 elif [[ $root && $cur != */* ]]; then
                     _nsrun_programs "$root"
                 else
@@ -104,9 +104,9 @@ extension Completions {
         case .root: "_nsrun_roots"
         case .preset:
             "_nsrun_words \"$(nsrun --preset list 2>/dev/null | while read -r name _; do echo \"$name\"; done)\""
-        case .words(let names): "_nsrun_words \"\(list(names))\""
+        case .words(let names): "_nsrun_words \"\(names.joined(separator: " "))\""
         case .names(let names):
-            "compopt -o nospace 2>/dev/null; _nsrun_words \"\(list(names.map { $0 + "=" }))\""
+            "compopt -o nospace 2>/dev/null; _nsrun_words \"\(names.map { $0 + "=" }.joined(separator: " "))\""
         }
     }
 }

@@ -25,9 +25,9 @@ extension Completions {
                         case --
                             set -e words[1]
                             break
-                        case \(list(names(options(ofArity: 1))))
+                        case \(names(options(ofArity: 1)).joined(separator: " "))
                             set count 1
-                        case \(list(names(options(ofArity: 2))))
+                        case \(names(options(ofArity: 2)).joined(separator: " "))
                             set count 2
                         case '-*' '@*'
                         case '*'
@@ -81,8 +81,8 @@ extension Completions {
         case .file: " -r -F"
         case .root: " -x -a '(__nsrun_roots)'"
         case .preset: " -x -a '(nsrun --preset list 2>/dev/null | string replace -r \" .*\" \"\")'"
-        case .words(let names): " -x -a '\(list(names))'"
-        case .names(let names): " -x -a '\(list(names.map { $0 + "=" }))'"
+        case .words(let names): " -x -a '\(names.joined(separator: " "))'"
+        case .names(let names): " -x -a '\(names.map { $0 + "=" }.joined(separator: " "))'"
         }
     }
 

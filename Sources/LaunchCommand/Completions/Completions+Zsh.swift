@@ -53,8 +53,8 @@ extension Completions {
         case .file: "_files"
         case .root: "_nsrun_roots"
         case .preset: "_nsrun_presets"
-        case .words(let names): "(\(list(names)))"
-        case .names(let names): "{compadd -S \"=\" -- \(list(names))}"
+        case .words(let names): "(\(names.joined(separator: " ")))"
+        case .names(let names): "{compadd -S \"=\" -- \(names.joined(separator: " "))}"
         }
     }
 

@@ -45,12 +45,6 @@ enum Completions {
     /// The options of so many arguments.
     static func options(ofArity arity: Int) -> [Option] { visible.filter { $0.arity == arity } }
 
-    static func list(_ names: [String], by separator: String = " ") -> String {
-        var text = ""
-        for name in names { text += text.isEmpty ? name : separator + name }
-        return text
-    }
-
     static func names(_ options: [Option]) -> [String] { options.map { $0.name.text } }
 
     /// Where a root has its programs.

@@ -50,8 +50,15 @@ public enum HostProcess {
             let text = HostFacts.readFile(path, limit: 1 << 22) ?? []
             return !SubordinateIDs.parse(text, user: getuid(), name: name).isEmpty
         }
-            && HostFacts.environmentOnly.places(ofTool: "newuidmap").contains(
-                where: HostFile.isExecutable)
+            && HostFile.tool("newuidmap") != nil
+    }
+
+    /// A time in UTC, as ISO 8601 has it; `seconds` since 1970.
+    public static func time(_ seconds: Int64) -> String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 32) { buffer in
+            nsrun_format_time(seconds, buffer.baseAddress!, buffer.count)
+            return String(cString: buffer.baseAddress!)
+        }
     }
 
     public static func isTerminal(_ descriptor: Int32) -> Bool {

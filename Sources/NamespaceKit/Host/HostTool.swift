@@ -41,6 +41,13 @@ enum HostTool {
     }
 }
 
+extension HostFile {
+    /// A tool of the host, nil where there is none; see ``HostFacts/places(ofTool:)``.
+    public static func tool(_ name: ByteString) -> ByteString? {
+        HostFacts.environmentOnly.places(ofTool: name).first(where: isExecutable)
+    }
+}
+
 extension HostFacts {
     /// Where a tool of the host may lie, under any of its names: in the directories of PATH, an unsafe relative
     /// one left out, then in those that a short PATH lacks.

@@ -56,7 +56,9 @@ public struct Explanation {
         }
         if plan.arguments.count > 1 {
             text += "      with the arguments"
-            for argument in plan.arguments.dropFirst() { text += " " + quote(argument.text) }
+            for argument in plan.arguments.dropFirst() {
+                text += " " + JSONText.quote(argument.text)
+            }
             text += "\n"
         }
         if let limit = timeLimit { text += "\nTime limit:\n  \(limit)\n" }
@@ -114,8 +116,8 @@ public struct Explanation {
         separator = "\n"
         let ahead = plan.preparation?.ahead ?? []
         for (index, step) in (ahead + (plan.preparation?.run ?? plan.steps)).enumerated() {
-            json += separator + "    {\"step\": " + quote(step.description)
-            if let origin = step.origin { json += ", \"option\": " + quote(origin.text) }
+            json += separator + "    {\"step\": " + JSONText.quote(step.description)
+            if let origin = step.origin { json += ", \"option\": " + JSONText.quote(origin.text) }
             if index < ahead.count { json += ", \"ahead\": true" }
             json += "}"
             separator = ",\n"
@@ -125,8 +127,8 @@ public struct Explanation {
         json += "\n  ],\n  \"commandStart\": \(commandStart),\n  \"mounts\": ["
         separator = "\n"
         for mount in mounts.sorted {
-            json += separator + "    {\"path\": " + quote(mount.path.text)
-            json += ", \"source\": " + quote(mount.source)
+            json += separator + "    {\"path\": " + JSONText.quote(mount.path.text)
+            json += ", \"source\": " + JSONText.quote(mount.source)
             json += ", \"access\": \"\(mount.access.rawValue)\"}"
             separator = ",\n"
         }
@@ -138,20 +140,20 @@ public struct Explanation {
         json += "  \"omissions\": ["
         separator = "\n"
         for omission in plan.omissions {
-            json += separator + "    {\"what\": " + quote(omission.what.text)
-            json += ", \"reason\": " + quote(omission.reason) + "}"
+            json += separator + "    {\"what\": " + JSONText.quote(omission.what.text)
+            json += ", \"reason\": " + JSONText.quote(omission.reason) + "}"
             separator = ",\n"
         }
         json += "\n  ],\n  \"arguments\": ["
         separator = ""
         for argument in plan.arguments {
-            json += separator + quote(argument.text)
+            json += separator + JSONText.quote(argument.text)
             separator = ", "
         }
         json += "],\n  \"environment\": ["
         separator = "\n"
         for entry in plan.environment {
-            json += separator + "    " + quote(entry.text)
+            json += separator + "    " + JSONText.quote(entry.text)
             separator = ",\n"
         }
         return json + "\n  ]\n}\n"
@@ -172,20 +174,6 @@ public struct Explanation {
             if case .nest(let set, _, _) = step.action { all.formUnion(set) }
         }
         return all
-    }
-
-    /// A JSON string. `ByteString.text` has escaped control characters already.
-    private func quote(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case "\n": quoted += "\\n"
-            default: quoted.unicodeScalars.append(scalar)
-            }
-        }
-        return quoted + "\""
     }
 }
 

@@ -159,7 +159,7 @@ public struct ByteString: Hashable, Sendable, ExpressibleByStringLiteral {
 }
 
 extension [ByteString] {
-    func joined(by separator: ByteString) -> ByteString {
+    public func joined(by separator: ByteString) -> ByteString {
         var text = ByteString(bytes: [])
         for (index, part) in enumerated() { text = index == 0 ? part : text + separator + part }
         return text
@@ -167,6 +167,16 @@ extension [ByteString] {
 }
 
 extension [UInt8] {
+    /// A number in so many bytes, the least significant first.
+    public init(littleEndian value: UInt64, count: Int) {
+        self = (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
+    }
+
+    /// The number in so many bytes from `offset` on, the least significant first.
+    func littleEndian(at offset: Int, count: Int) -> UInt64 {
+        (offset..<(offset + count)).reversed().reduce(0) { $0 << 8 | UInt64(self[$1]) }
+    }
+
     /// The bytes occur somewhere.
     func holds(_ text: ByteString) -> Bool {
         withUnsafeBytes { own in

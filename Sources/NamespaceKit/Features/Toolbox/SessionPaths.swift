@@ -184,7 +184,7 @@ extension HostFacts {
 
 extension ByteString {
     /// The path is the other one, or lies below it.
-    func isAtOrBelow(_ other: ByteString) -> Bool {
+    public func isAtOrBelow(_ other: ByteString) -> Bool {
         if self == other || other == "/" { return true }
         return bytes.starts(with: other.bytes) && bytes.count > other.count
             && bytes[other.count] == UInt8(ascii: "/")
