@@ -6,7 +6,8 @@
 # missing, makes the account nsrun-test and goes on as that.
 #
 #   --all        run the examples marked "# On demand", all parts of the others, and the tables of
-#                Scripts/matrix too, of which root else runs the self-test of faults.sh
+#                Scripts/matrix too, of which root else runs the self-test of faults.sh and a tenth
+#                of load.sh
 #   --runner     run Examples/buildbarn-runner, which builds gRPC, and all parts of it, though of a debug
 #                build
 #   --sanitize   build the tests with AddressSanitizer
@@ -118,6 +119,12 @@ if is_root; then
     done
     # The faults themselves are among the matrices: some are known and not mended, see faults/known.md.
     try_faults "$copy/.build-embedded/nsrun" --self-test || status=$?
+    say "Scripts/matrix/load.sh --of 10"
+    NSRUN=$copy/.build-embedded/nsrun NSRUN_ROOTFS=$copy/.build-rootfs/nsrun-rootfs \
+        "$project/Scripts/matrix/load.sh" --of 10 || {
+        status=$?
+        say "FAILED: Scripts/matrix/load.sh"
+    }
     if $all; then
         run_matrices "$copy/.build-embedded/nsrun" "$copy/.build-rootfs/nsrun-rootfs" ||
             status=$?
