@@ -25,6 +25,7 @@ extension OptionNames {
         words.list = "nsrun --list"
         words.hostNetwork = "--network host"
         words.network = "--network pasta"
+        words.allowedHost = "--allow-host"
         words.doctor = "nsrun --doctor"
         words.engine = "--engine"
         words.features = [

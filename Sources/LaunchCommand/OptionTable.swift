@@ -95,7 +95,7 @@ enum OptionID: Equatable {
     }
 
     enum Namespace {
-        case sharePID, join, network, unshareUser, unshareUserTry, unshareIPC, unsharePID
+        case sharePID, join, network, allowHost, unshareUser, unshareUserTry, unshareIPC, unsharePID
         case unshareNetwork, unshareUTS, unshareCgroup, unshareCgroupTry, unshareAll, shareNetwork
         case userns, userns2, pidns, netns, disableUserns, assertUsernsDisabled, hostname, uid
         case gid, fakeRoot, mapAuto, mapUsers, mapGroups, capAdd, capDrop, seccomp, addSeccomp,
@@ -289,6 +289,9 @@ enum OptionTable {
             "--network", "host|none|pasta[=PORT[:INSIDE],...]", .namespace(.network), .namespaces,
             "The host's network; one of its own with nothing but lo; or one that pasta connects, and passes ports on to."
         ),
+        Option(
+            "--allow-host", "NAME:PORT", .namespace(.allowHost), .namespaces,
+            "A network of its own that reaches this server by TCP, and no other; may be repeated."),
         Option(
             "--unshare-user", "", .namespace(.unshareUser), .namespaces,
             "A new user namespace (there is one already, unless run as bwrap)."),

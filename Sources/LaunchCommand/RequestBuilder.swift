@@ -70,6 +70,9 @@ struct RequestBuilder {
     var unsharesUser = false
     var triesUser = false
     var unsharesNetwork = false
+    /// Servers to be reached, and what has asked for a network that reaches others.
+    var allowedHosts: [AllowedHost] = []
+    var otherNetwork: String?
     var forwardsSignals = false
     var unsharesPID = false
     var hasSingleFilter = false

@@ -83,6 +83,16 @@ import Testing
             "--network: \"\" passes on no port\n"
                 + "  pasta=8080 or pasta=8080:80, from 1 to 65535, of the host and inside"
         ),
+        (
+            ["--allow-host", "*.example.org:80"],
+            "cannot allow *.example.org:80: names are looked up when the run starts, and this is none\n"
+                + "  name each host by itself"
+        ),
+        (
+            ["--allow-host", "a:80", "--netns", "3"],
+            "--allow-host cannot be combined with --netns\n"
+                + "  it stands for a network that reaches what is allowed, and nothing else"
+        ),
         (["--network", "pasta=80,90:1,80:2"], "--network: port 80 is passed on twice"),
         (
             ["--preset", "x"],

@@ -48,6 +48,12 @@ import Testing
         OptionCase("--network", "pasta") {
             $0.network = .pasta()
         },
+        OptionCase("--allow-host", "a:80", "--allow-host", "[::1]:443") {
+            $0.network = .relay(to: [.init(name: "a", port: 80), .init(name: "::1", port: 443)])
+        },
+        OptionCase("--allow-host", "a:80", "--network", "none", "--unshare-net") {
+            $0.network = .relay(to: [.init(name: "a", port: 80)])
+        },
         OptionCase("--network", "pasta", "--network", "none") {
             $0.network = .none
         },

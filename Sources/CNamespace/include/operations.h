@@ -36,6 +36,8 @@
     X(LOOPBACK, nsrun_loopback, PLAIN, NOTHING) \
     /* list: internet addresses that become unreachable */ \
     X(FORBID_ADDRESSES, nsrun_forbid_addresses, PLAIN, NOTHING) \
+    /* fd: to the relay, data: struct nsrun_endpoint[], length: where this network listens for it */ \
+    X(RELAY, nsrun_relay, PLAIN, NOTHING) \
     /* target: made on the host where it is missing, flags */ \
     X(HOST_DIRECTORY, nsrun_host_directory, PLAIN, NOTHING) \
     /* the new root is the host's own */ \

@@ -56,6 +56,7 @@ public struct OptionNames: Sendable {
     public var nvidia = ""
     public var idMaps = ""
     public var network = ""
+    public var allowedHost = ""
     public var idRanges = ""
     public var fakeRoot = ""
     public var systemCalls = ""

@@ -58,7 +58,10 @@ extension HostFacts {
                     lackingIn: isDirectory ? path : nil, for: facts)
             }
         }
-        if request.network.isConnected { facts.pasta = Pasta.find(in: facts) }
+        if request.network.isPasta { facts.pasta = Pasta.find(in: facts) }
+        if case .relay(let hosts) = request.network {
+            facts.allowedHosts = ResolvedHost.find(hosts)
+        }
         if request.namespaces.join == .jobStep { facts.parent = readParent() }
         if request.namespaces.join != nil || request.reuse != nil {
             facts.groupFolder = GroupFolder.find(in: facts)
@@ -90,7 +93,7 @@ extension HostFacts {
             facts.shellFiles = SecureShell.readIncludedFiles()
         }
         if hasSystem { facts.system = .read(MountPoint.parse(mounts)) }
-        if request.network.isConnected { facts.addresses = HostNetwork.addresses() }
+        if request.network.isPasta { facts.addresses = HostNetwork.addresses() }
         if hasTree { facts.hostTree = HostTree.read(MountPoint.parse(mounts)) }
         return facts
     }

@@ -88,6 +88,8 @@ public struct HostFacts: Sendable, Equatable {
     var addresses = HostNetwork.Addresses.found([])
     /// Who connects a network of the run's own to the host's, where it is to be connected.
     public var pasta = Pasta.Finding.notLookedFor
+    /// The servers that the run may reach, where it has a network of its own.
+    public var allowedHosts = ResolvedHost.Finding.notLookedFor
     /// Files that ssh(1) takes from root alone or its own user, where these are nobody's inside.
     var shellFiles: [SecureShell.File] = []
     /// The caller's control groups, where they are to be all that is seen of them.

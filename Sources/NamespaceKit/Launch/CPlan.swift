@@ -229,6 +229,13 @@ struct CPlan {
         case .forbidAddresses(let addresses):
             set(&step, NSRUN_OP_FORBID_ADDRESSES)
             step.list = keep(list: addresses)
+        case .relay(let relay):
+            set(&step, NSRUN_OP_RELAY)
+            step.fd = relay.descriptor
+            let doors = relay.routes.map {
+                $0.address.endpoint(port: $0.port, isOptional: $0.isOptional)
+            }
+            keep(bytes: doors.withUnsafeBytes { Array($0) }, in: &step)
         case .setIDs(let user, let group):
             set(&step, NSRUN_OP_IDS, value: UInt64(user))
             step.value2 = UInt64(group)

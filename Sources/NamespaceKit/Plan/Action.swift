@@ -40,6 +40,8 @@ extension Step {
         case forbidAddresses([ByteString])
         /// The launcher has pasta(1) connect the network to the host's.
         case connectNetwork(Pasta, ports: [PassedPort])
+        /// The loopback interface has the addresses of servers, and what connects there the relay takes.
+        case relay(Relay)
         case setIDs(user: UInt32, group: UInt32)
 
         // The root
@@ -185,6 +187,16 @@ extension Step {
             traits = StepTraits(
                 "have \(pasta.program.text) connect the network to the host's\(passed)",
                 plain: "connect the network")
+        case .relay(let relay):
+            traits = StepTraits(
+                "let \(relay.list) be reached through a relay", plain: "relay connections")
+            traits.remedies = [
+                ([EPIPE, EMFILE], "memory or open files may be short: start it once more"),
+                (
+                    [EAFNOSUPPORT, EOPNOTSUPP, EACCES, EADDRNOTAVAIL],
+                    "a run has no IPv6 here: name servers that have an IPv4 address"
+                ),
+            ]
         case .setIDs(let user, let group):
             traits = StepTraits("become user \(user), group \(group)")
             traits.remedies = [([EINVAL], "this id is not mapped in the run's user namespace")]
@@ -490,7 +502,8 @@ extension Step {
         case .image: .not("its root is a squashfs")
         case .hostRoot, .emptyRoot: .not("without a rootfs there is nothing to prepare")
         case .unshare, .enterNamespace, .setIDs, .nest, .join, .share, .await, .requestIDMaps,
-            .tellNamespaces, .isolateMounts, .connectNetwork, .assertNoUserNamespaces, .scope,
+            .tellNamespaces, .isolateMounts, .connectNetwork, .relay, .assertNoUserNamespaces,
+            .scope,
             .scopeAbstract, .lockFile, .enterRoot, .redirect, .newKeyring, .changeDirectory,
             .limit, .personality32, .noNewPrivileges, .capabilities, .filter, .shareChannel,
             .stub, .execute, .preparedRoot, .putBack, .keep:

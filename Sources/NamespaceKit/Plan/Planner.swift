@@ -309,6 +309,8 @@ public struct Planner {
 
     private mutating func planOperations() throws(LaunchError) {
         for operation in request.files.operations { try plan(operation) }
+        // Whoever starts from nothing has put his own files there by now.
+        if request.root.view == .empty { planNames() }
         planHiddenSockets()
     }
 
