@@ -53,7 +53,7 @@ struct connection {
 
 struct start {
     const struct nsrun_relay *relay;
-    int socket, errors;
+    int socket, life, errors;
     struct sock_fprog filter;
 };
 
@@ -354,7 +354,9 @@ __attribute__((noreturn)) static void serve(const void *argument) {
     const struct start *start = argument;
     r.relay = start->relay;
     r.life = -1;
-    if (nsrun_settle_beside(-1, start->errors, &start->socket, 1) < 0 || take_doors(start->socket) < 0)
+    // The last is for its own end to be noticed.
+    const int keep[] = {start->socket, start->life};
+    if (nsrun_settle_beside(-1, start->errors, keep, 2) < 0 || take_doors(start->socket) < 0)
         _exit(0);
     prctl(PR_SET_NAME, "nsrun-relay", 0, 0, 0);
     // No run can look into it, not even one that sees the host's processes.
@@ -374,8 +376,8 @@ __attribute__((noreturn)) static void serve(const void *argument) {
     _exit(0);
 }
 
-int nsrun_start_relay(const struct nsrun_relay *relay, int *socket) {
-    int pair[2];
+int nsrun_start_relay(const struct nsrun_relay *relay, int *socket, int *life) {
+    int pair[2], ends[2];
     struct sock_filter filter[512];
     const ssize_t size = nsrun_make_filter(NSRUN_FILTER_RELAY, (char *)filter, sizeof filter);
     if (size < 0)
@@ -383,20 +385,30 @@ int nsrun_start_relay(const struct nsrun_relay *relay, int *socket) {
     int error = nsrun_socket_pair(pair);
     if (error < 0)
         return error;
+    error = nsrun_pipe(ends);
+    if (error < 0) {
+        close(pair[0]);
+        close(pair[1]);
+        return error;
+    }
     // The caller may have closed it.
     int errors = nsrun_result(fcntl(relay->errors, F_DUPFD_CLOEXEC, 3));
     if (errors < 0)
         errors = nsrun_above_standard(nsrun_open("/dev/null", O_WRONLY));
-    const struct start start = {.relay = relay, .socket = pair[1], .errors = errors,
+    const struct start start = {.relay = relay, .socket = pair[1], .life = ends[1], .errors = errors,
                                 .filter = {.len = (unsigned short)((size_t)size / sizeof(struct sock_filter)),
                                            .filter = filter}};
     error = errors < 0 ? errors : nsrun_start_beside(serve, &start);
     close(pair[1]);
+    close(ends[1]);
     if (errors >= 0)
         close(errors);
-    if (error < 0)
+    if (error < 0) {
         close(pair[0]);
-    else
-        *socket = pair[0];
-    return error;
+        close(ends[0]);
+        return error;
+    }
+    *socket = pair[0];
+    *life = ends[0];
+    return 0;
 }

@@ -15,8 +15,10 @@
 #include "executor.h"
 #include "passing.h"
 
-/// Loopback interfaces have it in every network namespace.
-enum { LOOPBACK = 1 };
+enum {
+    LOOPBACK = 1,      ///< the number of that interface in every network namespace
+    MOST_WAIT = 4096,  ///< connections that the relay has not taken yet; the kernel's own bound
+};
 
 static bool is_of_loopback(const struct nsrun_endpoint *endpoint) {
     static const uint8_t own[16] = {[15] = 1};
@@ -50,7 +52,7 @@ static int listen_at(const struct nsrun_endpoint *endpoint) {
     const int fd = nsrun_result(socket(nsrun_endpoint_family(endpoint), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (fd < 0)
         return fd;
-    if (bind(fd, (const struct sockaddr *)&name, length) != 0 || listen(fd, SOMAXCONN) != 0) {
+    if (bind(fd, (const struct sockaddr *)&name, length) != 0 || listen(fd, MOST_WAIT) != 0) {
         const int error = -errno;
         close(fd);
         return error;

@@ -113,6 +113,40 @@ import Testing
         expect(try RelayBench.run(program), prints: "refused\nnothing")
     }
 
+    /// A server and clients that know of nothing.
+    @Test func theWeb() throws {
+        let program = """
+            import http.server
+            class Page(http.server.BaseHTTPRequestHandler):
+                protocol_version = "HTTP/1.1"
+                def do_GET(self):
+                    body = self.path.encode() * 1000
+                    self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers()
+                    self.wfile.write(body)
+                def log_message(self, *words): pass
+            server = http.server.ThreadingHTTPServer(("203.0.113.5", 0), Page)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            port = server.server_address[1]
+            client = f\"""
+            import asyncio, http.client, urllib.request
+            print(len(urllib.request.urlopen("http://server.test:{port}/abc").read()))
+            kept = http.client.HTTPConnection("server.test", {port})
+            for i in range(3):
+                kept.request("GET", "/x"); print(len(kept.getresponse().read()))
+            async def ask():
+                reader, writer = await asyncio.open_connection("server.test", {port})
+                writer.write(b"GET /y HTTP/1.0\\\\r\\\\n\\\\r\\\\n"); return len((await reader.read()).split(b"\\\\r\\\\n\\\\r\\\\n")[1])
+            async def all(): return await asyncio.gather(*[ask() for i in range(20)])
+            print(set(asyncio.run(all())))
+            \"""
+            nsrun(["--preset", "sandbox", "--allow-host", f"server.test:{port}"], "python3", "-c", client)
+            """
+        let work = try TemporaryDirectory(in: NSHomeDirectory())
+        expect(
+            try RelayBench.run(program, directory: work.path),
+            prints: "4000\n2000\n2000\n2000\n{2000}")
+    }
+
     // MARK: What it says
 
     @Test func whoCannotBeReachedIsNamed() throws {
@@ -319,6 +353,19 @@ import Testing
             print(relays())
             """
         expect(try RelayBench.run(program), prints: "1\n[]")
+    }
+
+    /// Nobody waits for a relay that has nothing to wait for.
+    @Test(arguments: [
+        ["--map-users", "0:1:5"], ["--chdir", "/none"], ["--tmpfs", "/etc/passwd"],
+    ])
+    func aLaunchThatFailsLeavesNone(options: [String]) throws {
+        let program = """
+            before = time.monotonic()
+            status = nsrun(["--allow-host", "server.test:1", *\(options)], "true", stderr=subprocess.DEVNULL)
+            print(status, time.monotonic() - before < 8, relays())
+            """
+        expect(try RelayBench.run(program), prints: "125 True []")
     }
 
     /// It has a filter, no file and no descriptor but what it works with, and nobody looks into it; the command has none of

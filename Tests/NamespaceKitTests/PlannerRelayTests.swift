@@ -77,6 +77,14 @@ import Testing
         #expect(relay.routes.map(\.isOptional) == [false, false, true, false])
     }
 
+    @Test func theNameOfTheHostItself() {
+        let hosts = [host("a", 80, [address(1)])]
+        #expect(
+            Relay.hostsFile(hosts)
+                == "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n192.0.2.1\ta\n"
+        )
+    }
+
     @Test func theNamesInside() {
         let loopback = InternetAddress(bytes: [127, 0, 0, 1])
         let text = Relay.hostsFile([
@@ -87,7 +95,7 @@ import Testing
         ])
         #expect(
             text
-                == "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n2001:db8::1\ta\n192.0.2.1\ta\n"
+                == "2001:db8::1\ta\n192.0.2.1\ta\n127.0.0.1\tlocalhost\n"
         )
     }
 

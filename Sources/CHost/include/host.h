@@ -176,9 +176,10 @@ struct nsrun_relay {
     const char *const *reasons;    ///< and their words, ending with NULL
     int errors;                    ///< where it says which servers cannot be reached
 };
-/// Starts the relay of a run, which sends its listeners over `socket` (NSRUN_RELAY_*), and ends with the run; the socket
-/// ends with it. What it is given it has a copy of. Nobody's child; 0 or a negative errno.
-int nsrun_start_relay(const struct nsrun_relay *relay, int *socket);
+/// Starts the relay of a run, which sends its listeners over `socket` (NSRUN_RELAY_*), and ends with the run, or when the
+/// socket is closed before all have come; `life` ends with it. What it is given it has a copy of. Nobody's child; 0 or a
+/// negative errno.
+int nsrun_start_relay(const struct nsrun_relay *relay, int *socket, int *life);
 /// The size of a file in bytes, or a negative errno.
 int64_t nsrun_file_size(const char *path);
 

@@ -112,6 +112,7 @@ public struct Launcher: Sendable {
         closeDescriptor(channel.childEnd)
         let diagnosis = Diagnosis(plan: plan, facts: facts)
         image.closeAfterLaunch()
+        relay.closeAfterLaunch()
         guard child > 0 else {
             closeDescriptor(channel.launcherEnd)
             if let lock { closeDescriptor(lock) }

@@ -56,11 +56,14 @@ public struct Relay: Sendable, Equatable {
 
     /// The run's hosts(5): who may be reached, and itself.
     static func hostsFile(_ hosts: [ResolvedHost]) -> ByteString {
-        var text: ByteString = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+        var text: ByteString = ""
+        // Where that is to be reached it has the addresses that it has outside, and no other.
+        if !hosts.contains(where: { $0.host.name == "localhost" }) {
+            text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+        }
         var lines: [ByteString] = []
         for resolved in hosts where !resolved.isAddress {
             for address in resolved.addresses {
-                if resolved.host.name == "localhost", address.isLoopback { continue }
                 let line = address.text + "\t" + resolved.host.name + "\n"
                 if !lines.contains(line) { lines.append(line) }
             }

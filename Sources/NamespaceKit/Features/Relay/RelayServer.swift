@@ -6,7 +6,10 @@ import CNamespace
 /// The relay of a run, started before the run is, to which it sends what it listens by.
 struct RelayServer {
     /// Ends with the relay, -1 where there is none.
-    private(set) var descriptor: Int32 = -1
+    private var life: Int32 = -1
+    /// What the executor sends by; the launcher closes it when the child has its copy, for the relay to notice the child's
+    /// end.
+    private var descriptor: Int32 = -1
 
     /// Nanoseconds: what the run has sent may still go out.
     private static let patience: Int64 = 10_000_000_000
@@ -29,7 +32,7 @@ struct RelayServer {
             }
             relay.descriptor = descriptor
             plan.steps[index].action = .relay(relay)
-            plan.launcherDescriptors.append(descriptor)
+            plan.launcherDescriptors.append(life)
         }
     }
 
@@ -70,7 +73,7 @@ struct RelayServer {
                                 routes: routes.baseAddress, count: UInt32(routes.count),
                                 doors: doors.baseAddress, prefix: words.pointers[0],
                                 codes: codes.baseAddress, reasons: reasons, errors: 2)
-                            return nsrun_start_relay(&made, &descriptor)
+                            return nsrun_start_relay(&made, &descriptor, &life)
                         }
                     }
                 }
@@ -80,13 +83,19 @@ struct RelayServer {
 
     /// When the run has ended: waits until the relay has, too.
     mutating func awaitEnd() {
-        guard descriptor >= 0 else { return }
-        while nsrun_poll3(descriptor, -1, -1, Self.patience) != 0, nsrun_await(descriptor) > 0 {}
+        guard life >= 0 else { return }
+        while nsrun_poll3(life, -1, -1, Self.patience) != 0, nsrun_await(life) > 0 {}
         close()
     }
 
-    mutating func close() {
+    mutating func closeAfterLaunch() {
         if descriptor >= 0 { closeDescriptor(descriptor) }
         descriptor = -1
+    }
+
+    mutating func close() {
+        closeAfterLaunch()
+        if life >= 0 { closeDescriptor(life) }
+        life = -1
     }
 }

@@ -12,10 +12,6 @@ public struct InternetAddress: Sendable, Equatable {
 
     var isIPv4: Bool { bytes.count == 4 }
 
-    var isLoopback: Bool {
-        isIPv4 ? bytes[0] == 127 : bytes[15] == 1 && bytes[..<15].allSatisfy { $0 == 0 }
-    }
-
     /// One server can have it, and without saying on which link.
     var isOfHost: Bool {
         if isIPv4 { return bytes[0] != 0 && bytes[0] < 224 }
