@@ -26,6 +26,8 @@ extension OptionNames {
         words.hostNetwork = "--network host"
         words.network = "--network pasta"
         words.allowedHost = "--allow-host"
+        words.allowedSocket = "--allow-socket"
+        words.hide = "--hide"
         words.doctor = "nsrun --doctor"
         words.engine = "--engine"
         words.features = [

@@ -84,7 +84,7 @@ enum OptionID: Equatable {
     enum Root {
         case rootfs, entryPoint, writable, ephemeral, overlayDirectory, home, currentDirectory
         case hostRoot, hostExec, architecture, emulator, device, deviceDirectory, nvidia
-        case reuse, reuseIdle
+        case reuse, reuseIdle, allowSocket, hide
     }
 
     enum Mount {
@@ -183,6 +183,15 @@ enum OptionTable {
         Option(
             "--host-exec", "", .root(.hostExec), .root,
             "COMMAND is a host program: start it through the host's loader and libraries."),
+
+        Option(
+            "--allow-socket", "PATH", .root(.allowSocket), .root,
+            "Reach this socket of the host's, or those of a directory, and no others; may be repeated."
+        ),
+        Option(
+            "--hide", "PATH|GLOB", .root(.hide), .root,
+            "Cover files and directories that are there, as in '~/.ssh' or '**/.env'; may be repeated."
+        ),
 
         Option(
             "--reuse", "NAME", .root(.reuse), .root,

@@ -67,6 +67,8 @@ import Testing
             ["--cdi-spec-dir", "/s"],
             "--cdi-spec-dir needs --device\n  which of the devices there is meant"
         ),
+        (["--allow-socket="], "--allow-socket: the path is empty"),
+        (["--hide", ""], "--hide: the path is empty"),
         (["--cdi-spec-dir="], "--cdi-spec-dir: the path is empty"),
         (["--kill-after", "1"], "--kill-after needs --timeout"),
         (

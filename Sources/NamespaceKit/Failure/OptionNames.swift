@@ -57,6 +57,8 @@ public struct OptionNames: Sendable {
     public var idMaps = ""
     public var network = ""
     public var allowedHost = ""
+    public var allowedSocket = ""
+    public var hide = ""
     public var idRanges = ""
     public var fakeRoot = ""
     public var systemCalls = ""

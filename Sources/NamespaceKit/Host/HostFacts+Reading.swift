@@ -62,6 +62,7 @@ extension HostFacts {
         if case .relay(let hosts) = request.network {
             facts.allowedHosts = ResolvedHost.find(hosts)
         }
+        facts.allowedSockets = .find(request.files.allowedSockets, from: facts.currentDirectory)
         if request.namespaces.join == .jobStep { facts.parent = readParent() }
         if request.namespaces.join != nil || request.reuse != nil {
             facts.groupFolder = GroupFolder.find(in: facts)
@@ -70,6 +71,7 @@ extension HostFacts {
         if request.root.view != .empty || !request.program.emulators.isEmpty {
             facts.emulation = EmulationFinder(request: request, facts: facts).find()
         }
+        if !request.files.hidden.isEmpty { facts.readCanonicalPaths(for: request) }
         if request.devices.isAsked { facts.devices = DeviceFinder.find(for: request, on: facts) }
         if request.program.runsHostProgram {
             facts.hostProgram = .find(request.program.command.first, in: facts)
