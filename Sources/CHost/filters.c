@@ -6,11 +6,13 @@
 // - Behind --fake-root: calls that only real root could make appear to succeed, so that dpkg, apt and tar work
 //   with a single mapped id.
 // - Around the server of an image, which reads what a stranger has made (imageserver.c).
+// - Around the relay, which a stranger's program talks to (relay.c).
 // - On a terminal: nothing is typed in there for the shell that nsrun was started from (CVE-2017-5226).
 
 #define _GNU_SOURCE
 #include <seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "filter.h"
 #include "include/host.h"
@@ -108,12 +110,32 @@ static int forbid_changes(scmp_filter_ctx filter) {
     return error;
 }
 
+static const int relaying[] = {
+    SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(accept4), SCMP_SYS(connect),
+    SCMP_SYS(getsockopt), SCMP_SYS(setsockopt), SCMP_SYS(shutdown), SCMP_SYS(splice), SCMP_SYS(pipe2),
+    SCMP_SYS(fcntl), SCMP_SYS(fcntl64), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(write), SCMP_SYS(close),
+    SCMP_SYS(clock_gettime), SCMP_SYS(clock_gettime64), SCMP_SYS(restart_syscall), SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+};
+
+/// The other way round than the others: what is not named is denied, and so are calls of other architectures.
+static int forbid_all_but_relaying(scmp_filter_ctx filter) {
+    int error = seccomp_reset(filter, SCMP_ACT_ERRNO(EPERM));
+    for (size_t i = 0; i < sizeof relaying / sizeof relaying[0] && error == 0; i++)
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, relaying[i], 0);
+    static const unsigned families[] = {AF_INET, AF_INET6};
+    for (int i = 0; i < 2 && error == 0; i++)
+        error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, families[i], 0));
+    return error;
+}
+
 ssize_t nsrun_make_filter(enum nsrun_filter kind, char *program, size_t capacity) {
     static int (*const makers[])(scmp_filter_ctx filter) = {
         [NSRUN_FILTER_FAKE_ROOT] = fake_root,
         [NSRUN_FILTER_FAKE_DEVICES] = fake_device_nodes,
         [NSRUN_FILTER_SERVER] = forbid_changes,
         [NSRUN_FILTER_TERMINAL] = forbid_typing,
+        [NSRUN_FILTER_RELAY] = forbid_all_but_relaying,
         [NSRUN_FILTER_DEFAULT] = nsrun_default_profile,
     };
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);

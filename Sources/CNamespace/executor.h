@@ -189,6 +189,10 @@ int nsrun_bind_scratch(struct nsrun_world *w, const char *name, const struct nsr
 /// 0 or a negative errno.
 int nsrun_hide(void);
 
+// network.c
+/// Sends the kernel a request about its network (rtnetlink(7)) that it acknowledges. 0 or a negative errno.
+int nsrun_ask_routes(int fd, const void *request, size_t length);
+
 // join.c
 int nsrun_unshare_kinds(struct nsrun_world *w, uint64_t kinds);
 /// Gives up a group that was never shared: who waits for it takes over.

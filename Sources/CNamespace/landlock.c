@@ -25,22 +25,30 @@ enum {
     ACCESS_RESOLVE_UNIX = 1 << 16,
 };
 
-/// Whoever says anything of files may not move them between directories any more, unless a rule allows that.
-static int allow_moves(int rules) {
-    const int root = nsrun_result(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (root < 0)
-        return root;
+/// Takes over the descriptor of a file, or of a directory and what lies below.
+static int allow(int rules, uint64_t access, int file) {
+    if (file < 0)
+        return file;
     struct {
         uint64_t access;
-        int32_t directory;
-    } __attribute__((packed)) rule = {.access = ACCESS_REFER, .directory = root};
+        int32_t file;
+    } __attribute__((packed)) rule = {.access = access, .file = file};
     const int error = nsrun_result(syscall(ADD_RULE, rules, PATH_BENEATH, &rule, 0));
-    close(root);
+    close(file);
+    return error;
+}
+
+/// Whoever says anything of files may not move them between directories any more, unless a rule allows that; and the
+/// sockets of the list are reached.
+static int allow_paths(const struct nsrun_world *w, int rules, const char *const *sockets) {
+    int error = allow(rules, ACCESS_REFER, nsrun_open("/", O_PATH | O_DIRECTORY));
+    for (size_t i = 0; sockets != NULL && sockets[i] != NULL && error == 0; i++)
+        error = allow(rules, ACCESS_RESOLVE_UNIX, nsrun_open_inside(w, sockets[i], O_PATH));
     return error;
 }
 
 /// Keeps this process and what it starts from abstract sockets and from processes outside (Linux 6.12), and where
-/// `value` says so from sockets outside that have a path (Linux 7.1). Older kernels have no such wall.
+/// `value` says so from sockets outside that have a path (Linux 7.1), but for those of the list. Older kernels have no such wall.
 int nsrun_scope(struct nsrun_world *w, const struct nsrun_step *step) {
     const long version = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
     if (version < 6 && step->value & NSRUN_SCOPE_REQUIRED)
@@ -59,7 +67,7 @@ int nsrun_scope(struct nsrun_world *w, const struct nsrun_step *step) {
     const int rules = nsrun_result(syscall(CREATE_RULESET, &attributes, sizeof attributes, 0));
     if (rules < 0)
         return rules;
-    int error = has_paths ? allow_moves(rules) : 0;
+    int error = has_paths ? allow_paths(w, rules, step->list) : 0;
     if (error == 0)
         error = nsrun_result(syscall(RESTRICT_SELF, rules, 0));
     close(rules);

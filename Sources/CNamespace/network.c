@@ -30,6 +30,22 @@ int nsrun_loopback(struct nsrun_world *w, const struct nsrun_step *step) {
     return error;
 }
 
+int nsrun_ask_routes(int fd, const void *request, size_t length) {
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr error;
+        char rest[256];
+    } answer;
+    ssize_t count = send(fd, request, length, 0);
+    if (count >= 0)
+        count = recv(fd, &answer, sizeof answer, 0);
+    if (count < 0)
+        return -errno;
+    return count >= (ssize_t)NLMSG_LENGTH(sizeof answer.error) && answer.head.nlmsg_type == NLMSG_ERROR
+               ? answer.error.error
+               : -EPROTO;
+}
+
 /// Asks the kernel for a route to one destination, by which it answers that nobody is there (rtnetlink(7)).
 static int forbid(int fd, const char *text) {
     struct {
@@ -43,11 +59,6 @@ static int forbid(int fd, const char *text) {
                   .rtm_type = RTN_UNREACHABLE},
         .attribute = {.rta_type = RTA_DST},
     };
-    struct {
-        struct nlmsghdr head;
-        struct nlmsgerr error;
-        char rest[256];
-    } answer;
     const int family = strchr(text, ':') != NULL ? AF_INET6 : AF_INET;
     const size_t length = family == AF_INET6 ? 16 : 4;
     char address[NSRUN_ROUTE_SIZE];
@@ -62,14 +73,7 @@ static int forbid(int fd, const char *text) {
     request.route.rtm_dst_len = (unsigned char)strtoul(slash + 1, NULL, 10);
     request.attribute.rta_len = (unsigned short)RTA_LENGTH(length);
     request.head.nlmsg_len = (uint32_t)(NLMSG_LENGTH(sizeof request.route) + RTA_LENGTH(length));
-    ssize_t count = send(fd, &request, request.head.nlmsg_len, 0);
-    if (count >= 0)
-        count = recv(fd, &answer, sizeof answer, 0);
-    if (count < 0)
-        return -errno;
-    return count >= (ssize_t)NLMSG_LENGTH(sizeof answer.error) && answer.head.nlmsg_type == NLMSG_ERROR
-               ? answer.error.error
-               : -EPROTO;
+    return nsrun_ask_routes(fd, &request, request.head.nlmsg_len);
 }
 
 int nsrun_forbid_addresses(struct nsrun_world *w, const struct nsrun_step *step) {

@@ -25,6 +25,9 @@ extension OptionNames {
         words.list = "nsrun --list"
         words.hostNetwork = "--network host"
         words.network = "--network pasta"
+        words.allowedHost = "--allow-host"
+        words.allowedSocket = "--allow-socket"
+        words.hide = "--hide"
         words.doctor = "nsrun --doctor"
         words.engine = "--engine"
         words.features = [

@@ -84,7 +84,7 @@ enum OptionID: Equatable {
     enum Root {
         case rootfs, entryPoint, writable, ephemeral, overlayDirectory, home, currentDirectory
         case hostRoot, hostExec, architecture, emulator, device, deviceDirectory, nvidia
-        case reuse, reuseIdle
+        case reuse, reuseIdle, allowSocket, hide
     }
 
     enum Mount {
@@ -95,7 +95,7 @@ enum OptionID: Equatable {
     }
 
     enum Namespace {
-        case sharePID, join, network, unshareUser, unshareUserTry, unshareIPC, unsharePID
+        case sharePID, join, network, allowHost, unshareUser, unshareUserTry, unshareIPC, unsharePID
         case unshareNetwork, unshareUTS, unshareCgroup, unshareCgroupTry, unshareAll, shareNetwork
         case userns, userns2, pidns, netns, disableUserns, assertUsernsDisabled, hostname, uid
         case gid, fakeRoot, mapAuto, mapUsers, mapGroups, capAdd, capDrop, seccomp, addSeccomp,
@@ -183,6 +183,15 @@ enum OptionTable {
         Option(
             "--host-exec", "", .root(.hostExec), .root,
             "COMMAND is a host program: start it through the host's loader and libraries."),
+
+        Option(
+            "--allow-socket", "PATH", .root(.allowSocket), .root,
+            "Reach this socket of the host's, or those of a directory, and no others; may be repeated."
+        ),
+        Option(
+            "--hide", "PATH|GLOB", .root(.hide), .root,
+            "Cover files and directories that are there, as in '~/.ssh' or '**/.env'; may be repeated."
+        ),
 
         Option(
             "--reuse", "NAME", .root(.reuse), .root,
@@ -289,6 +298,9 @@ enum OptionTable {
             "--network", "host|none|pasta[=PORT[:INSIDE],...]", .namespace(.network), .namespaces,
             "The host's network; one of its own with nothing but lo; or one that pasta connects, and passes ports on to."
         ),
+        Option(
+            "--allow-host", "NAME:PORT", .namespace(.allowHost), .namespaces,
+            "A network of its own that reaches this server by TCP, and no other; may be repeated."),
         Option(
             "--unshare-user", "", .namespace(.unshareUser), .namespaces,
             "A new user namespace (there is one already, unless run as bwrap)."),

@@ -29,6 +29,7 @@ extension RequestBuilder {
         {
             throw UsageError("Specifying --as-pid-1 and --lock-file is not permitted")
         }
+        if !allowedHosts.isEmpty { try checkAllowedHosts() }
         if request.namespaces.join != nil { try checkJoin() }
         if namespaces.enteredNetwork != nil {
             if unsharesNetwork || request.network.isConnected {
@@ -49,6 +50,17 @@ extension RequestBuilder {
         }
     }
 
+    /// They are reached from a network of the run's own, whatever a preset says of it.
+    private mutating func checkAllowedHosts() throws(UsageError) {
+        let entered = result.request.namespaces.enteredNetwork == nil ? nil : "--netns"
+        if let other = otherNetwork ?? entered {
+            throw UsageError(
+                "--allow-host cannot be combined with \(other)",
+                remedy: "it stands for a network that reaches what is allowed, and nothing else")
+        }
+        result.request.network = .relay(to: allowedHosts)
+    }
+
     /// What is of one process alone.
     private func checkJoin() throws(UsageError) {
         let namespaces = result.request.namespaces
@@ -61,6 +73,7 @@ extension RequestBuilder {
             (lifecycle.mapsDescriptor != nil, "--userns-block-fd"),
             (lifecycle.infoDescriptor != nil, "--info-fd"),
             (lifecycle.statusDescriptor != nil, "--json-status-fd"),
+            (!allowedHosts.isEmpty, "--allow-host"),
         ]
         for (isGiven, option) in excluded where isGiven {
             throw UsageError(

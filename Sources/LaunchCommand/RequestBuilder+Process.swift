@@ -46,7 +46,9 @@ extension RequestBuilder {
             result.request.namespaces.new.formUnion([.ipc, .pid, .uts])
             unshareNetwork()
             result.request.namespaces.optional.formUnion([.user, .cgroup])
-        case .shareNetwork: result.request.network = .host
+        case .shareNetwork:
+            result.request.network = .host
+            otherNetwork = "--share-net"
         case .sharePID:
             result.request.namespaces.new.remove(.pid)
             unsharesPID = false
@@ -54,7 +56,11 @@ extension RequestBuilder {
         case .join:
             let name = parsed.values[0]
             result.request.namespaces.join = name == "auto" ? .jobStep : .named(name)
-        case .network: result.request.network = try network(parsed.values[0])
+        case .network:
+            result.request.network = try network(parsed.values[0])
+            otherNetwork =
+                result.request.network == .none ? nil : "--network \(parsed.values[0].text)"
+        case .allowHost: try allow(parsed.values[0])
         case .hostname: result.request.namespaces.hostname = parsed.values[0]
         case .uid: result.request.identity.user = try Value.id(parsed)
         case .gid: result.request.identity.group = try Value.id(parsed)
@@ -73,7 +79,18 @@ extension RequestBuilder {
 
     /// One that pasta connects is one of the run's own already.
     private mutating func unshareNetwork() {
-        if result.request.network == .host { result.request.network = .none }
+        guard result.request.network == .host else { return }
+        result.request.network = .none
+        otherNetwork = nil
+    }
+
+    private mutating func allow(_ text: ByteString) throws(UsageError) {
+        do throws(LaunchError) {
+            allowedHosts.append(try AllowedHost(parsing: text))
+        } catch {
+            throw UsageError(error.message, remedy: error.remedy)
+        }
+        result.request.network = .relay(to: allowedHosts)
     }
 
     private func network(_ name: ByteString) throws(UsageError) -> Network {

@@ -70,6 +70,9 @@ struct RequestBuilder {
     var unsharesUser = false
     var triesUser = false
     var unsharesNetwork = false
+    /// Servers to be reached, and what has asked for a network that reaches others.
+    var allowedHosts: [AllowedHost] = []
+    var otherNetwork: String?
     var forwardsSignals = false
     var unsharesPID = false
     var hasSingleFilter = false
@@ -369,6 +372,12 @@ struct RequestBuilder {
             result.request.devices.directories.append(parsed.values[0])
         case .nvidia: result.request.devices.showsNVIDIADriver = true
         case .hostExec: result.request.program.runsHostProgram = true
+        case .allowSocket:
+            if parsed.values[0].isEmpty { throw UsageError("--allow-socket: the path is empty") }
+            result.request.files.allowedSockets.append(parsed.values[0])
+        case .hide:
+            if parsed.values[0].isEmpty { throw UsageError("--hide: the path is empty") }
+            result.request.files.hidden.append(parsed.values[0])
         case .reuse:
             let name = parsed.values[0]
             worldToReuse = name == Reuse.contentName ? .byContent : .named(name)

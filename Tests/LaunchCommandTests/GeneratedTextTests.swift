@@ -22,7 +22,8 @@ import Testing
         userns2 pidns disable-userns assert-userns-disabled bind-fd ro-bind-fd overlay-src \
         overlay tmp-overlay ro-overlay lock-file sync-fd block-fd userns-block-fd info-fd \
         json-status-fd seccomp add-seccomp-fd exec-label file-label level-prefix \
-        not-a-security-boundary engine require device nvidia
+        not-a-security-boundary engine require device nvidia allow-host allow-socket hide \
+        seccomp-profile
         """
 
     @Test(arguments: promised.split(separator: " "))

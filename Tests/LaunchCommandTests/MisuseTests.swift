@@ -67,6 +67,8 @@ import Testing
             ["--cdi-spec-dir", "/s"],
             "--cdi-spec-dir needs --device\n  which of the devices there is meant"
         ),
+        (["--allow-socket="], "--allow-socket: the path is empty"),
+        (["--hide", ""], "--hide: the path is empty"),
         (["--cdi-spec-dir="], "--cdi-spec-dir: the path is empty"),
         (["--kill-after", "1"], "--kill-after needs --timeout"),
         (
@@ -82,6 +84,16 @@ import Testing
             ["--network", "pasta="],
             "--network: \"\" passes on no port\n"
                 + "  pasta=8080 or pasta=8080:80, from 1 to 65535, of the host and inside"
+        ),
+        (
+            ["--allow-host", "*.example.org:80"],
+            "cannot allow *.example.org:80: names are looked up when the run starts, and this is none\n"
+                + "  name each host by itself"
+        ),
+        (
+            ["--allow-host", "a:80", "--netns", "3"],
+            "--allow-host cannot be combined with --netns\n"
+                + "  it stands for a network that reaches what is allowed, and nothing else"
         ),
         (["--network", "pasta=80,90:1,80:2"], "--network: port 80 is passed on twice"),
         (

@@ -17,6 +17,12 @@ import Testing
         OptionCase("--home") { $0.files.home = .bound },
         OptionCase("--cwd") { $0.files.bindsCurrentDirectory = true },
         OptionCase("--host-root") { $0.files.showsHostRoot = true },
+        OptionCase("--allow-socket", "/run/a", "--allow-socket=b") {
+            $0.files.allowedSockets = ["/run/a", "b"]
+        },
+        OptionCase("--hide", "~/.ssh", "--hide=**/.env") {
+            $0.files.hidden = ["~/.ssh", "**/.env"]
+        },
         OptionCase("--rootfs", "/r", "--host-exec") {
             $0.root.view = .rootfs("/r")
             $0.program.runsHostProgram = true
@@ -47,6 +53,12 @@ import Testing
         },
         OptionCase("--network", "pasta") {
             $0.network = .pasta()
+        },
+        OptionCase("--allow-host", "a:80", "--allow-host", "[::1]:443") {
+            $0.network = .relay(to: [.init(name: "a", port: 80), .init(name: "::1", port: 443)])
+        },
+        OptionCase("--allow-host", "a:80", "--network", "none", "--unshare-net") {
+            $0.network = .relay(to: [.init(name: "a", port: 80)])
         },
         OptionCase("--network", "pasta", "--network", "none") {
             $0.network = .none

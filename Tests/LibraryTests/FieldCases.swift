@@ -131,6 +131,16 @@ extension FieldCase {
             effect: .prints("alone"),
             base: { request, _ in request.root.view = .rootfs("/") },
             change: { request, _ in request.files.showsProgramsAlone = true }),
+        // See AllowedSocketTests.
+        FieldCase(name: "files.allowedSockets", effect: .refused("cannot allow the socket /none")) {
+            request, _ in
+            request.files.allowedSockets = ["/none"]
+        },
+        // See HiddenPlaceTests.
+        FieldCase(
+            name: "files.hidden", script: "cat /etc/hostname 2>/dev/null || echo hidden",
+            effect: .prints("hidden")
+        ) { request, _ in request.files.hidden = ["/etc/host[n]ame"] },
         FieldCase(name: "files.hidesSockets", effect: .planned) { request, _ in
             request.files.hidesSockets = true
         },

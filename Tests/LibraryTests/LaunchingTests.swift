@@ -34,6 +34,31 @@ import Testing
         #expect(before == after)
     }
 
+    @Test func serversAreReachedThroughARelay() throws {
+        let server = Process()
+        let pipe = Pipe()
+        let program = """
+            import socket
+            listener = socket.create_server(("127.0.0.1", 0)); print(listener.getsockname()[1], flush=True)
+            while True:
+                guest = listener.accept()[0]; guest.sendall(b"hello\\n"); guest.close()
+            """
+        server.executableURL = URL(filePath: "/usr/bin/python3")
+        server.arguments = ["-c", program]
+        server.standardOutput = pipe
+        try server.run()
+        defer { server.terminate() }
+        let text = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+        let port = try #require(UInt16(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+        for name: ByteString in ["localhost", "127.0.0.1"] {
+            let script = ByteString("cat </dev/tcp/\(name.text)/\(port)")
+            let seen = try run(["/bin/bash", "-c", script]) {
+                $0.network = .relay(to: [AllowedHost(name: name, port: port)])
+            }
+            #expect(seen.status == .exited(0) && seen.output == "hello\n")
+        }
+    }
+
     @Test func statusesAreTold() throws {
         #expect(try run(["/bin/sh", "-c", "exit 7"]).status == .exited(7))
         #expect(try run(["/bin/sh", "-c", "kill -9 $$"]).status == .signaled(9))

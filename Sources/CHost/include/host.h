@@ -150,6 +150,36 @@ int64_t nsrun_owner(const char *path);
 /// an address or a range of them, as 10.0.0.1/32. Not those of loopback interfaces, 127.0.0.0/8 and ::1, nor a link's
 /// own. 0 or a negative errno.
 int nsrun_each_own_address(void (*visit)(void *context, const char *route), void *context);
+enum {
+    NSRUN_ADDRESS_SIZE = 46,     ///< bytes of an address in words, with a NUL
+    NSRUN_MOST_ADDRESSES = 32,   ///< of a name that count
+};
+/// Calls with the addresses of a name, or the one that it is itself (getaddrinfo(3)); ports are 0. 0, 1 where it is an
+/// address, or a negative errno: -ENOENT where there is no such name, -EAGAIN where nobody answers.
+int nsrun_resolve(const char *name, void (*visit)(void *context, const struct nsrun_endpoint *), void *context);
+/// An address in words, without its port.
+void nsrun_word_address(const struct nsrun_endpoint *endpoint, char text[NSRUN_ADDRESS_SIZE]);
+
+/// Where connections to an address of a run's network go.
+struct nsrun_route {
+    struct nsrun_endpoint listen;
+    const struct nsrun_endpoint *dialled;   ///< at most NSRUN_MOST_ADDRESSES
+    unsigned count;
+    const char *name;   ///< for messages
+};
+struct nsrun_relay {
+    const struct nsrun_route *routes;
+    unsigned count;
+    int *doors;                    ///< room for as many descriptors
+    const char *prefix;            ///< how a message begins
+    const int *codes;              ///< errors, by their errno,
+    const char *const *reasons;    ///< and their words, ending with NULL
+    int errors;                    ///< where it says which servers cannot be reached
+};
+/// Starts the relay of a run, which sends its listeners over `socket` (NSRUN_RELAY_*), and ends with the run, or when the
+/// socket is closed before all have come; `life` ends with it. What it is given it has a copy of. Nobody's child; 0 or a
+/// negative errno.
+int nsrun_start_relay(const struct nsrun_relay *relay, int *socket, int *life);
 /// The size of a file in bytes, or a negative errno.
 int64_t nsrun_file_size(const char *path);
 
@@ -290,6 +320,7 @@ enum nsrun_filter {
     NSRUN_FILTER_SERVER,        ///< what opens for writing, makes, removes and changes files, reaches processes or makes
                                 ///< sockets fails with EPERM: for a server that only reads
     NSRUN_FILTER_TERMINAL,      ///< TIOCSTI and TIOCLINUX, which put words into a terminal's mouth, fail with EPERM
+    NSRUN_FILTER_RELAY,         ///< everything but what handing connections on takes fails with EPERM
     NSRUN_FILTER_DEFAULT,       ///< what a program that nobody vouches for needs none of fails, see profile.c
 };
 

@@ -82,6 +82,20 @@ struct nsrun_step {
     const char *const *list2;
 };
 
+/// Where something listens by TCP.
+struct nsrun_endpoint {
+    uint8_t address[16];   ///< IPv4 has the first four
+    uint16_t port;
+    uint8_t version;       ///< of the internet's protocol, 4 or 6
+    uint8_t is_optional;   ///< done without where this network has no IPv6
+};
+
+/// What a run sends to its relay: a number and a descriptor, those of listeners from 0 on.
+enum {
+    NSRUN_RELAY_LIFE = -1,   ///< the run's first process
+    NSRUN_RELAY_ALL = -2,    ///< no descriptor: that is all. The relay answers by an int32_t, 0 or a negative errno
+};
+
 /// What the final drop leaves. Prepared before the clone, because cap_init() allocates.
 struct nsrun_capabilities {
     void *sets;          ///< cap_t: the effective, permitted and inheritable sets

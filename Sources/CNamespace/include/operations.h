@@ -36,6 +36,8 @@
     X(LOOPBACK, nsrun_loopback, PLAIN, NOTHING) \
     /* list: internet addresses that become unreachable */ \
     X(FORBID_ADDRESSES, nsrun_forbid_addresses, PLAIN, NOTHING) \
+    /* fd: to the relay, data: struct nsrun_endpoint[], length: where this network listens for it */ \
+    X(RELAY, nsrun_relay, PLAIN, NOTHING) \
     /* target: made on the host where it is missing, flags */ \
     X(HOST_DIRECTORY, nsrun_host_directory, PLAIN, NOTHING) \
     /* the new root is the host's own */ \
@@ -77,6 +79,8 @@
     X(OVERLAY, nsrun_overlay, MOUNTS, LAYERS) \
     /* list: files and directories that are made again where their group is not mapped */ \
     X(ADOPT, nsrun_adopt, MOUNTS, NOTHING) \
+    /* target: a place, covered; or, where list has patterns, what fits them below it is, for which it is called source */ \
+    X(HIDE, nsrun_hide_paths, PLAIN, NOTHING) \
     /* target: a directory, list: files that it shall have, in a layer in memory */ \
     X(COMPLETE, nsrun_complete, MOUNTS, TARGET) \
     /* target, fd or data, mode: an ordinary file made in the root */ \
@@ -129,7 +133,7 @@
     /* data: struct nsrun_capabilities */ \
     X(CAPABILITIES, nsrun_capabilities, PLAIN, NOTHING) \
     X(ASSERT_NO_USERNS, nsrun_assert_no_userns, PLAIN, NOTHING) \
-    /* by Landlock; value: NSRUN_SCOPE_* */ \
+    /* by Landlock; value: NSRUN_SCOPE_*, list: sockets that are reached, or directories of them, or NULL */ \
     X(SCOPE, nsrun_scope, PLAIN, NOTHING) \
     /* data, length: struct sock_filter[]; installed by the stub, where there is one */ \
     X(SECCOMP, nsrun_seccomp, PLAIN, NOTHING) \

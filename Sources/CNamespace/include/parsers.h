@@ -18,6 +18,9 @@ struct nsrun_mount_line {
 /// Takes a line apart, which is changed. False where it ends before the mount point does.
 bool nsrun_read_mount_line(char *line, struct nsrun_mount_line *mount);
 
+/// Whether a path is one of those that a pattern stands for, see glob.c.
+bool nsrun_fits(const char *pattern, const char *path);
+
 /// The room that nsrun_merge_caches() needs beside a cache of that size.
 size_t nsrun_merged_size(const struct nsrun_step *step, size_t size);
 /// Writes a cache of the dynamic linker's (ld.so.cache) to `made`: the libraries of an NSRUN_OP_LINKER_CACHE before

@@ -27,7 +27,8 @@ enum Completions {
         case .root(.rootfs): .root
         case .root(.overlayDirectory), .process(.chdir): .directory
         case .process(.environmentFile), .mount(.bind), .mount(.bindTry), .mount(.roBind),
-            .mount(.roBindTry), .mount(.devBind), .mount(.devBindTry):
+            .mount(.roBindTry), .mount(.devBind), .mount(.devBindTry), .root(.allowSocket),
+            .root(.hide):
             .file
         case .root(.architecture): .words(Architecture.all.map { $0.text.text })
         case .root(.emulator): .names(Architecture.all.map { $0.text.text })

@@ -94,6 +94,7 @@ struct Diagnosis {
             guard call == NSRUN_CALL_SOURCE, overlay.target == "/" else { return nil }
             return rootfs(overlay.lower.first?.text ?? "", record)
         case .rootfs(let source): return rootfs(source, record)
+        case .hidden(let place): return hidden(place, record.code)
         }
     }
 

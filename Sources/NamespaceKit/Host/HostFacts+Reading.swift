@@ -58,7 +58,11 @@ extension HostFacts {
                     lackingIn: isDirectory ? path : nil, for: facts)
             }
         }
-        if request.network.isConnected { facts.pasta = Pasta.find(in: facts) }
+        if request.network.isPasta { facts.pasta = Pasta.find(in: facts) }
+        if case .relay(let hosts) = request.network {
+            facts.allowedHosts = ResolvedHost.find(hosts)
+        }
+        facts.allowedSockets = .find(request.files.allowedSockets, from: facts.currentDirectory)
         if request.namespaces.join == .jobStep { facts.parent = readParent() }
         if request.namespaces.join != nil || request.reuse != nil {
             facts.groupFolder = GroupFolder.find(in: facts)
@@ -67,6 +71,7 @@ extension HostFacts {
         if request.root.view != .empty || !request.program.emulators.isEmpty {
             facts.emulation = EmulationFinder(request: request, facts: facts).find()
         }
+        if !request.files.hidden.isEmpty { facts.readCanonicalPaths(for: request) }
         if request.devices.isAsked { facts.devices = DeviceFinder.find(for: request, on: facts) }
         if request.program.runsHostProgram {
             facts.hostProgram = .find(request.program.command.first, in: facts)
@@ -90,7 +95,7 @@ extension HostFacts {
             facts.shellFiles = SecureShell.readIncludedFiles()
         }
         if hasSystem { facts.system = .read(MountPoint.parse(mounts)) }
-        if request.network.isConnected { facts.addresses = HostNetwork.addresses() }
+        if request.network.isPasta { facts.addresses = HostNetwork.addresses() }
         if hasTree { facts.hostTree = HostTree.read(MountPoint.parse(mounts)) }
         return facts
     }

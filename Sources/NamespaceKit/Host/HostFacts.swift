@@ -88,6 +88,12 @@ public struct HostFacts: Sendable, Equatable {
     var addresses = HostNetwork.Addresses.found([])
     /// Who connects a network of the run's own to the host's, where it is to be connected.
     public var pasta = Pasta.Finding.notLookedFor
+    /// The servers that the run may reach, where it has a network of its own.
+    public var allowedHosts = ResolvedHost.Finding.notLookedFor
+    /// Sockets that are reached.
+    public var allowedSockets = AllowedSockets.found([])
+    /// What leads through links of what is to be hidden, and of what could show it.
+    public var canonicalPaths: [CanonicalPath] = []
     /// Files that ssh(1) takes from root alone or its own user, where these are nobody's inside.
     var shellFiles: [SecureShell.File] = []
     /// The caller's control groups, where they are to be all that is seen of them.

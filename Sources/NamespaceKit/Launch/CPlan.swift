@@ -202,8 +202,9 @@ struct CPlan {
             set(&step, NSRUN_OP_AWAIT)
             step.fd = descriptor
         case .assertNoUserNamespaces: set(&step, NSRUN_OP_ASSERT_NO_USERNS)
-        case .scope(let paths):
+        case .scope(let paths, let allowed):
             set(&step, NSRUN_OP_SCOPE, value: UInt64(paths ? NSRUN_SCOPE_PATHS : 0))
+            step.list = keep(list: allowed)
         case .scopeAbstract(let isRequired):
             let value = NSRUN_SCOPE_ABSTRACT | (isRequired ? NSRUN_SCOPE_REQUIRED : 0)
             set(&step, NSRUN_OP_SCOPE, value: UInt64(value))
@@ -229,6 +230,13 @@ struct CPlan {
         case .forbidAddresses(let addresses):
             set(&step, NSRUN_OP_FORBID_ADDRESSES)
             step.list = keep(list: addresses)
+        case .relay(let relay):
+            set(&step, NSRUN_OP_RELAY)
+            step.fd = relay.descriptor
+            let doors = relay.routes.map {
+                $0.address.endpoint(port: $0.port, isOptional: $0.isOptional)
+            }
+            keep(bytes: doors.withUnsafeBytes { Array($0) }, in: &step)
         case .setIDs(let user, let group):
             set(&step, NSRUN_OP_IDS, value: UInt64(user))
             step.value2 = UInt64(group)
@@ -328,6 +336,10 @@ struct CPlan {
             set(&step, NSRUN_OP_BIND_DATA, target: target, mode: mode)
             step.flags |= UInt32(NSRUN_READ_ONLY) | UInt32(NSRUN_MUST_EXIST)
             keep(bytes: content, in: &step)
+        case .hide(let hidden):
+            set(&step, NSRUN_OP_HIDE, target: hidden.place)
+            step.source = keep(hidden.called)
+            step.list = keep(list: hidden.patterns)
         case .complete(let directory, let files):
             set(&step, NSRUN_OP_COMPLETE, target: directory)
             step.list = keep(list: files)

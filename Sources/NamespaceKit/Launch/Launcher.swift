@@ -94,6 +94,9 @@ public struct Launcher: Sendable {
         let layer = try lockLayer(of: plan)
         let channel = try Channel()
         if plan.initIsQuiet { nsrun_identify_senders(channel.launcherEnd) }
+        var relay = try RelayServer(&plan)
+        var isRelayed = false
+        defer { if !isRelayed { relay.close() } }
         let lowered = try CPlan(plan, signalMask: signalMask)
         defer { lowered.free() }
         var links = nsrun_links(
@@ -109,15 +112,17 @@ public struct Launcher: Sendable {
         closeDescriptor(channel.childEnd)
         let diagnosis = Diagnosis(plan: plan, facts: facts)
         image.closeAfterLaunch()
+        relay.closeAfterLaunch()
         guard child > 0 else {
             closeDescriptor(channel.launcherEnd)
             if let lock { closeDescriptor(lock) }
             if layer >= 0 { closeDescriptor(layer) }
             throw diagnosis.explainClone(-child)
         }
+        isRelayed = true
         return RunningProcess(
             pid: child, plan: plan, diagnosis: diagnosis, channel: channel.launcherEnd, lock: lock,
-            layerLock: layer, complaints: image.complaints)
+            layerLock: layer, complaints: image.complaints, relay: relay)
     }
 
     /// A lock on the directory of a layer while the run lasts: two overlays on one are undefined (kernel, overlayfs.rst).

@@ -51,6 +51,8 @@ public final class RunningProcess {
     private var network = NetworkConnection()
     /// Ends with the process that connects the run's network, -1 where there is none.
     var networkDescriptor: Int32 { network.descriptor }
+    /// What the run reaches servers through, where it does.
+    private var relay: RelayServer?
     private let report: StatusReport
     private var limit: TimeLimit
     /// The run has had its time: what ``wait()`` gives is how the command ended by that.
@@ -68,7 +70,7 @@ public final class RunningProcess {
 
     init(
         pid: Int32, plan: LaunchPlan, diagnosis: Diagnosis, channel: Int32, lock: Int32? = nil,
-        layerLock: Int32 = -1, complaints: Int32 = -1
+        layerLock: Int32 = -1, complaints: Int32 = -1, relay: RelayServer? = nil
     ) {
         self.pid = pid
         self.plan = plan
@@ -77,6 +79,7 @@ public final class RunningProcess {
         lockDescriptor = lock ?? -1
         self.layerLock = layerLock
         self.complaints = complaints
+        self.relay = relay
         report = StatusReport(plan)
         limit = TimeLimit(plan.lifecycle)
     }
@@ -87,6 +90,7 @@ public final class RunningProcess {
         if lockDescriptor >= 0 { closeDescriptor(lockDescriptor) }
         if layerLock >= 0 { closeDescriptor(layerLock) }
         if complaints >= 0 { closeDescriptor(complaints) }
+        relay?.close()
         if commandDescriptor >= 0 { closeDescriptor(commandDescriptor) }
     }
 
@@ -334,6 +338,7 @@ public final class RunningProcess {
             throw LaunchError(.setup, "cannot wait for the command: \(reason(-error))")
         }
         network.close()
+        relay?.awaitEnd()
         if resourceUsage == nil { resourceUsage = ResourceUsage(usage) }
         return ExitStatus(waitStatus: waitStatus)
     }

@@ -21,8 +21,9 @@ extension Step {
         /// Fails where the command could make a user namespace.
         case assertNoUserNamespaces
         /// Nothing outside of the run is reached by its abstract sockets and by signals, nor, with `paths`, by sockets
-        /// that have a path; by Landlock, where the kernel has it. With `paths` nothing can be mounted any more.
-        case scope(paths: Bool)
+        /// that have a path, but for those allowed; by Landlock, where the kernel has it. With `paths` nothing can be
+        /// mounted any more.
+        case scope(paths: Bool, allowed: [ByteString] = [])
         /// Keeps the command from the abstract sockets of others by Landlock; where the kernel cannot, the launch fails or
         /// goes on without.
         case scopeAbstract(isRequired: Bool)
@@ -40,6 +41,8 @@ extension Step {
         case forbidAddresses([ByteString])
         /// The launcher has pasta(1) connect the network to the host's.
         case connectNetwork(Pasta, ports: [PassedPort])
+        /// The loopback interface has the addresses of servers, and what connects there the relay takes.
+        case relay(Relay)
         case setIDs(user: UInt32, group: UInt32)
 
         // The root
@@ -74,6 +77,8 @@ extension Step {
         case ownCopy(content: [UInt8], target: ByteString, mode: UInt32)
         /// Files of a layered root whose group is none of the run's: made again in the layer.
         case adopt([ByteString])
+        /// Files and directories are covered by empty ones that nobody may open.
+        case hide(Hidden)
         /// Files that a directory of the rootfs shall have, made in a layer in memory.
         case complete(directory: ByteString, files: [ByteString])
         /// The file of the root with a text before its own, bound read-only.
@@ -149,10 +154,11 @@ extension Step {
             traits = StepTraits("see that no further user namespace can be made")
             traits.elsewhere = .refused
             traits.failure = .nestedAllowed
-        case .scope(let paths):
+        case .scope(let paths, let allowed):
+            let others = allowed.isEmpty ? "" : " but \(list(allowed, separator: ", "))"
             traits = StepTraits(
-                "reach no \(paths ? "" : "abstract ")sockets and signal no processes of others "
-                    + "(Landlock)")
+                "reach no \(paths ? "" : "abstract ")sockets of others\(others) and signal no "
+                    + "processes of theirs (Landlock)")
         case .scopeAbstract:
             traits = StepTraits("reach no abstract sockets of others (Landlock)")
             traits.remedies = [
@@ -185,6 +191,17 @@ extension Step {
             traits = StepTraits(
                 "have \(pasta.program.text) connect the network to the host's\(passed)",
                 plain: "connect the network")
+        case .relay(let relay):
+            traits = StepTraits(
+                "let \(relay.list) be reached through a relay", plain: "relay connections")
+            traits.remedies = [
+                ([EPIPE, EMFILE], "memory or open files may be short: start it once more"),
+                ([ENOSYS], "the kernel must have pidfd_open(2), as Linux 5.3 does"),
+                (
+                    [EAFNOSUPPORT, EOPNOTSUPP, EACCES, EADDRNOTAVAIL],
+                    "a run has no IPv6 here: name servers that have an IPv4 address"
+                ),
+            ]
         case .setIDs(let user, let group):
             traits = StepTraits("become user \(user), group \(group)")
             traits.remedies = [([EINVAL], "this id is not mapped in the run's user namespace")]
@@ -315,6 +332,16 @@ extension Step {
         case .adopt(let files):
             traits = StepTraits(
                 "make again what is of a group that is not mapped: \(list(files, separator: ", "))")
+        case .hide(let hidden):
+            traits = StepTraits(
+                hidden.description, plain: "hide what is below \(hidden.place.text)")
+            if hidden.patterns.isEmpty { traits.plainWords = traits.words }
+            traits.readsRoot = true
+            traits.elsewhere = .refused
+            traits.failure = .hidden(hidden.place)
+            traits.remedies = [
+                ([EBUSY], "the root itself cannot be covered: hide what lies in it")
+            ]
         case .complete(let directory, let files):
             traits = StepTraits(
                 "see that \(directory.text) has \(list(files, separator: ", "))")
@@ -486,11 +513,13 @@ extension Step {
         case .bindData(let content, _, _, _): content.isReadOnce ? Step.readOnce : .special
         case .system, .bind, .tmpfs, .fileSystem, .directory, .remountReadOnly: .special
         case .binfmt: .not("it registers an emulator")
+        case .hide: .not("it hides files that may be others by the next run")
         case .hostDirectory, .adopt: .not("its root has a writable layer of its own")
         case .image: .not("its root is a squashfs")
         case .hostRoot, .emptyRoot: .not("without a rootfs there is nothing to prepare")
         case .unshare, .enterNamespace, .setIDs, .nest, .join, .share, .await, .requestIDMaps,
-            .tellNamespaces, .isolateMounts, .connectNetwork, .assertNoUserNamespaces, .scope,
+            .tellNamespaces, .isolateMounts, .connectNetwork, .relay, .assertNoUserNamespaces,
+            .scope,
             .scopeAbstract, .lockFile, .enterRoot, .redirect, .newKeyring, .changeDirectory,
             .limit, .personality32, .noNewPrivileges, .capabilities, .filter, .shareChannel,
             .stub, .execute, .preparedRoot, .putBack, .keep:

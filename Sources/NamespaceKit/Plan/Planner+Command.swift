@@ -54,7 +54,8 @@ extension Planner {
             add(.scopeAbstract(isRequired: request.namespaces.abstractSockets == .scoped))
         }
         if request.namespaces.scopesSockets {
-            add(.scope(paths: request.namespaces.forbidsNestedUser && keptCapabilities == 0))
+            let paths = request.namespaces.forbidsNestedUser && keptCapabilities == 0
+            add(.scope(paths: paths, allowed: paths ? facts.allowedSockets.paths : []))
         }
         for filter in request.program.filters { add(.filter(filter)) }
         if let filter = try request.program.systemCalls.program(on: facts) {

@@ -67,6 +67,7 @@ extension Planner {
         if request.hidesHostsSockets { hideSockets() }
         markIncidental(from: first)
         if let resolverFile { mount(resolverFile, "/etc/resolv.conf", [.readOnly, .implied]) }
+        planNames()
         for file in facts.shellFiles where !isHidden(file.path) {
             add(.ownCopy(content: file.content, target: file.path, mode: file.mode))
             markIncidental(from: plan.steps.count - 1)
@@ -248,7 +249,9 @@ extension Planner {
         add(.complete(directory: "/etc", files: files))
         planAccounts()
         if hasSettings { planSettings() }
-        if !follows {
+        if case .relay = request.network {
+            planNames()
+        } else if !follows {
             let servers = resolverFile ?? "/etc/resolv.conf"
             mount(servers, "/etc/resolv.conf", [.readOnly, .implied])
             mount("/etc/hosts", "/etc/hosts", [.readOnly, .implied])

@@ -37,9 +37,11 @@ public struct Planner {
         planner.planRoot()
         try planner.planCallersPlaces()
         try planner.planOperations()
+        try planner.planAllowedSockets()
         try planner.planDevicesAskedFor()
         try planner.planHostProgram()
         planner.planReadAhead()
+        try planner.planHidden()
         if request.namespaces.join == nil { planner.planLabels() }
         planner.add(.enterRoot)
         // Not later: what may take its place where memory cannot be executed has to be mounted.
@@ -309,6 +311,8 @@ public struct Planner {
 
     private mutating func planOperations() throws(LaunchError) {
         for operation in request.files.operations { try plan(operation) }
+        // Whoever starts from nothing has put his own files there by now.
+        if request.root.view == .empty { planNames() }
         planHiddenSockets()
     }
 
@@ -431,7 +435,7 @@ extension LaunchRequest {
     var hasSources: Bool {
         if files.home != .standard || files.bindsCurrentDirectory || files.bindsSourceTree
             || files.showsHostRoot
-            || devices.isAsked
+            || devices.isAsked || !files.allowedSockets.isEmpty
         {
             return true
         }
@@ -452,7 +456,9 @@ extension LaunchRequest {
 
     /// Whoever has a network of his own is not to reach the host's servers by their paths either.
     var hidesHostsSockets: Bool {
-        root.view == .host && (files.hidesSockets || newNamespaces.contains(.network))
+        root.view == .host
+            && (files.hidesSockets || !files.allowedSockets.isEmpty
+                || newNamespaces.contains(.network))
     }
 
     /// The host's root is shown, and with it what was not asked for: the desktop's own are shown by themselves.

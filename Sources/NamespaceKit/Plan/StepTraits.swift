@@ -53,6 +53,7 @@ struct StepTraits {
         case directory([ByteString])
         case overlay(Step.Overlay)
         case rootfs(String)
+        case hidden(ByteString)
     }
 
     init(_ words: String, plain: String? = nil) {

@@ -36,6 +36,12 @@ extension LaunchRequest {
         public var hostParts: HostParts = []
         /// In the host view the sockets of the caller's session and of the host's servers are out of reach.
         public var hidesSockets = false
+        /// Sockets of the host's that are reached, by their paths, or directories of them; in the host view
+        /// ``hidesSockets`` is then so.
+        public var allowedSockets: [ByteString] = []
+        /// Files and directories that are covered where they are there: paths of the host's, or patterns with `*`, `?`,
+        /// `[...]` and `**`, below a directory or else below all that is bound. `~/` is the caller's home.
+        public var hidden: [ByteString] = []
         /// A mount below a bound directory that cannot be made read-only is passed over.
         public var toleratesSubmounts = false
         /// A directory or file that has to be made in the root as a mount point is open to as many as the umask lets it be,

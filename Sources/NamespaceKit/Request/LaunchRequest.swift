@@ -43,8 +43,19 @@ public enum Network: Sendable, Equatable {
     /// the ports that are passed on.
     case pasta(ports: [PassedPort] = [])
 
-    /// Connected to the host's by pasta(1).
-    public var isConnected: Bool { if case .pasta = self { true } else { false } }
+    /// One of its own from which these servers are reached, by TCP, and nothing else: a process beside the run relays what
+    /// it has to say to them. Their names are looked up when the run starts, and no others are known inside.
+    case relay(to: [AllowedHost])
+
+    /// One of its own that reaches something, through a process beside the run.
+    public var isConnected: Bool {
+        switch self {
+        case .host, .none: false
+        case .pasta, .relay: true
+        }
+    }
+
+    var isPasta: Bool { if case .pasta = self { true } else { false } }
 }
 
 /// A TCP port of the host, at all its addresses, whose connections go to one inside.

@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension Planner {
-    /// The host's own addresses are out of reach before the network is connected.
     mutating func planNetwork() throws(LaunchError) {
-        guard case .pasta(let ports) = request.network else { return }
+        switch request.network {
+        case .host, .none: return
+        case .relay: try planRelay()
+        case .pasta(let ports): try planPasta(passing: ports)
+        }
+    }
+
+    /// The host's own addresses are out of reach before the network is connected.
+    private mutating func planPasta(passing ports: [PassedPort]) throws(LaunchError) {
         switch facts.addresses {
         case .found(let addresses):
             if !addresses.isEmpty { add(.forbidAddresses(addresses), word(words.network)) }

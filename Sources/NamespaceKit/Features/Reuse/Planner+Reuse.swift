@@ -61,7 +61,8 @@ extension Planner {
             return "somebody else is told of its namespaces, or maps its ids"
         }
         if request.identity.needsHelpers { return "it maps ranges of ids" }
-        if request.network.isConnected { return "pasta connects its network" }
+        if request.network.isConnected { return "its network is connected by a process of its own" }
+        if !request.files.allowedSockets.isEmpty { return "it reaches sockets of the host's" }
         if request.root.descriptor != nil { return "its root is given as a descriptor" }
         if plan.image != nil { return "its root is a squashfs" }
         if plan.mounting == .classic || !plan.usesOpenat2 {
