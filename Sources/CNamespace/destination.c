@@ -168,7 +168,8 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
             error = -errno;
             break;
         }
-        if (last && error == 0) {
+        // What lies on the way as well: who made it may end before this run does.
+        if (error == 0) {
             error = claim(w, place, name, next, flags);
             if (error != 0)
                 close(next);
