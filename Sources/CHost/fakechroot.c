@@ -73,7 +73,7 @@ static const char *defect(const char *path) {
 /// Starts a program by the root's loader, which is told the name where it takes one.
 static int start(const char *path, const char *name, char *const arguments[], size_t count) {
     char **vector = calloc(count + 5, sizeof *vector);
-    char loader[PATH_MAX + 16];
+    char loader[PATH_MAX + 16], without_links[PATH_MAX];
     if (vector == NULL)
         return refuse(name, "out of memory");
     size_t at = 0;
@@ -82,6 +82,9 @@ static int start(const char *path, const char *name, char *const arguments[], si
     if (access(loader, X_OK) == 0) {
         vector[at++] = "--argv0";
         vector[at++] = (char *)name;
+        // $ORIGIN is where the file lies, not a link to it: the loader takes that from the path.
+        if (realpath(path, without_links) != NULL)
+            path = without_links;
     } else {
         snprintf(loader, sizeof loader, "%s/ld.so", folder);
     }

@@ -169,25 +169,37 @@ void nsrun_identify_senders(int fd) {
     setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
 }
 
-int nsrun_read_report(int fd, struct nsrun_report *report, pid_t *sender) {
+int nsrun_read_report(int fd, struct nsrun_report *report, pid_t *sender, int passed[2]) {
     const ssize_t head = offsetof(struct nsrun_report, text);
     struct ucred who = {.pid = 0};
-    // For the sender alone: no descriptor finds room.
-    char room[CMSG_SPACE(sizeof who)] __attribute__((aligned(16)));
+    // For the sender and two descriptors: more do not find room.
+    char room[CMSG_SPACE(sizeof who) + CMSG_SPACE(2 * sizeof(int))] __attribute__((aligned(16)));
     struct iovec part = {.iov_base = report, .iov_len = sizeof *report};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    passed[0] = passed[1] = -1;
     ssize_t size;
     do {
-        message.msg_control = sender == NULL ? NULL : room;
-        message.msg_controllen = sender == NULL ? 0 : sizeof room;
+        message.msg_control = room;
+        message.msg_controllen = sizeof room;
         size = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
         // A want of memory passes, and what was told is still there.
         if (size < 0 && errno == ENOMEM)
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     } while (size < 0 && (errno == EINTR || errno == ENOMEM));
-    const struct cmsghdr *told = sender == NULL || size < 0 ? NULL : CMSG_FIRSTHDR(&message);
-    if (told != NULL && told->cmsg_type == SCM_CREDENTIALS)
-        memcpy(&who, CMSG_DATA(told), sizeof who);
+    for (struct cmsghdr *told = size < 0 ? NULL : CMSG_FIRSTHDR(&message); told != NULL;
+         told = CMSG_NXTHDR(&message, told)) {
+        if (told->cmsg_type == SCM_CREDENTIALS)
+            memcpy(&who, CMSG_DATA(told), sizeof who);
+        const size_t count = told->cmsg_type == SCM_RIGHTS ? (told->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+        for (size_t i = 0; i < count; i++) {
+            int one;
+            memcpy(&one, CMSG_DATA(told) + i * sizeof one, sizeof one);
+            if (i < 2)
+                passed[i] = one;
+            else
+                close(one);
+        }
+    }
     if (sender != NULL)
         *sender = who.pid;
     return size >= head && (size_t)(size - head) == report->head.length;

@@ -24,6 +24,8 @@ static int copy_entry(struct nsrun_world *w, int from, const char *path, int to,
         return -errno;
     if (S_ISLNK(status.st_mode))
         return copy_symlink(from, to, name);
+    if (nsrun_is_leftover(&status))   // another run's to be mounted on, and to be taken away
+        return 0;
     int made = S_ISDIR(status.st_mode) ? mkdirat(to, name, 0755)
                                        : mknodat(to, name, S_IFREG | 0644, 0);
     if (made != 0)

@@ -14,6 +14,8 @@
 
 #include "executor.h"
 
+enum { MOST_TRIES = 8 };   ///< to reach a place while others make and remove what lies on the way
+
 static void replace_fd(struct nsrun_place *place, int fd) {
     close(place->fd);
     place->fd = fd;
@@ -67,11 +69,14 @@ static mode_t mode_of(const struct nsrun_world *w, enum nsrun_kind kind, mode_t 
     return w->plan->flags & NSRUN_PLACES_BY_UMASK ? mode | (all & ~w->old_umask) : mode;
 }
 
-/// An empty directory or file, unless it is there already.
+/// An empty directory or file, unless it is there already: 1 where the launcher takes it away.
 static int make_component(struct nsrun_world *w, int parent, const char *name, const void *what) {
     const struct component *component = what;
     w->call = NSRUN_CALL_CREATE;
     const mode_t mode = mode_of(w, component->kind, component->mode);
+    const int leftover = nsrun_make_leftover(w, parent, name, component->kind, mode);
+    if (leftover != 0)
+        return leftover;
     const int made = component->kind == NSRUN_KIND_FILE ? mknodat(parent, name, S_IFREG | mode, 0)
                                                         : mkdirat(parent, name, mode);
     return made == 0 || errno == EEXIST ? 0 : -errno;
@@ -93,6 +98,21 @@ static bool is_magic(int link, int parent) {
     struct stat status;
     return fstatfs(link, &filesystem) == 0 && filesystem.f_type == PROC_SUPER_MAGIC
            && fstat(parent, &status) == 0 && status.st_ino != 1;
+}
+
+/// What another run has made to be mounted on, and may take away: this run's as well, or, where its directory is not to be
+/// changed, replaced in a copy of that. 1 where it is missing now; -EAGAIN where it has been taken away; or 0.
+static int claim(struct nsrun_world *w, struct nsrun_place *place, const char *name, int found, unsigned flags) {
+    struct stat status;
+    if (!w->mounts_here || fstat(found, &status) != 0 || !nsrun_is_leftover(&status) || nsrun_is_own(w, place->fd))
+        return 0;
+    if (!(w->plan->flags & NSRUN_MIRROR) || (flags & NSRUN_MUST_EXIST)
+        || faccessat(place->fd, ".", W_OK, AT_EACCESS) == 0)
+        return nsrun_claim_leftover(w, place->fd, name);
+    const int error = nsrun_cover(w, place, name);
+    if (error < 0)
+        w->call = NSRUN_CALL_MIRROR;
+    return error < 0 ? error : 1;
 }
 
 static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, unsigned flags,
@@ -148,6 +168,20 @@ static int walk(struct nsrun_world *w, const char *path, enum nsrun_kind kind, u
             error = -errno;
             break;
         }
+        // What lies on the way as well: who made it may end before this run does.
+        if (error == 0) {
+            error = claim(w, place, name, next, flags);
+            if (error != 0)
+                close(next);
+            if (error < 0)
+                break;
+            if (error == 1) {
+                rest -= length;   // now it is missing, and is made
+                error = 0;
+                continue;
+            }
+        }
+        error = 0;
         ssize_t size = readlinkat(next, "", link, sizeof link - 1);
         if (size < 0 || (last && (flags & NSRUN_ONTO_LINK))) {
             replace_fd(place, next);
@@ -276,6 +310,8 @@ static int find_quickly(struct nsrun_world *w, const char *path, enum nsrun_kind
     if (fd < 0) {
         if ((flags & NSRUN_MUST_EXIST) || (!is_own && nsrun_is_closed(w, directory)))
             return -EAGAIN;
+        if (!is_own && (w->plan->flags & NSRUN_TAKE_AWAY))
+            return -EAGAIN;
         mode = mode_of(w, kind, mode);
         made = (kind == NSRUN_KIND_FILE ? mknodat(directory, name, S_IFREG | mode, 0)
                                         : mkdirat(directory, name, mode)) == 0;
@@ -304,14 +340,19 @@ int nsrun_find(struct nsrun_world *w, const char *path, enum nsrun_kind kind, un
     }
     if (error == 0) {
         error = fstat(place->fd, &status) == 0 ? 0 : -errno;
-        if (error == 0 && S_ISLNK(status.st_mode) && !(flags & NSRUN_ONTO_LINK)) {
+        const bool is_link = error == 0 && S_ISLNK(status.st_mode) && !(flags & NSRUN_ONTO_LINK);
+        if (is_link || (error == 0 && nsrun_is_leftover(&status))) {
             close(place->fd);
             error = -EAGAIN;
         }
     }
     if (error == -EAGAIN) {
         nsrun_forget_parent(w);
-        error = walk(w, path, kind, flags, mode, place);
+        // A mount point may be taken away on the way, and is made again.
+        int tries = 0;
+        do {
+            error = walk(w, path, kind, flags, mode, place);
+        } while (tries++ < MOST_TRIES && (error == -EAGAIN || (error == -ENOENT && !(flags & NSRUN_MUST_EXIST))));
         if (error < 0)
             return error;
         if (fstat(place->fd, &status) != 0)

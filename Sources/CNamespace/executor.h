@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "include/io.h"
 #include "include/nsrun.h"
@@ -58,6 +59,7 @@ struct nsrun_world {
     bool stays_connected; ///< the holder knows of the end of this process by that of the connection
     uint64_t group_digest;
     uint32_t call;        ///< enum nsrun_call of the failure
+    unsigned leftovers;   ///< mount points that the launcher is to take away
     int passed_over;      ///< why a step was left out that is not needed, an errno
     struct nsrun_report *report;
 };
@@ -149,6 +151,14 @@ int nsrun_make(struct nsrun_world *w, const struct nsrun_step *step, nsrun_maker
 /// Opens a path as the command would, but for one thing: a hostile root's links lead to nothing that is open in
 /// this process. A descriptor or a negative errno.
 int nsrun_open_inside(const struct nsrun_world *w, const char *path, int flags);
+
+// leftover.c
+/// What it is that a run has made for a mount and its launcher is to take away, see include/leftover.h.
+bool nsrun_is_leftover(const struct stat *status);
+/// Makes such a mount point. 1, or 0 where it has not been made in this way, or a negative errno.
+int nsrun_make_leftover(struct nsrun_world *w, int parent, const char *name, enum nsrun_kind kind, mode_t mode);
+/// Keeps one that is there from being taken away under this run. 0; -EAGAIN where it is gone; or a negative errno.
+int nsrun_claim_leftover(struct nsrun_world *w, int parent, const char *name);
 
 // cover.c
 int nsrun_cover(struct nsrun_world *w, struct nsrun_place *place, const char *leave_out);

@@ -62,10 +62,16 @@ extension LaunchTool {
         var reasons = ""
         var invocation = invocation
         try invocation.request.readContents()
-        for engine in [Engine.fakechroot, .proot] {
+        var engines = [Engine.fakechroot, .proot]
+        while let engine = engines.first {
+            engines.removeFirst()
             var run: EngineRun
             do throws(LaunchError) {
                 run = try self.run(invocation, by: engine)
+                if run.isBetterLeftToProot, engines == [.proot] {
+                    engines = [.proot, .fakechroot]
+                    continue
+                }
                 if invocation.requiresIsolation { throw .isolatesLess(run, because: refusal) }
                 try run.make()
             } catch {
@@ -82,7 +88,11 @@ extension LaunchTool {
             return try run.run(facts: HostFacts.read(for: invocation.request))
         }
         var error = refusal
-        error.remedy = (refusal.remedy ?? "no engine is left") + reasons
+        error.remedy =
+            EngineTools.packLacksProot
+            ? (refusal.remedy.map { $0 + ", or " } ?? "")
+                + "make the pack anew with a proot, which it lacks: nsrun-rootfs pack --proot FILE"
+            : (refusal.remedy ?? "no engine is left") + reasons
         throw error
     }
 

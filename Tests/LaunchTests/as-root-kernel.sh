@@ -51,7 +51,8 @@ for options in "" "--uid 1000" "--uid 1000 --gid 1000" --share-pid "--network no
     expect 0 "a rootfs, $options" \
         sh -c '"$@" 2>/dev/null' sh "$nsrun" "${root[@]}" "${words[@]}" -- python3 -c "$probe"
 done
-for options in "--preset toolbox" "--preset hpc" "--preset action --setenv PATH /usr/bin" --host-root; do
+for options in "--preset toolbox" "--preset hpc" "--preset action --setenv PATH /usr/bin" --host-root --writable \
+    "--writable --share-pid" "--writable --preset toolbox"; do
     read -ra words <<<"$options"
     expect 0 "a rootfs, $options" "$nsrun" "${root[@]}" "${words[@]}" -- python3 -c "$probe"
 done

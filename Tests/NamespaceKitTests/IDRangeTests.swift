@@ -161,6 +161,38 @@ import Testing
         #expect(refusal(request, on: half) == error)
     }
 
+    @Test func rootIsToldWhatHeCanDo() throws {
+        let request = LaunchRequest(command: ["true"]).with { $0.identity.mapsSubordinates = true }
+        let error = try #require(refusal(request, on: .root))
+        let remedy = try #require(error.remedy)
+        #expect(remedy.contains("--add-subgids 100000-165535 root;"), "\(remedy)")
+        #expect(!remedy.contains("administrator"), "\(remedy)")
+    }
+
+    /// Who changes a root for real is there what he is outside, as package managers want it.
+    @Test func rootHasAllOfHisIDsWhereHeWrites() throws {
+        let all = [range(0, 0, .max)]
+        func maps(_ request: LaunchRequest, on facts: HostFacts = .root) throws -> Step.Action? {
+            try plan(request, on: facts).actions.first {
+                if case .requestIDMaps = $0 { true } else { false }
+            }
+        }
+        #expect(try maps(.rootfs(.writable)) == .requestIDMaps(users: all, groups: all))
+        let nested = try plan(.rootfs(.writable), on: .root).actions.contains {
+            if case .nest(_, users: all, groups: all) = $0 { true } else { false }
+        }
+        #expect(nested, "what is mounted is out of reach of his capabilities")
+        // Nobody else, nowhere else, and nobody who says what he wants.
+        #expect(try maps(.rootfs(.writable), on: .alice) == nil)
+        #expect(try maps(.rootfs()) == nil)
+        #expect(try maps(.rootfs(.memory)) == nil)
+        #expect(try maps(.rootfs().with { $0.apply(.action) }) == nil)
+        #expect(try maps(.rootfs(.writable).with { $0.identity.user = 0 }) == nil)
+        #expect(try maps(.rootfs(.writable).with { $0.identity.fakesRoot = true }) == nil)
+        #expect(
+            try maps(.rootfs(.writable).with { $0.identity.capabilities = [.dropAll] }) == nil)
+    }
+
     @Test func theStepInWords() {
         let step = Step(
             action: .requestIDMaps(
@@ -172,6 +204,15 @@ import Testing
 }
 
 extension HostFacts {
+    fileprivate static var root: HostFacts {
+        var facts = HostFacts.alice
+        (facts.userID, facts.groupID) = (0, 0)
+        facts.subordinateName = "root"
+        facts.ownUsers = [IDRange(inside: 0, outside: 0, count: .max)]
+        facts.ownGroups = facts.ownUsers
+        return facts
+    }
+
     fileprivate static var withSubordinates: HostFacts {
         var facts = HostFacts.alice
         facts.subordinateUsers = [IDRange(inside: 0, outside: 100_000, count: 65536)]

@@ -35,13 +35,42 @@ import Testing
             try run([
                 "gcc", "-static", "-o", bare.path + "/bin/static", folder / "static.c",
             ]), exits: 0)
+        try folder.write(
+            """
+            #include <stdio.h>
+            #include <unistd.h>
+            int main(void) {
+                char path[4096] = "";
+                return readlink("/proc/self/exe", path, 4095) < 0 || puts(path) < 0;
+            }
+            """, to: "where.c")
+        expect(try run(["gcc", "-o", bare.path + "/bin/where", folder / "where.c"]), exits: 0)
+        // Finds its library from where it lies, and is started through a link.
+        try folder.write("int answer(void) { return 42; }\n", to: "answer.c")
+        try folder.write(
+            """
+            #include <stdio.h>
+            int answer(void);
+            int main(void) { return printf("%d\\n", answer()) < 0; }
+            """, to: "app.c")
+        for name in ["bin", "lib"] { try bare.directory.makeDirectory("opt/app/\(name)") }
+        let lib = bare.path + "/opt/app/lib"
+        expect(
+            try run(["gcc", "-shared", "-fPIC", "-o", lib + "/libanswer.so", folder / "answer.c"]),
+            exits: 0)
+        expect(
+            try run([
+                "gcc", "-o", bare.path + "/opt/app/bin/app", folder / "app.c", "-L" + lib,
+                "-lanswer", "-Wl,-rpath,$ORIGIN/../lib",
+            ]), exits: 0)
+        try bare.directory.link("bin/app", to: "/opt/app/bin/app")
         for (file, options) in [("tools.tar.gz", []), ("one", ["--self-extracting"])] {
             let made = try rootfsTool(
                 [
                     "pack", "--quiet", bare.path, folder / file, "--launcher",
                     Bench.current().nsrun, "--proot", PackEngineTests.proot(), "--entry",
                     "sh=/bin/sh", "--entry", "script=/bin/script one", "--entry",
-                    "static=/bin/static",
+                    "static=/bin/static", "--entry", "where=/bin/where",
                 ] + options)
             expect(made, exits: 0)
         }
@@ -143,6 +172,59 @@ import Testing
         for word in ["seccomp", "linked statically", "ptrace(2) is refused here"] {
             #expect(none.error.contains(word), "\(none)")
         }
+    }
+
+    @Test(arguments: engines) func aProgramFindsWhatLiesBesideIt(engine: String) throws {
+        let script = "app; /bin/app; cd /bin && ./app"
+        let seen = try refused([pack + "/bin/sh", "-c", script], by: engine)
+        expect(seen, prints: "42\n42\n42")
+    }
+
+    /// Under fakechroot the kernel has started the loader, and that is what such a program would be told.
+    @Test func aProgramThatAsksWhereItLiesIsTold() throws {
+        let seen = try refused([pack + "/bin/where"])
+        #expect(seen.status == 0 && seen.output == "/bin/where", "\(seen)")
+        #expect(seen.error.contains(": running with proot instead, which"), "\(seen)")
+        // Where there is nothing better it runs all the same.
+        let left = try refused([pack + "/bin/where"], refusing: "namespaces ptrace")
+        #expect(left.status == 0 && left.error.contains(" with fakechroot instead"), "\(left)")
+        try FileManager.default.removeItem(atPath: pack + "/lib/nsrun/proot")
+        let none = try refused([pack + "/bin/where"])
+        #expect(none.status == 0 && none.error.contains(" with fakechroot instead"), "\(none)")
+    }
+
+    /// What was refused, and what can be done about that: one line each.
+    @Test func aPackWithoutProotSaysSo() throws {
+        try FileManager.default.removeItem(atPath: pack + "/lib/nsrun/proot")
+        let remedy =
+            "make the pack anew with a proot, which it lacks: nsrun-rootfs pack --proot FILE"
+        let seen = try refused([pack + "/bin/static"])
+        let lines = seen.error.split(separator: "\n")
+        #expect(seen.status == 125 && lines.count == 2, "\(seen)")
+        #expect(lines[0].hasPrefix("nsrun: cannot create a user namespace: "), "\(seen)")
+        #expect(lines[1].hasSuffix(remedy) && !lines[1].contains(";"), "\(seen)")
+        let asked = try refused([pack + "/bin/static"], by: "proot")
+        expect(
+            asked,
+            refuses: "the engine proot cannot be used: neither this pack nor this host has a proot",
+            remedy: "nsrun-rootfs pack --proot FILE", "NSRUN_PROOT")
+    }
+
+    @Test func packingWithoutProotIsSaidInOneSentence() throws {
+        let launcher = try Bench.current().nsrun
+        let seen = try rootfsTool(
+            [
+                "pack", pack + "/root", folder / "bare.tar", "--launcher", launcher, "--entry",
+                "sh=/bin/sh",
+            ], environment: ["PATH": folder.path])
+        #expect(seen.status == 0, "\(seen)")
+        let lines = seen.error.split(separator: "\n").filter { $0.contains("proot") }
+        #expect(lines.count == 1, "\(seen)")
+        #expect(
+            lines.first?.contains(
+                "without a proot, static programs will not run where user namespaces are refused")
+                == true,
+            "\(seen)")
     }
 
     /// A proot that starts its command in the host's root, as an old one lets statx(2) do.

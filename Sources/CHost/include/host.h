@@ -68,8 +68,9 @@ void nsrun_format_time(int64_t seconds, char *text, size_t size);
 ssize_t nsrun_read_file(const char *path, char *buffer, size_t capacity);
 /// From now on it is known who has sent a record (SO_PASSCRED).
 void nsrun_identify_senders(int fd);
-/// Reads one record; `sender` gets the pid of who has sent it, unless it is NULL. 1, or 0 at the end or where what is there is no record. Blocks only for its first byte.
-int nsrun_read_report(int fd, struct nsrun_report *report, pid_t *sender);
+/// Reads one record; `sender` gets the pid of who has sent it, unless it is NULL, `passed` the two descriptors that came
+/// with it, -1 for none. 1, or 0 at the end or where what is there is no record. Blocks only for its first byte.
+int nsrun_read_report(int fd, struct nsrun_report *report, pid_t *sender, int passed[2]);
 /// Reads at most `capacity` bytes of a regular file below a root, whose links are followed inside it (openat2(2)).
 ssize_t nsrun_read_below(const char *root, const char *path, char *buffer, size_t capacity);
 /// Reads at most `length` bytes from a place of a file (pread(2)); returns the count or a negative errno.

@@ -129,6 +129,7 @@ enum {
     NSRUN_PLACES_BY_UMASK = 1 << 16,  ///< what is made for a mount is as accessible as the umask allows
     NSRUN_HAS_HANDLERS = 1 << 17,     ///< the launching program may handle signals
     NSRUN_OWN_GROUP = 1 << 18,        ///< the run is no part of the launcher's process group
+    NSRUN_TAKE_AWAY = 1 << 20,        ///< the launcher takes mount points away that were made for this run
     NSRUN_QUIET_INIT = 1 << 19,       ///< pid 1 takes filters under which it can but wait: the command itself announces
                                       ///< that it starts, and waits for the answer, and gets signals from the launcher
 };
@@ -167,6 +168,8 @@ enum nsrun_report_kind {
     NSRUN_REPORT_SIGNALLED,    ///< value: a signal that the kernel, for a terminal, sent to the run's process group
     NSRUN_REPORT_ENDED,        ///< value: the command's wait status; call: 1 if nothing is left; error: ETIMEDOUT
                                ///< if its time was over; text: its struct rusage
+    NSRUN_REPORT_LEFTOVER,     ///< text: the name of a mount point that was made; with the descriptors of its directory
+                               ///< and of itself, locked: see leftover.h
     NSRUN_REPORT_STEP,         ///< step, value: the nanoseconds that it took, error: why it was passed over, 0 if not
 };
 

@@ -140,11 +140,16 @@ extension LaunchError {
             remedy: "set HOME to the directory that you mean")
     }
 
-    static func noSubordinates(_ user: UInt32) -> LaunchError {
-        LaunchError(
+    static func noSubordinates(_ user: UInt32, named name: ByteString?) -> LaunchError {
+        let command =
+            "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "
+            + (name?.text ?? "\(user)")
+        return LaunchError(
             .setup, "cannot map ranges of ids: /etc/subuid and /etc/subgid have none for you",
-            remedy: "ask the administrator for: usermod --add-subuids 100000-165535 "
-                + "--add-subgids 100000-165535 \(user); or use \(OptionNames.current.fakeSingle)")
+            remedy: user == 0
+                ? "give yourself some: \(command); or leave the option out: what you change in a "
+                    + "rootfs for real (\(OptionNames.current.features[EngineFeature.writableRoot.rawValue])) has all of your ids"
+                : "ask the administrator for: \(command); or use \(OptionNames.current.fakeSingle)")
     }
 
     static var noSELinux: LaunchError {

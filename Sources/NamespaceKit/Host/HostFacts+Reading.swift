@@ -16,6 +16,7 @@ extension HostFacts {
         facts.readCurrentDirectory()
         if request.identity.mapsSubordinates {
             let account = readAccount(user: facts.userID, group: facts.groupID)
+            facts.subordinateName = account?.name
             func ranges(_ text: [UInt8]) -> [IDRange] {
                 SubordinateIDs.parse(text, user: facts.userID, name: account?.name)
             }
@@ -23,6 +24,10 @@ extension HostFacts {
             facts.subordinateGroups = ranges(facts.require("/etc/subgid", limit: 1 << 22))
         }
         if facts.userID == 0 { facts.capabilities = nsrun_capabilities_held() }
+        if request.wantsAllIDs, facts.capabilities & IDRange.mapping == IDRange.mapping {
+            facts.ownUsers = IDRange.own("uid_map")
+            facts.ownGroups = IDRange.own("gid_map")
+        }
         if facts.isMachinesRoot || !request.identity.users.isEmpty {
             facts.kernelControls = readKernelControls()
         }

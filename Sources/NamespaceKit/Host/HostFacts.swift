@@ -50,6 +50,11 @@ public struct HostFacts: Sendable, Equatable {
     /// `inside` of a range means nothing here.
     public var subordinateUsers: [IDRange] = []
     public var subordinateGroups: [IDRange] = []
+    /// What the caller is called where these are looked up, nil where he has no name.
+    public var subordinateName: ByteString?
+    /// All that root may map, by the names that they have for him; looked up where that is wanted.
+    public var ownUsers: [IDRange] = []
+    public var ownGroups: [IDRange] = []
     /// Paths that the request would show if they were there.
     public var missing: [ByteString] = []
     /// The files of `/etc` that a rootfs can follow, where they are asked for.

@@ -76,6 +76,7 @@ struct CPlan {
         add(NSRUN_MIRROR, source.mirrors)
         add(NSRUN_LINGER, source.lifecycle.lingers)
         add(NSRUN_FOLLOW, source.followsLauncher)
+        add(NSRUN_TAKE_AWAY, source.takesPlacesAway)
         add(NSRUN_OWN_GROUP, source.processGroup != .callers)
         add(NSRUN_QUIET_INIT, source.initIsQuiet)
         add(NSRUN_REFUSE_LINKS, source.refusesLinks)

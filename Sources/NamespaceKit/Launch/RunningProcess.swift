@@ -53,6 +53,9 @@ public final class RunningProcess {
     var networkDescriptor: Int32 { network.descriptor }
     /// What the run reaches servers through, where it does.
     private var relay: RelayServer?
+    /// What was made to be mounted on, to be taken away when the run has ended.
+    private var leftovers: [Leftover] = []
+    var leftoverDescriptors: [Int32] { leftovers.flatMap { [$0.directory, $0.place] } }
     private let report: StatusReport
     private var limit: TimeLimit
     /// The run has had its time: what ``wait()`` gives is how the command ended by that.
@@ -86,6 +89,7 @@ public final class RunningProcess {
 
     deinit {
         closeChannel()
+        for descriptor in leftoverDescriptors { closeDescriptor(descriptor) }
         if networkDescriptor >= 0 { closeDescriptor(networkDescriptor) }
         if lockDescriptor >= 0 { closeDescriptor(lockDescriptor) }
         if layerLock >= 0 { closeDescriptor(layerLock) }
@@ -106,6 +110,8 @@ public final class RunningProcess {
         case signalled(Int32)
         /// `passedOver`: why it was left out, an errno, 0 if it was not.
         case step(index: Int, nanoseconds: Int32, passedOver: Int32)
+        /// There is a mount point to be taken away after the run.
+        case leftover
         /// `isAlone`: nothing that the command started is left.
         case ended(ExitStatus, isAlone: Bool)
         case closed
@@ -129,7 +135,17 @@ public final class RunningProcess {
         report.initialize(to: nsrun_report())
         // What is no record ends the conversation, and the child's own status tells the rest.
         var sender: pid_t = 0
-        while channel >= 0, read(report, &sender) {
+        var passed: (Int32, Int32) = (-1, -1)
+        while channel >= 0, read(report, &sender, &passed) {
+            if let leftover = Leftover(report, passed) {
+                // The command, where it can say so, has nothing of ours to be taken away.
+                if hasStarted || ended != nil {
+                    leftover.close()
+                } else {
+                    leftovers.append(leftover)
+                }
+                return .leftover
+            }
             if let event = try event(in: report, from: sender) { return event }
         }
         closeChannel()
@@ -137,11 +153,16 @@ public final class RunningProcess {
     }
 
     private func read(
-        _ report: UnsafeMutablePointer<nsrun_report>, _ sender: inout pid_t
+        _ report: UnsafeMutablePointer<nsrun_report>, _ sender: inout pid_t,
+        _ passed: inout (Int32, Int32)
     ) -> Bool {
         let asks = plan.initIsQuiet
-        return withUnsafeMutablePointer(to: &sender) {
-            nsrun_read_report(channel, report, asks ? $0 : nil) == 1
+        return withUnsafeMutablePointer(to: &passed) { passed in
+            passed.withMemoryRebound(to: Int32.self, capacity: 2) { passed in
+                withUnsafeMutablePointer(to: &sender) {
+                    nsrun_read_report(channel, report, asks ? $0 : nil, passed) == 1
+                }
+            }
         }
     }
 
@@ -253,7 +274,7 @@ public final class RunningProcess {
         while true {
             guard isReadable(eventDescriptor) || isOverdue || hasWords else { continue }
             switch try nextEvent() {
-            case .step, .answered, .stands: continue
+            case .step, .answered, .stands, .leftover: continue
             case .started, .stopped, .signalled, .ended, .closed: return
             }
         }
@@ -339,6 +360,9 @@ public final class RunningProcess {
         }
         network.close()
         relay?.awaitEnd()
+        // What was made last lies deepest.
+        for leftover in leftovers.reversed() { leftover.takeAway() }
+        leftovers = []
         if resourceUsage == nil { resourceUsage = ResourceUsage(usage) }
         return ExitStatus(waitStatus: waitStatus)
     }

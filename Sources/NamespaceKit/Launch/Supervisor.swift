@@ -82,7 +82,8 @@ public struct Supervisor {
         if plan.strays != .notAdopted { _ = nsrun_adopt_strays() }
         var plan = plan
         plan.answersStart = StatusReport(plan).wantsStart
-        plan.announcesStart = plan.answersStart || plan.isAttempt
+        plan.announcesStart =
+            plan.answersStart || plan.isAttempt || plan.takesPlacesAway && plan.showsInit
         let signals = nsrun_signal_descriptor()
         do throws(LaunchError) {
             // A run that nobody could signal would be deaf.
@@ -169,7 +170,8 @@ public struct Supervisor {
                 signals, parent, process.eventDescriptor, terminal.descriptor,
                 process.lockDescriptor, process.layerLock, process.networkDescriptor,
                 process.commandDescriptor,
-            ] + StatusReport(process.plan).descriptors + process.plan.launcherDescriptors
+            ] + process.leftoverDescriptors + StatusReport(process.plan).descriptors
+            + process.plan.launcherDescriptors
         keep.withUnsafeBufferPointer { nsrun_close_others($0.baseAddress!, $0.count) }
         for number: Int32 in 0...1 where !keep.contains(number) { closeDescriptor(number) }
     }
@@ -229,7 +231,7 @@ public struct Supervisor {
             if ready & 2 != 0 || process.isOverdue || process.isConnecting && process.hasWords {
                 let event = try process.nextEvent()
                 switch event {
-                case .step, .stands, .answered: break
+                case .step, .stands, .answered, .leftover: break
                 case .started, .stopped, .signalled, .ended, .closed: letGo()
                 }
                 switch event {
@@ -243,7 +245,7 @@ public struct Supervisor {
                         _ = try? process.reap(block: true)
                     }
                     return status
-                case .closed, .answered: break
+                case .closed, .answered, .leftover: break
                 case .stands:
                     // Who reads it waits for its end.
                     if let info = process.plan.lifecycle.infoDescriptor { closeDescriptor(info) }

@@ -134,6 +134,14 @@ extension LaunchPlan {
     /// `flatpak enter` does. What it says is not to be trusted once the command runs.
     var showsInit: Bool { lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil }
 
+    /// Mount points that are made in directories which outlast the run are taken away when it has ended: where that is the
+    /// end of all its processes, and somebody stays to see it. bubblewrap leaves them.
+    var takesPlacesAway: Bool {
+        shape != .inPlace && namespaces.contains(.pid) && !lifecycle.lingers && !refusesLinks
+            && joinIndex == nil && preparation == nil
+            && !steps.contains { if case .keep = $0.action { true } else { false } }
+    }
+
     /// The child is proot, which traces the command, and a program inside tells of that.
     var isTraced: Bool { statusDescriptor != nil }
 

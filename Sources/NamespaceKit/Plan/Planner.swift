@@ -284,7 +284,7 @@ public struct Planner {
         var groups = identity.groups
         if identity.mapsSubordinates {
             if facts.subordinateUsers.isEmpty || facts.subordinateGroups.isEmpty {
-                throw .noSubordinates(facts.userID)
+                throw .noSubordinates(facts.userID, named: facts.subordinateName)
             }
             users += SubordinateIDs.map(
                 facts.subordinateUsers, own: user, caller: facts.userID)

@@ -34,13 +34,16 @@ struct PackTools {
             .first { FileManager.default.fileExists(atPath: $0) }
     }
 
+    private static let withoutProot =
+        "without a proot, static programs will not run where user namespaces are refused"
+
     /// The one that is named must be sound; one that merely lies around is taken if it is.
     private mutating func findProot(_ given: String?, launcher: String) throws {
         let search = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"
         let candidates = search.split(separator: ":").map { "\($0)/proot" }
         let found = given ?? candidates.first { access($0, X_OK) == 0 }
         guard let found else {
-            warnings.append("no proot: static programs will need user namespaces; see --proot")
+            warnings.append(Self.withoutProot + "; --proot FILE packs one")
             return
         }
         do {
@@ -48,7 +51,9 @@ struct PackTools {
             try check(parts, launcher: launcher)
             files += parts.files.map { ("proot/\($0.name)", $0.source) }
         } catch let error as RootFilesystemError where given == nil {
-            warnings.append("no proot: \(error.cause); see --proot")
+            warnings.append(
+                Self.withoutProot
+                    + ": \(found) is not packed, for \(error.cause); --proot FILE packs another")
         }
     }
 

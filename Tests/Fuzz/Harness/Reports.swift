@@ -17,7 +17,9 @@ extension FuzzTarget {
         let report = UnsafeMutablePointer<nsrun_report>.allocate(capacity: 1)
         defer { report.deallocate() }
         report.initialize(to: nsrun_report())
-        while nsrun_read_report(ends[0], report, nil) == 1 {
+        var passed: [Int32] = [-1, -1]
+        while nsrun_read_report(ends[0], report, nil, &passed) == 1 {
+            if let leftover = Leftover(report, (passed[0], passed[1])) { leftover.close() }
             _ = ResourceUsage(report)
             let error = Diagnosis(plan: Run.plan, facts: HostFacts()).explain(.init(report))
             demand(isLine(error.message), "a message of several lines")

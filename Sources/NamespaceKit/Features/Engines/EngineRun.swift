@@ -67,6 +67,13 @@ public struct EngineRun {
             + "and programs that mean to leave the root"
     }
 
+    /// The program asks where it lies, as `java` does, and the engine cannot tell it: what the kernel has started is the
+    /// loader. The pack has a proot, which can.
+    public var isBetterLeftToProot: Bool {
+        guard case .fakechroot(let fakechroot) = check else { return false }
+        return EngineTools.packHasProot && fakechroot.planner.program.asksForItsPlace
+    }
+
     /// What the command sees, for ``Explanation``.
     var mounts: MountTree { MountTree(view) }
 

@@ -10,6 +10,12 @@ public enum EngineTools {
     /// Where a pack has its libfakechroot.so and its proot. Set once, before the first launch.
     nonisolated(unsafe) public static var folder: ByteString?
 
+    /// This is a pack that has no proot, and where it has one.
+    public static var packLacksProot: Bool { folder != nil && !packHasProot }
+    static var packHasProot: Bool {
+        folder.map { HostFile.exists($0.appending(path: "proot/proot")) } ?? false
+    }
+
     /// What nsrun does in the place of programs that libfakechroot would start, if it was started so: the exit
     /// status.
     public static func standIn() -> Int32? {

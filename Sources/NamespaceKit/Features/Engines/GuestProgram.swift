@@ -19,6 +19,12 @@ struct GuestProgram: Equatable {
     /// Built by Go: with an interpreter or without, it makes its system calls by itself.
     var isGo = false
     var machineName: String
+
+    /// It is found out by its file alone; a program may have libraries that ask, too.
+    var asksForItsPlace: Bool {
+        let text = HostFacts.readFile(hostPath, limit: 1 << 26) ?? []
+        return text.holds("/proc/self/exe") || text.holds("$ORIGIN") || text.holds("${ORIGIN}")
+    }
 }
 
 /// Looks a command up as execvp(3) would, and finds what execve(2) would find wrong with it.

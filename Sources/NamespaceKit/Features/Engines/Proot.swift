@@ -53,6 +53,12 @@ struct Proot {
         for candidate in facts.places(ofTool: "proot") where HostFile.isExecutable(candidate) {
             if let path = HostFile.canonicalPath(candidate) { return (path, []) }
         }
+        if EngineTools.packLacksProot {
+            throw .proot(
+                "cannot be used: neither this pack nor this host has a proot",
+                "make the pack anew with nsrun-rootfs pack --proot FILE, or set NSRUN_PROOT to one of "
+                    + "5.4 or newer")
+        }
         throw .proot(
             "cannot be used: there is no proot on this host",
             "install proot 5.4 or newer, or set NSRUN_PROOT to it")

@@ -5,8 +5,9 @@ extension Planner {
     /// The request of a member of a group: a pid namespace would end with its first process, and what one
     /// member calls by a relative path is another file to another.
     static func prepare(_ request: LaunchRequest, on facts: HostFacts) -> LaunchRequest {
-        guard request.namespaces.join != nil else { return request }
         var request = request
+        request.takeAllIDs(on: facts)
+        guard request.namespaces.join != nil else { return request }
         request.namespaces.new.remove(.pid)
         func absolute(_ path: ByteString) -> ByteString {
             guard !path.isAbsolute, !path.isEmpty, let here = facts.currentDirectory else {
