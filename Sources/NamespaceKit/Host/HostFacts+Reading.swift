@@ -60,7 +60,8 @@ extension HostFacts {
         }
         if request.network.isConnected { facts.pasta = Pasta.find(in: facts) }
         if request.namespaces.join == .jobStep { facts.parent = readParent() }
-        if request.namespaces.join != nil || request.reuse != nil {
+        facts.layerGroup = layerGroup(of: request)
+        if request.namespaces.join != nil || request.reuse != nil || facts.layerGroup != nil {
             facts.groupFolder = GroupFolder.find(in: facts)
         }
         facts.readPlaces(for: request)
