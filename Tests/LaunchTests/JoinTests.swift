@@ -277,6 +277,8 @@ struct Group {
             ["--unshare-ipc", "--hostname", "node7"], ["--network", "none"],
             ["--unshare-ipc", "--unshare-cgroup", "--hostname", "node7", "--disable-userns"],
             ["--uid", "0"], ["--map-auto", "--uid", "0", "--gid", "0"], ["--arch", "armhf"],
+            ["--uid", "0", "--network", "none", "--unshare-ipc", "--hostname", "node7"],
+            ["--cap-add", "CAP_NET_ADMIN", "--network", "none", "--hostname", "node7"],
             ["--timeout", "60"], ["--new-session"], ["--ephemeral"],
         ])
     func otherOptionsHoldForAll(options: [String]) throws {

@@ -94,7 +94,8 @@ extension Planner {
             .join(name: groupName, folder: folder, namespaces, as: joinManner),
             word(words.join))
         add(.unshare(namespaces))
-        shared = namespaces
+        // Those that are made when the root stands, for who has capabilities over them, are not each member's own either.
+        shared = namespaces.union(later)
     }
 
     mutating func planShare() {
