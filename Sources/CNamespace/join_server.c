@@ -48,6 +48,7 @@ struct keeper {
     unsigned members;
     bool is_full;   ///< no descriptor is left for another guest
     struct nsrun_card card;
+    int inside;   ///< of the descriptors that of the namespace by which its processes are told
     struct nsrun_group group;
     int fds[NSRUN_GROUP_KINDS];
 };
@@ -91,11 +92,11 @@ static void write_card(struct keeper *k) {
         memcpy(card->note, k->holder->note, card->note_length);
     for (unsigned i = 0; i < k->group.count && !card->inside.is_user; i++)
         if (k->group.kinds[i] == CLONE_NEWUSER || k->group.kinds[i] == CLONE_NEWNS)
-            nsrun_note_namespace(&card->inside, k->fds[i], k->group.kinds[i] == CLONE_NEWUSER);
+            nsrun_note_namespace(&card->inside, k->fds[k->inside = (int)i], k->group.kinds[i] == CLONE_NEWUSER);
 }
 
 static void show(const struct keeper *k, int guest) {
-    send(guest, &k->card, sizeof k->card, MSG_NOSIGNAL);
+    nsrun_send_descriptors(guest, &k->card, sizeof k->card, k->fds + k->inside, 1);
     forget(k, guest);
 }
 

@@ -91,7 +91,7 @@ static void answer(struct keeper *k, int guest) {
         k->idle = wish.idle;
         k->until = nsrun_now() + wish.idle;
         break;
-    case NSRUN_WISH_CARD: send(guest, &k->card, sizeof k->card, MSG_NOSIGNAL); break;
+    case NSRUN_WISH_CARD: nsrun_send_descriptors(guest, &k->card, sizeof k->card, k->namespaces, 1); break;
     case NSRUN_WISH_END: leave(k, 0);
     }
 }

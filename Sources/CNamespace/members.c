@@ -160,10 +160,10 @@ int nsrun_look_inside(pid_t pid, struct nsrun_inside *inside) {
     if (fd < 0)
         return fd;
     nsrun_note_namespace(inside, fd, true);
-    close(fd);
-    if (stat("/proc/self/ns/user", &own) != 0)
-        return -errno;
-    return is_named(inside, &own) ? -EPERM : 0;
+    const int error = stat("/proc/self/ns/user", &own) != 0 ? -errno : is_named(inside, &own) ? -EPERM : 0;
+    if (error < 0)
+        close(fd);
+    return error < 0 ? error : fd;
 }
 
 struct list {

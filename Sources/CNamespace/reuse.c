@@ -391,13 +391,17 @@ struct survey {
     int stopped;        ///< how many have ended, or a negative errno
 };
 
-static bool read_card(const struct survey *survey, const char *file, struct nsrun_card *card) {
+/// `*held` becomes a descriptor of the namespace in it: while that is open no other gets its number.
+static bool read_card(const struct survey *survey, const char *file, struct nsrun_card *card, int *held) {
     const int fd = connect_to(survey->place, file, survey->is_of_groups);
     if (fd < 0)
         return false;
-    unsigned count = 0;
-    const bool has_card = wish(fd, NSRUN_WISH_CARD, 0, card, sizeof *card, NULL, &count) == sizeof *card;
+    unsigned count = 1;
+    *held = -1;
+    const bool has_card = wish(fd, NSRUN_WISH_CARD, 0, card, sizeof *card, held, &count) == sizeof *card && count == 1;
     close(fd);
+    if (!has_card && count == 1)
+        close(*held);
     card->name[sizeof card->name - 1] = card->root[sizeof card->root - 1] = 0;
     if (card->note_length > sizeof card->note)
         card->note_length = 0;
@@ -407,7 +411,12 @@ static bool read_card(const struct survey *survey, const char *file, struct nsru
 static bool show_world(void *context, const char *file) {
     const struct survey *survey = context;
     struct nsrun_card card;
-    return !read_card(survey, file, &card) || survey->visit(survey->context, &card);
+    int held;
+    if (!read_card(survey, file, &card, &held))
+        return true;
+    const bool goes_on = survey->visit(survey->context, &card);
+    close(held);
+    return goes_on;
 }
 
 /// Its holder ends by itself, and with it the connection, which has told it nothing.
@@ -419,16 +428,12 @@ static int stop_group(const struct survey *survey, const struct nsrun_card *card
     return poll(&end, 1, (int)(nsrun_patience / 1000000)) == 1 ? 0 : -ETIMEDOUT;
 }
 
-static bool stop_kept(void *context, const char *file) {
-    struct survey *survey = context;
-    struct nsrun_card card;
-    if (!read_card(survey, file, &card) || strcmp(card.name, survey->name) != 0)
-        return true;
+static bool stop_one(struct survey *survey, const char *file, const struct nsrun_card *card) {
     const int fd = connect_to(survey->place, file, survey->is_of_groups);
     if (fd < 0)
         return true;
     if (survey->is_of_groups) {
-        const int error = stop_group(survey, &card, fd);
+        const int error = stop_group(survey, card, fd);
         close(fd);
         survey->stopped = error < 0 ? error : survey->stopped + 1;
         return error == 0;
@@ -440,6 +445,17 @@ static bool stop_kept(void *context, const char *file) {
         survey->stopped++;
     close(fd);
     return true;
+}
+
+static bool stop_kept(void *context, const char *file) {
+    struct survey *survey = context;
+    struct nsrun_card card;
+    int held;
+    if (!read_card(survey, file, &card, &held))
+        return true;
+    const bool goes_on = strcmp(card.name, survey->name) != 0 || stop_one(survey, file, &card);
+    close(held);
+    return goes_on;
 }
 
 static int survey_all(struct survey *survey, const char *path, bool (*visit)(void *context, const char *file)) {

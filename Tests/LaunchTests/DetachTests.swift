@@ -17,9 +17,11 @@ import Testing
         /// The name of the run.
         func starts(
             _ script: String, _ options: [String] = [], rooted: Bool = true,
-            sourceLocation: SourceLocation = #_sourceLocation
+            isNamed: Bool = false, sourceLocation: SourceLocation = #_sourceLocation
         ) throws -> String {
-            let seen = try launch(["sh", "-c", script], options, rooted: rooted)
+            // A name that is made up may be another test's when this one is at its end.
+            let own = isNamed || options.contains("--join") ? [] : ["--join", Group().name]
+            let seen = try launch(["sh", "-c", script], options + own, rooted: rooted)
             #expect(seen.status == 0 && seen.error == "", "\(seen)", sourceLocation: sourceLocation)
             names.append(seen.output)
             return seen.output
@@ -72,7 +74,10 @@ import Testing
     /// The command's, and numbers where that is taken.
     @Test func namesAreMadeUp() throws {
         let desk = try Desk()
-        let (one, two) = (try desk.starts("exec sleep 1000"), try desk.starts("exec sleep 1000"))
+        let (one, two) = (
+            try desk.starts("exec sleep 1000", isNamed: true),
+            try desk.starts("exec sleep 1000", isNamed: true)
+        )
         #expect(one.hasPrefix("sh") && two.hasPrefix("sh-") && one != two)
         let inOne = try nsrun(["--join", one, "sh", "-c", Group.where]).output
         #expect(try nsrun(["--join", two, "sh", "-c", Group.where]).output != inOne)

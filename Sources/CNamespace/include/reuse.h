@@ -64,10 +64,10 @@ struct nsrun_inside {
     bool is_user;      ///< theirs is that user namespace or one below it; otherwise it is that mount namespace
 };
 
-/// The processes that are in the user namespace that a process is in now. 0 or a negative errno, -EPERM where it is the
-/// caller's own.
+/// The processes that are in the user namespace that a process is in now. A descriptor of it, -EPERM where it is the caller's
+/// own, or another negative errno. As long as it is open no other namespace gets that number.
 int nsrun_look_inside(pid_t pid, struct nsrun_inside *inside);
-/// Sends all of them TERM, those that are still there so many nanoseconds later KILL, and returns when there is none. 0, or
+/// Somebody must hold that namespace. Sends all of them TERM, those that are still there so many nanoseconds later KILL, and returns when there is none. 0, or
 /// -ETIMEDOUT where even KILL does not end one.
 int nsrun_end_inside(const struct nsrun_inside *inside, int64_t patience);
 

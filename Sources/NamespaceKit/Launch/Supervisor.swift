@@ -183,7 +183,8 @@ public struct Supervisor {
         let descriptor = process.plan.startedDescriptor
         if descriptor < 0 || hasToldStart { return }
         hasToldStart = true
-        if nsrun_look_inside(process.pid, &inside) != 0 { inside.inode = 0 }
+        // Held until this process ends.
+        if nsrun_look_inside(process.pid, &inside) < 0 { inside.inode = 0 }
         var word = CChar(bitPattern: DetachedRun.started)
         if nsrun_write_all(descriptor, &word, 1) != 0 { process.end() }
         closeDescriptor(descriptor)
