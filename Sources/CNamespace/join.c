@@ -22,6 +22,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -64,42 +65,70 @@ static int open_own_life(struct nsrun_world *w, int *life) {
 
 // MARK: The first
 
-/// The lock goes over to the holder.
-static int lead(struct nsrun_world *w, const struct nsrun_step *step, int folder, const char *file) {
+/// Two overlays on one directory are undefined (kernel, overlayfs.rst): the holder locks it as long as the group lives. A
+/// descriptor, -EWOULDBLOCK where another run uses it, or another negative number where there is nothing to lock.
+static int lock_layer(const struct nsrun_step *step) {
+    if (step->list == NULL || step->list[0] == NULL)
+        return -1;
+    mkdir(step->list[0], 0755);   // as set-up will
+    const int fd = nsrun_above_standard(nsrun_open(step->list[0], O_RDONLY | O_DIRECTORY));
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+    const int error = errno == EWOULDBLOCK ? -EWOULDBLOCK : -1;
+    close(fd);
+    return error;
+}
+
+/// Starts the holder at its socket.
+static int found(struct nsrun_world *w, struct nsrun_holder *holder, const char *file) {
     struct sockaddr_un address;
-    const socklen_t size = nsrun_meeting_address(folder, file, &address);
-    struct nsrun_holder holder = {.listener = nsrun_meeting_socket(), .folder = folder, .folder_path = step->source};
-    strcpy(holder.file, file);
-    if (holder.listener < 0)
-        return holder.listener;
+    const socklen_t size = nsrun_meeting_address(holder->folder, file, &address);
     int ends[2];
     // Of a holder that was killed.
-    if (unlinkat(folder, file, 0) != 0 && errno != ENOENT) {
-        const int error = -errno;
-        close(holder.listener);
+    if (unlinkat(holder->folder, file, 0) != 0 && errno != ENOENT)
+        return -errno;
+    int error = bind(holder->listener, (const void *)&address, size) == 0 ? nsrun_socket_pair(ends) : -errno;
+    if (error < 0)
         return error;
-    }
-    int error = bind(holder.listener, (const void *)&address, size) == 0 ? nsrun_socket_pair(ends)
-                                                                         : -errno;
-    if (error < 0) {
-        close(holder.listener);
-        return error;
-    }
-    holder.leader = ends[1];
-    error = open_own_life(w, &holder.life);
+    holder->leader = ends[1];
+    error = open_own_life(w, &holder->life);
     if (error == 0)
-        error = nsrun_start_beside(nsrun_hold, &holder);
-    if (holder.life >= 0)
-        close(holder.life);
-    close(holder.listener);
+        error = nsrun_start_beside(nsrun_hold, holder);
+    if (holder->life >= 0)
+        close(holder->life);
     close(ends[1]);
     if (error < 0) {
         close(ends[0]);
-        unlinkat(folder, file, 0);
+        unlinkat(holder->folder, file, 0);
         return error;
     }
     w->group = ends[0];
     return LEADING;
+}
+
+/// The lock goes over to the holder.
+static int lead(struct nsrun_world *w, const struct nsrun_step *step, int folder, const char *file) {
+    struct nsrun_holder holder = {
+        .listener = nsrun_meeting_socket(),
+        .folder = folder,
+        .folder_path = step->source,
+        .name = step->target,
+        .note = step->data,
+        .note_length = step->length <= NSRUN_KEPT_NOTE ? step->length : 0,
+    };
+    strcpy(holder.file, file);
+    if (holder.listener < 0)
+        return holder.listener;
+    holder.layer = lock_layer(step);
+    int error = holder.layer;
+    if (error == -EWOULDBLOCK)
+        w->call = NSRUN_CALL_LAYER;
+    else
+        error = found(w, &holder, file);
+    close(holder.listener);
+    if (holder.layer >= 0)
+        close(holder.layer);
+    return error;
 }
 
 void nsrun_leave_group(struct nsrun_world *w) {
@@ -226,7 +255,7 @@ static void report_difference(struct nsrun_world *w, const struct nsrun_group *g
 
 static int enter(struct nsrun_world *w, const struct nsrun_step *join, const struct nsrun_group *group,
                  const int *fds) {
-    if (group->digest != w->group_digest) {
+    if (group->digest != w->group_digest && join->number != NSRUN_JOIN_EXISTING) {
         report_difference(w, group, w->plan->steps[join->value2 - 1].data);
         return -EEXIST;
     }
@@ -286,7 +315,11 @@ static int attempt(struct nsrun_world *w, const struct nsrun_step *step) {
         error = nsrun_meet(fd, folder, file);
     const bool is_nobodys = error == -ECONNREFUSED || error == -ENOENT;
     if (is_nobodys)
-        error = lead(w, step, folder, file);
+        error = step->number == NSRUN_JOIN_EXISTING ? -ENOENT : lead(w, step, folder, file);
+    else if (error == 0 && step->number == NSRUN_JOIN_NEW)
+        error = -EEXIST;
+    if (error == -ENOENT && step->number == NSRUN_JOIN_EXISTING)
+        rmdir(step->source);   // where it was made for nothing
     close(folder);
     if (error == 0)
         error = ask(w, step, fd);

@@ -28,6 +28,10 @@ struct nsrun_holder {
     int leader;     ///< where the first member sends the group
     int life;       ///< readable when the first member has ended; -1 for the end of `leader`
     int folder;     ///< where the socket lies; locked for those who come (flock(2)) until the listener listens
+    int layer;      ///< a lock on the directory that keeps the group's changes, -1 for none
+    const char *name;   ///< of the group
+    const char *note;   ///< is told to whoever lists the group
+    size_t note_length;
     const char *folder_path;
     char file[NSRUN_MEETING_FILE];
 };

@@ -6,7 +6,7 @@
 // It is no part of the group. It stays in the namespaces of the caller, where no program of the group
 // can look into it, in a session of its own, with no file of the caller's open and every signal blocked:
 // nobody waits for its end, and no signal that is meant for a job reaches it. It lives as long as a
-// member does, of which it has a descriptor each, and takes its socket along when it goes: whoever is killed and when,
+// member does, of which it has a descriptor each, or what one has left behind, and takes its socket along when it goes: whoever is killed and when,
 // there is nothing to clean up. A socket that it leaves behind when it is killed itself is replaced by the next group.
 //
 // It answers processes of its own user namespace alone: what runs inside of another one, a command of this user's that
@@ -14,6 +14,7 @@
 
 #define _GNU_SOURCE
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,8 +30,12 @@
 #include "join.h"
 #include "keeper.h"
 #include "meeting.h"
+#include "members.h"
 #include "passing.h"
 #include "syscalls.h"
+
+/// How often it looks whether what members have left behind is still there, in milliseconds.
+static const int round_time = 200;
 
 /// What an event is about, in the upper half of its data; the descriptor is in the lower one.
 enum source { LISTENER, GUEST, LIFE };
@@ -41,8 +46,9 @@ struct keeper {
     struct stat own_user;
     int epoll, listener, proc;
     unsigned members;
-    time_t since;
     bool is_full;   ///< no descriptor is left for another guest
+    struct nsrun_card card;
+    int inside;   ///< of the descriptors that of the namespace by which its processes are told
     struct nsrun_group group;
     int fds[NSRUN_GROUP_KINDS];
 };
@@ -76,11 +82,21 @@ static void let_in(struct keeper *k) {
 }
 
 /// For whoever lists what is kept.
+static void write_card(struct keeper *k) {
+    struct nsrun_card *card = &k->card;
+    *card = (struct nsrun_card){.pid = getpid(), .is_group = true, .since = time(NULL)};
+    strncpy(card->name, k->holder->name, sizeof card->name - 1);
+    strncpy(card->root, k->group.root, sizeof card->root - 1);
+    card->note_length = (uint32_t)k->holder->note_length;
+    if (card->note_length > 0)
+        memcpy(card->note, k->holder->note, card->note_length);
+    for (unsigned i = 0; i < k->group.count && !card->inside.is_user; i++)
+        if (k->group.kinds[i] == CLONE_NEWUSER || k->group.kinds[i] == CLONE_NEWNS)
+            nsrun_note_namespace(&card->inside, k->fds[k->inside = (int)i], k->group.kinds[i] == CLONE_NEWUSER);
+}
+
 static void show(const struct keeper *k, int guest) {
-    struct nsrun_card card = {.pid = getpid(), .is_group = true, .since = k->since};
-    strncpy(card.name, strchr(k->holder->file, ' ') + 1, sizeof card.name - 1);
-    strncpy(card.root, k->group.root, sizeof card.root - 1);
-    send(guest, &card, sizeof card, MSG_NOSIGNAL);
+    nsrun_send_descriptors(guest, &k->card, sizeof k->card, k->fds + k->inside, 1);
     forget(k, guest);
 }
 
@@ -121,14 +137,25 @@ static void leave(const struct keeper *k, int status) __attribute__((noreturn));
 
 static void leave(const struct keeper *k, int status) {
     const struct nsrun_holder *holder = k->holder;
+    // Whoever finds no socket finds nothing mounted on the layer either, and no lock.
+    for (unsigned i = 0; i < k->group.count; i++)
+        close(k->fds[i]);
+    if (holder->layer >= 0)
+        close(holder->layer);
     nsrun_leave_meeting(holder->folder, holder->folder_path, holder->file, k->socket);
     _exit(status);
 }
 
+/// What members have left behind is of the group, too: it is in its namespaces, and on its layer.
+static void leave_when_empty(const struct keeper *k) {
+    if (k->members == 0 && !nsrun_has_members(k->proc, &k->card.inside))
+        leave(k, 0);
+}
+
 static void see_off(struct keeper *k, int life) {
     forget(k, life);
-    if (--k->members == 0)
-        leave(k, 0);
+    --k->members;
+    leave_when_empty(k);
     if (k->is_full)
         k->is_full = !watch(k, k->listener, LISTENER);
 }
@@ -140,10 +167,15 @@ static void withdraw(const struct nsrun_holder *holder) {
     if (chdir("/") != 0)
         _exit(1);
     // All of them are above the standard ones.
-    const int keep[] = {holder->listener, holder->leader, holder->folder, holder->life};
+    int keep[5] = {holder->listener, holder->leader, holder->folder};
+    size_t count = 3;
+    if (holder->life >= 0)
+        keep[count++] = holder->life;
+    if (holder->layer >= 0)
+        keep[count++] = holder->layer;
     for (int fd = 0; fd <= 2; fd++)
         close(fd);
-    nsrun_close_others(keep, holder->life >= 0 ? 4 : 3);
+    nsrun_close_others(keep, count);
     struct rlimit limit;   // a descriptor a member
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
@@ -156,7 +188,6 @@ void nsrun_hold(const void *argument) {
     static struct keeper k;
     withdraw(holder);
     k.holder = holder;
-    k.since = time(NULL);
     k.listener = holder->listener;
     struct stat own;
     if (fstatat(holder->folder, holder->file, &own, AT_SYMLINK_NOFOLLOW) == 0)
@@ -172,6 +203,7 @@ void nsrun_hold(const void *argument) {
             != sizeof k.group
         || count != k.group.count)
         leave(&k, 1);
+    write_card(&k);
     k.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (k.epoll < 0 || !watch(&k, holder->life >= 0 ? holder->life : holder->leader, LIFE)
         || !watch(&k, k.listener, LISTENER))
@@ -181,7 +213,11 @@ void nsrun_hold(const void *argument) {
         close(holder->leader);
     for (;;) {
         struct epoll_event event;
-        if (epoll_wait(k.epoll, &event, 1, -1) != 1)
+        // Nobody tells of the end of what was left behind.
+        const int ready = epoll_wait(k.epoll, &event, 1, k.members == 0 ? round_time : -1);
+        if (ready == 0)
+            leave_when_empty(&k);
+        if (ready != 1)
             continue;
         const int fd = (int)(uint32_t)event.data.u64;
         switch ((enum source)(event.data.u64 >> 32)) {

@@ -23,6 +23,7 @@
 #include "include/io.h"
 #include "passing.h"
 #include "keeper.h"
+#include "members.h"
 #include "syscalls.h"
 
 enum {
@@ -90,7 +91,7 @@ static void answer(struct keeper *k, int guest) {
         k->idle = wish.idle;
         k->until = nsrun_now() + wish.idle;
         break;
-    case NSRUN_WISH_CARD: send(guest, &k->card, sizeof k->card, MSG_NOSIGNAL); break;
+    case NSRUN_WISH_CARD: nsrun_send_descriptors(guest, &k->card, sizeof k->card, k->namespaces, 1); break;
     case NSRUN_WISH_END: leave(k, 0);
     }
 }
@@ -146,6 +147,10 @@ void nsrun_keep_world(const void *argument) {
     k.card = (struct nsrun_card){.pid = getpid(), .since = time(NULL)};
     strncpy(k.card.name, keeping->key->name, sizeof k.card.name - 1);
     strncpy(k.card.root, keeping->key->root, sizeof k.card.root - 1);
+    if (keeping->key->note_length <= sizeof k.card.note && keeping->key->note_length > 0) {
+        k.card.note_length = (uint32_t)keeping->key->note_length;
+        memcpy(k.card.note, keeping->key->note, k.card.note_length);
+    }
     k.proc = nsrun_open("/proc", O_PATH | O_DIRECTORY);
     k.fds[LISTENER] = (struct pollfd){.fd = keeping->listener, .events = POLLIN};
     // Before the first of them is copied.
@@ -157,6 +162,7 @@ void nsrun_keep_world(const void *argument) {
         leave(&k, 1);
     flock(keeping->folder, LOCK_UN);
     receive(&k);
+    nsrun_note_namespace(&k.card.inside, k.namespaces[0], true);
     k.idle = keeping->idle;
     k.until = nsrun_now() + k.idle;
     k.count = FIRST_GUEST;

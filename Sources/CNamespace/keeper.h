@@ -11,7 +11,7 @@
 
 enum nsrun_world_wish {
     NSRUN_WISH_WORLD = 'w',   ///< its namespaces, with an answer of one byte
-    NSRUN_WISH_CARD = 'c',    ///< a struct nsrun_card; who keeps a group gives one as well
+    NSRUN_WISH_CARD = 'c',    ///< a struct nsrun_card, and the namespace in it; who keeps a group gives them as well
     NSRUN_WISH_END = 'e',     ///< nothing: it ends, and with it the connection
 };
 

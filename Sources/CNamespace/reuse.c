@@ -25,6 +25,7 @@
 #include "digest.h"
 #include "include/io.h"
 #include "include/nsrun.h"
+#include "members.h"
 #include "passing.h"
 #include "syscalls.h"
 
@@ -378,6 +379,7 @@ void nsrun_end_world(const struct nsrun_world_key *key) {
 
 const char *nsrun_card_name(const struct nsrun_card *card) { return card->name; }
 const char *nsrun_card_root(const struct nsrun_card *card) { return card->root; }
+const char *nsrun_card_note(const struct nsrun_card *card) { return card->note; }
 
 struct survey {
     bool (*visit)(void *context, const struct nsrun_card *card);
@@ -385,34 +387,57 @@ struct survey {
     const struct place *place;
     const char *name;   ///< of those that are to end, NULL where they are only looked at
     bool is_of_groups;  ///< of processes that share namespaces (join_server.c)
-    int stopped;
+    int64_t patience;   ///< with the processes of a group that is to end
+    int stopped;        ///< how many have ended, or a negative errno
 };
 
-static bool read_card(const struct survey *survey, const char *file, struct nsrun_card *card) {
+/// `*held` becomes a descriptor of the namespace in it: while that is open no other gets its number.
+static bool read_card(const struct survey *survey, const char *file, struct nsrun_card *card, int *held) {
     const int fd = connect_to(survey->place, file, survey->is_of_groups);
     if (fd < 0)
         return false;
-    unsigned count = 0;
-    const bool has_card = wish(fd, NSRUN_WISH_CARD, 0, card, sizeof *card, NULL, &count) == sizeof *card;
+    unsigned count = 1;
+    *held = -1;
+    const bool has_card = wish(fd, NSRUN_WISH_CARD, 0, card, sizeof *card, held, &count) == sizeof *card && count == 1;
     close(fd);
+    if (!has_card && count == 1)
+        close(*held);
     card->name[sizeof card->name - 1] = card->root[sizeof card->root - 1] = 0;
+    if (card->note_length > sizeof card->note)
+        card->note_length = 0;
     return has_card;
 }
 
 static bool show_world(void *context, const char *file) {
     const struct survey *survey = context;
     struct nsrun_card card;
-    return !read_card(survey, file, &card) || survey->visit(survey->context, &card);
+    int held;
+    if (!read_card(survey, file, &card, &held))
+        return true;
+    const bool goes_on = survey->visit(survey->context, &card);
+    close(held);
+    return goes_on;
 }
 
-static bool stop_world(void *context, const char *file) {
-    struct survey *survey = context;
-    struct nsrun_card card;
-    if (!read_card(survey, file, &card) || strcmp(card.name, survey->name) != 0)
-        return true;
-    const int fd = connect_to(survey->place, file, false);
+/// Its holder ends by itself, and with it the connection, which has told it nothing.
+static int stop_group(const struct survey *survey, const struct nsrun_card *card, int fd) {
+    struct pollfd end = {.fd = fd, .events = POLLIN};
+    const int error = nsrun_end_inside(&card->inside, survey->patience);
+    if (error < 0)
+        return error;
+    return poll(&end, 1, (int)(nsrun_patience / 1000000)) == 1 ? 0 : -ETIMEDOUT;
+}
+
+static bool stop_one(struct survey *survey, const char *file, const struct nsrun_card *card) {
+    const int fd = connect_to(survey->place, file, survey->is_of_groups);
     if (fd < 0)
         return true;
+    if (survey->is_of_groups) {
+        const int error = stop_group(survey, card, fd);
+        close(fd);
+        survey->stopped = error < 0 ? error : survey->stopped + 1;
+        return error == 0;
+    }
     // The connection ends when it does, with nothing left.
     char byte;
     unsigned count = 0;
@@ -420,6 +445,17 @@ static bool stop_world(void *context, const char *file) {
         survey->stopped++;
     close(fd);
     return true;
+}
+
+static bool stop_kept(void *context, const char *file) {
+    struct survey *survey = context;
+    struct nsrun_card card;
+    int held;
+    if (!read_card(survey, file, &card, &held))
+        return true;
+    const bool goes_on = strcmp(card.name, survey->name) != 0 || stop_one(survey, file, &card);
+    close(held);
+    return goes_on;
 }
 
 static int survey_all(struct survey *survey, const char *path, bool (*visit)(void *context, const char *file)) {
@@ -440,8 +476,11 @@ int nsrun_each_kept(const char *folder, bool (*visit)(void *context, const struc
     return error < 0 ? error : survey_all(&survey, folder, show_world);
 }
 
-int nsrun_stop_worlds(const char *folder, const char *name) {
-    struct survey survey = {.name = name};
-    const int error = survey_all(&survey, folder, stop_world);
+int nsrun_stop_kept(const char *folder, const char *name, int64_t patience) {
+    struct survey survey = {.name = name, .patience = patience};
+    int error = survey_all(&survey, folder, stop_kept);
+    survey.is_of_groups = true;
+    if (error == 0 && survey.stopped >= 0)
+        error = survey_all(&survey, folder, stop_kept);
     return error < 0 ? error : survey.stopped;
 }

@@ -42,7 +42,7 @@ enum ForeignWords {
             ["--rm", "--name"],
             "leave it out: nothing is left of a run; --join NAME lets others into it"
         ),
-        (["-d", "--detach"], "put it into the background: nsrun ... &"),
+        (["-d"], "it is called --detach here"),
         (
             ["-u", "--user"],
             "--uid N and --gid N say who the command is inside; --fake-root makes it root"

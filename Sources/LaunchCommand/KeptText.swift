@@ -12,10 +12,12 @@ struct KeptText {
     }
 
     private static func table(_ kept: [KeptWorld]) -> String {
-        var rows = [["NAME", "KIND", "PID", "SINCE", "ROOT"]]
+        var rows = [["NAME", "KIND", "PID", "SINCE", "PROCESSES", "ROOT", "OPTIONS"]]
         for one in kept {
             rows.append([
-                one.name.text, kind(one), "\(one.pid)", HostProcess.time(one.since), one.root.text,
+                one.name.text, kind(one), "\(one.pid)", HostProcess.time(one.since),
+                one.processes.isEmpty ? "-" : numbers(one, ","), one.root.text,
+                options(one).isEmpty ? "-" : options(one).joined(separator: " "),
             ])
         }
         if kept.isEmpty { return "" }
@@ -39,9 +41,26 @@ struct KeptText {
             text += index == 0 ? "\n" : ",\n"
             text += "  {\"name\": \(JSONText.quote(one.name.text)), \"kind\": \"\(kind(one))\", "
             text += "\"pid\": \(one.pid), \"since\": \"\(HostProcess.time(one.since))\", "
-            text += "\"root\": \(JSONText.quote(one.root.text))}"
+            text += "\"processes\": [\(numbers(one, ", "))], "
+            text += "\"root\": \(JSONText.quote(one.root.text)), "
+            let options = GroupWords.words(in: one.note).map { JSONText.quote($0.text) }
+            text += "\"options\": [\(options.joined(separator: ", "))]}"
         }
         return text + (kept.isEmpty ? "]\n" : "\n]\n")
+    }
+
+    private static func numbers(_ one: KeptWorld, _ separator: String) -> String {
+        one.processes.map { String($0) }.joined(separator: separator)
+    }
+
+    /// As a shell would take them.
+    private static func options(_ one: KeptWorld) -> [String] {
+        GroupWords.words(in: one.note).map { word in
+            let isPlain = word.bytes.allSatisfy { byte in
+                byte > 0x20 && byte < 0x7f && !"\"'\\$&|;<>()*?[]#~`!{}".utf8.contains(byte)
+            }
+            return isPlain && !word.isEmpty ? word.text : ShellText.quote(word).text
+        }
     }
 
     private static func kind(_ one: KeptWorld) -> String {

@@ -51,13 +51,16 @@ public struct LaunchTool {
             return ApptainerTool.run(Array(arguments.dropFirst()))
         }
         do throws(UsageError) {
-            let line = try Parser.parse(Array(arguments.dropFirst()), as: tool.personality)
+            var line = try Parser.parse(Array(arguments.dropFirst()), as: tool.personality)
             tool.hasLevelPrefix = line.hasLevelPrefix
             if tool.personality.isBubblewrap, line.asksForNothing {
                 HostProcess.printError(Help(tool.personality).text)
                 return tool.personality.status(125)
             }
+            let joinsByName = packed == nil ? try tool.takeOptionsOfGroup(&line) : false
             var invocation = try RequestBuilder.build(line, as: tool.personality)
+            invocation.joinsByName = joinsByName
+            tool.nameGroup(of: &invocation, isPacked: packed != nil)
             try tool.applyImageSettings(to: &invocation)
             try tool.checkCommand(of: invocation)
             // Whoever packed the program did not know where it would be started.
@@ -93,7 +96,8 @@ public struct LaunchTool {
     /// A shell is for somebody at a terminal: in a script an option may have taken the command for its value.
     private func checkCommand(of invocation: Invocation) throws(UsageError) {
         guard invocation.action == .launch, !personality.isBubblewrap,
-            invocation.request.program.command.isEmpty, !HostProcess.isTerminal(0)
+            invocation.request.program.command.isEmpty,
+            invocation.isDetached || !HostProcess.isTerminal(0)
         else { return }
         // Among them why an image's own is not run.
         for warning in invocation.warnings { warn(warning, invocation) }
@@ -109,7 +113,7 @@ public struct LaunchTool {
     }
 
     /// A word where the command stands may be the name of a root.
-    private func hint(for error: LaunchError, _ invocation: Invocation) -> String? {
+    func hint(for error: LaunchError, _ invocation: Invocation) -> String? {
         guard error.kind == .notFound, invocation.request.root.view == .host,
             let word = invocation.request.program.command.first,
             let hint = RootfsStore.hint(for: word)
@@ -136,7 +140,12 @@ public struct LaunchTool {
             case .generate(let kind): return try generate(kind)
             case .list(let json):
                 try HostProcess.print(KeptText(try KeptWorld.list(), json: json).text)
-            case .stop(let name): _ = try KeptWorld.stop(name)
+            case .stop(let name):
+                try KeptWorld.stop(
+                    name, killAfter: invocation.request.lifecycle.killAfter ?? 10_000_000_000)
+            case .launch where invocation.isDetached: try detach(invocation)
+            case .explain where invocation.isDetached:
+                return try launchByEngine(detached(invocation)).status()
             case .launch, .explain: return try launchByEngine(invocation).status()
             }
             return 0
@@ -173,7 +182,9 @@ public struct LaunchTool {
     ) throws(LaunchError) -> RunEnd {
         let facts = HostFacts.read(for: invocation.request)
         // bubblewrap always stays, and gives a signal's end as a status.
-        let stays = invocation.isVerbose || personality.isBubblewrap || isRepeatable
+        let stays =
+            invocation.isVerbose || personality.isBubblewrap || isRepeatable
+            || invocation.isDetached
         let role: Planner.Role = stays ? .watcher : .replaceable
         var plan = try Planner.plan(invocation.request, on: facts, as: role)
         // What has become of this process by a late refusal could not be taken back.
@@ -185,6 +196,7 @@ public struct LaunchTool {
             return .exited(0)
         }
         plan.isAttempt = !isFinal || isRepeatable
+        plan.detach(tellingStartTo: invocation.startDescriptor)
         plan.messagePrefix = ByteString((hasLevelPrefix ? "<3>" : "") + personality.prefix)
         if personality.isBubblewrap { plan.failureWords = "execvp " }
         plan.failureStatus = personality.status(126)
@@ -229,7 +241,7 @@ public struct LaunchTool {
     }
 
     /// Says what failed, and returns the exit status for it.
-    private func fail(_ message: String, _ remedy: String?, _ status: Int32) -> Int32 {
+    func fail(_ message: String, _ remedy: String?, _ status: Int32) -> Int32 {
         let level = hasLevelPrefix ? "<3>" : ""
         var text = "\(level)\(personality.prefix)\(message)\n"
         if let remedy { text += "\(level)  \(remedy)\n" }

@@ -107,6 +107,7 @@ enum OptionID: Equatable {
     enum Process {
         case setenv, unsetenv, clearenv, cleanEnvironment, environmentFile, chdir, argument0
         case newSession, dieWithParent, linger, forwardSignals, asPidOne, timeout, killAfter, rlimit
+        case detach, log
     }
 }
 
@@ -147,10 +148,12 @@ enum OptionTable {
         Option("--quiet", "", .general(.quiet), .general, "Print no warnings."),
         Option(
             "--list", "[=json]", .general(.list), .general,
-            "Print the worlds and groups of yours that are kept: name, pid, since when, root."),
+            "Print the worlds and groups of yours that are kept: name, since when, processes, root, options."
+        ),
         Option(
             "--stop", "NAME", .general(.stop), .general,
-            "End the prepared worlds of that name; what runs goes on."),
+            "End the processes of the group NAME: TERM, and KILL after --kill-after or 10s. Of a world what runs goes on."
+        ),
         Option(
             "--generate", "KIND", .general(.generate), .hidden,
             "Print the manual page or a completion: man, bash, zsh, fish."),
@@ -292,7 +295,7 @@ enum OptionTable {
         ),
         Option(
             "--join", "NAME", .namespace(.join), .namespaces,
-            "Share namespaces and root with all who join NAME; auto: with this job step (MPI ranks)."
+            "Share namespaces and root with all who join NAME, alone with its own options; auto: with this job step (MPI ranks)."
         ),
         Option(
             "--network", "host|none|pasta[=PORT[:INSIDE],...]", .namespace(.network), .namespaces,
@@ -411,6 +414,13 @@ enum OptionTable {
         Option(
             "--linger", "", .process(.linger), .process,
             "The run lasts until its last process ends, be nsrun and the command gone."),
+        Option(
+            "--detach", "", .process(.detach), .process,
+            "Return when the command has started, and print the name to --join and --stop it by."),
+        Option(
+            "--log", "FILE", .process(.log), .process,
+            "What a detached command writes goes to FILE; else to ~/.local/state/nsrun/logs/NAME.log."
+        ),
         Option(
             "--forward-signals", "", .process(.forwardSignals), .process,
             "Hand signals on to the command; as bwrap, with --die-with-parent too."),

@@ -10,11 +10,11 @@ extension Preset {
         case .rootfs: "What holds with --rootfs, which must be given."
         case .toolbox:
             """
-            A rootfs with your own surroundings: --home --cwd --host-root, the host's /dev, /tmp, \
+            A rootfs with your own surroundings: --share-pid --home --cwd --host-root, the host's /dev, /tmp, \
             /var/tmp and removable media, $XDG_RUNTIME_DIR and the sockets of the desktop session \
             and of system services, the names of your groups; hosts, host.conf, localtime, \
             resolv.conf, machine-id and timezone of /etc follow the host's. Without a command your \
-            shell is started. What the host lacks is left out; --explain and --verbose say what.
+            shell is started. With the same root and --overlay-dir a second one joins the first. What the host lacks is left out; --explain and --verbose say what.
             """
         case .action:
             """

@@ -30,7 +30,7 @@ extension RequestBuilder {
             throw UsageError("Specifying --as-pid-1 and --lock-file is not permitted")
         }
         if !allowedHosts.isEmpty { try checkAllowedHosts() }
-        if request.namespaces.join != nil { try checkJoin() }
+        if request.namespaces.join != nil || result.isDetached { try checkJoin() }
         if namespaces.enteredNetwork != nil {
             if unsharesNetwork || request.network.isConnected {
                 throw UsageError("--netns is not compatible with --unshare-net")
@@ -61,8 +61,34 @@ extension RequestBuilder {
         result.request.network = .relay(to: allowedHosts)
     }
 
+    /// A detached run is a group that others can join, and has no parent to speak of.
+    mutating func checkDetached() throws(UsageError) {
+        if personality.isBubblewrap { throw UsageError("Unknown option --detach") }
+        let excluded: [(Bool, String, String)] = [
+            (followsParent, "--die-with-parent", "a detached run outlives what has started it"),
+            (
+                result.request.namespaces.join == .jobStep, "--join auto",
+                "name the group: others cannot tell which it is"
+            ),
+            (
+                worldToReuse != nil, "--reuse",
+                "a run that others can join starts from no copy of a world"
+            ),
+            (
+                result.request.network.isConnected, "--network pasta",
+                "others could not join it; put it into the background instead: nsrun ... &"
+            ),
+        ]
+        for (isGiven, option, remedy) in excluded where isGiven {
+            throw UsageError("--detach cannot be combined with \(option)", remedy: remedy)
+        }
+        // Presets say so of runs that somebody waits for.
+        result.request.lifecycle.diesWithParent = false
+    }
+
     /// What is of one process alone.
     private func checkJoin() throws(UsageError) {
+        let word = result.request.namespaces.join != nil ? "--join" : "--detach"
         let namespaces = result.request.namespaces
         let lifecycle = result.request.lifecycle
         let excluded: [(Bool, String)] = [
@@ -77,12 +103,12 @@ extension RequestBuilder {
         ]
         for (isGiven, option) in excluded where isGiven {
             throw UsageError(
-                "--join cannot be combined with \(option)",
+                "\(word) cannot be combined with \(option)",
                 remedy: "the namespaces are those of a group, not of one process")
         }
         if unsharesPID {
             throw UsageError(
-                "--join cannot be combined with --unshare-pid",
+                "\(word) cannot be combined with --unshare-pid",
                 remedy: "a pid namespace ends with its first process; after --unshare-all, "
                     + "--share-pid takes it back")
         }

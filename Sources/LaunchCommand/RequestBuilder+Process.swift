@@ -146,8 +146,14 @@ extension RequestBuilder {
             result.request.program.workingDirectory = values[0]
         case .argument0: result.request.program.argument0 = values[0]
         case .newSession: result.request.lifecycle.newSession = true
-        case .dieWithParent: result.request.lifecycle.diesWithParent = true
+        case .dieWithParent:
+            result.request.lifecycle.diesWithParent = true
+            followsParent = true
         case .linger: result.request.lifecycle.lingers = true
+        case .detach: result.isDetached = true
+        case .log:
+            if values[0].isEmpty { throw .emptyPath(parsed) }
+            result.log = values[0]
         case .forwardSignals: forwardsSignals = true
         case .asPidOne: result.request.lifecycle.commandIsPidOne = true
         case .timeout:

@@ -22,6 +22,14 @@ struct Invocation {
     /// Where nobody says: a pack's maker has chosen that it runs anywhere.
     var standardEngine = EngineChoice.only(.namespaces)
     var requiresIsolation = false
+    /// It joins a group by its name alone, with the options that this was set up with.
+    var joinsByName = false
+    /// nsrun returns when the command has started.
+    var isDetached = false
+    /// Where what it writes then goes; nil for a place by its name.
+    var log: ByteString?
+    /// Told when the command has started; -1 for nobody.
+    var startDescriptor: Int32 = -1
     /// What the user should know although the run goes on.
     var warnings: [String] = []
     /// The command is arguments for the entry point of the rootfs's image.
@@ -74,6 +82,7 @@ struct RequestBuilder {
     var allowedHosts: [AllowedHost] = []
     var otherNetwork: String?
     var forwardsSignals = false
+    var followsParent = false
     var unsharesPID = false
     var hasSingleFilter = false
     /// The preset that makes no sense without a rootfs.
@@ -85,7 +94,7 @@ struct RequestBuilder {
     /// Options of which bubblewrap takes one.
     var given: [OptionID] = []
     /// What a run is to start from, and how long it is kept.
-    private var worldToReuse: Reuse.World?
+    private(set) var worldToReuse: Reuse.World?
     private var idleTime: Int64?
     /// Descriptors that have been read to their end by an operation.
     var exhausted: [Int32] = []
@@ -252,6 +261,12 @@ struct RequestBuilder {
         } else if idleTime != nil {
             throw UsageError(
                 "--reuse-idle needs --reuse", remedy: "--reuse NAME says which world is kept")
+        }
+        if result.isDetached { try checkDetached() }
+        if result.log != nil, !result.isDetached {
+            throw UsageError(
+                "--log needs --detach",
+                remedy: "what the command writes goes where nsrun's does: nsrun ... >FILE 2>&1")
         }
         if hasKillAfter, !hasTimeout { throw UsageError("--kill-after needs --timeout") }
         // Whatever it is that is given a time has no more than that.

@@ -83,6 +83,7 @@ extension RequestBuilderTests {
             $0.reuse = Reuse(.byContent, idle: 300_000_000_000)
         },
         // They change how the request is run, not what it asks for.
+        OptionCase("--detach", "--log", "/f") { _ in },
         OptionCase("--engine", "proot", "--require", "isolation") { _ in },
 
         OptionCase("--userns", "2") {

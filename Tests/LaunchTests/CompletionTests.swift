@@ -9,9 +9,15 @@ import Testing
     private final class Desk {
         let folder: TemporaryDirectory
         let settings: [String]
+        /// Of a group, which all desks are in.
+        private let member: Conversation
 
         init() throws {
             let bench = try Bench.current()
+            member = try Conversation(
+                [bench.nsrun, "--preset", "host", "--join", "kept-to-be-completed", "sh", "-c"]
+                    + ["echo up; read -r _ || :"])
+            #expect(member.line() == "up")
             folder = try TemporaryDirectory(in: NSHomeDirectory())
             let programs = folder.path + "/data/nsrun/rootfs/bookish/usr/bin"
             let presets = folder.path + "/config/nsrun/presets"
@@ -49,6 +55,8 @@ import Testing
         ("--cap-drop AL", "--cap-drop ALL"),
         ("--arch riscv6", "--arch riscv64"),
         ("--rlimit nofi", "--rlimit nofile="),
+        ("--join kept-to-be-comp", "--join kept-to-be-completed"),
+        ("--stop kept-to-be-comp", "--stop kept-to-be-completed"),
         ("--rootfs bookish -- only-in", "--rootfs bookish -- only-inside"),
         ("--rootfs bookish only-in", "--rootfs bookish only-inside"),
         (

@@ -148,6 +148,33 @@ import Testing
         withExtendedLifetime(home) {}
     }
 
+    /// In a root where the machine has some: `/etc/nsrun/presets`, behind the user's own.
+    @Test func theMachineHasPresetsToo() throws {
+        let bench = try Bench.current()
+        let folder = try TemporaryDirectory(in: NSHomeDirectory())
+        try folder.write("--setenv\nSITE\nmachine\n", to: "etc/site")
+        try folder.write("--setenv\nBOTH\nmachine\n", to: "etc/both")
+        try folder.write("--setenv\nBOTH\nown\n", to: "own/nsrun/presets/both")
+        let script = """
+            /run/nsrun --preset list | grep /presets/ | tr -s ' '
+            /run/nsrun --preset site --preset both -- /bin/sh -c 'echo $SITE $BOTH'
+            """
+        let seen = try inRoot(
+            script,
+            [
+                "--ro-bind", folder / "etc", "/etc/nsrun/presets", "--ro-bind", bench.nsrun,
+                "/run/nsrun", "--ro-bind", folder / "own", "/mnt", "--setenv", "XDG_CONFIG_HOME",
+                "/mnt",
+            ])
+        expect(
+            seen,
+            prints: """
+                both /mnt/nsrun/presets/both
+                site /etc/nsrun/presets/site
+                machine own
+                """)
+    }
+
     // MARK: Help
 
     @Test func theShortHelpIsShort() throws {

@@ -129,7 +129,7 @@ import Testing
                 "cannot join the group \(group.name): its root is \(bench.rootfs), not \(root.path)",
             remedy: "same options", "another name")
         expect(
-            try nsrun(["--join", group.name, "true"]),
+            try nsrun(["--preset", "host", "--join", group.name, "true"]),
             refuses:
                 "cannot join the group \(group.name): its root is \(bench.rootfs), not the host's",
             remedy: "same options", "another name")
@@ -204,7 +204,7 @@ import Testing
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/")
 
             def joins(number, script, **more):
-                return user(number, nsrun, "--join", name, "sh", "-c", script, **more)
+                return user(number, nsrun, "--preset", "host", "--join", name, "sh", "-c", script, **more)
 
             where = "readlink /proc/self/ns/mnt; read -r _ || :"
             five, six = joins("5", where), joins("6", where)

@@ -165,7 +165,7 @@ struct Group {
             case "rootfs": ["--rootfs", bench.rootfs, "--ephemeral"]
             case "home": ["--rootfs", bench.rootfs, "--home"]
             case "network": ["--network", "none"]
-            default: []
+            default: ["--preset", "host"]
             }
         func member(_ home: String, in directory: String, _ script: String) throws -> Conversation {
             try Conversation(
@@ -205,11 +205,13 @@ struct Group {
         let group = Group()
         let bench = try Bench.current()
         let first = try Conversation([
-            bench.nsrun, "--join", group.name, "sh", "-c", "\(Group.where); read -r _ || :",
+            bench.nsrun, "--preset", "host", "--join", group.name, "sh", "-c",
+            "\(Group.where); read -r _ || :",
         ])
         _ = try #require(first.line())
         let folder = try TemporaryDirectory(in: "/tmp")
-        let seen = try nsrun(["--join", group.name, "true"], directory: folder.path)
+        let seen = try nsrun(
+            ["--preset", "host", "--join", group.name, "true"], directory: folder.path)
         expect(
             seen, refuses: "cannot start in \(folder.path): no such file or directory",
             remedy: "first process was elsewhere", "--chdir")
@@ -218,7 +220,8 @@ struct Group {
 
     @Test func theHostsRootCanBeShared() throws {
         let group = Group()
-        let words = [try Bench.current().nsrun, "--join", group.name, "sh", "-c"]
+        let nsrun = try Bench.current().nsrun
+        let words = [nsrun, "--preset", "host", "--join", group.name, "sh", "-c"]
         let first = try Conversation(
             words + ["\(Group.where); echo shared >/tmp/note; echo; read -r _ || :"])
         let place = try #require(first.line())
@@ -274,6 +277,8 @@ struct Group {
             ["--unshare-ipc", "--hostname", "node7"], ["--network", "none"],
             ["--unshare-ipc", "--unshare-cgroup", "--hostname", "node7", "--disable-userns"],
             ["--uid", "0"], ["--map-auto", "--uid", "0", "--gid", "0"], ["--arch", "armhf"],
+            ["--uid", "0", "--network", "none", "--unshare-ipc", "--hostname", "node7"],
+            ["--cap-add", "CAP_NET_ADMIN", "--network", "none", "--hostname", "node7"],
             ["--timeout", "60"], ["--new-session"], ["--ephemeral"],
         ])
     func otherOptionsHoldForAll(options: [String]) throws {

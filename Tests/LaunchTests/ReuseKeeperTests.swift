@@ -14,13 +14,21 @@ import Testing
         #expect(World.isAlive(keeper))
         let table = try nsrun(["--list"])
         #expect(
-            table.lines.first?.split(separator: " ") == ["NAME", "KIND", "PID", "SINCE", "ROOT"])
-        #expect(table.lines.contains { $0.hasPrefix(world.name) && $0.hasSuffix(" " + world.root) })
+            table.lines.first?.split(separator: " ") == [
+                "NAME", "KIND", "PID", "SINCE", "PROCESSES", "ROOT", "OPTIONS",
+            ])
+        #expect(
+            table.lines.contains {
+                $0.hasPrefix(world.name) && $0.contains(" \(world.root) ")
+                    && $0.hasSuffix(" --rootfs \(world.root)")
+            })
         let json = try nsrun(["--list=json"])
         let all = try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [[String: Any]]
         let own = try #require(all?.first { $0["name"] as? String == world.name })
         #expect(own["kind"] as? String == "world" && own["pid"] as? Int == Int(keeper))
         #expect(own["root"] as? String == world.root)
+        #expect(own["options"] as? [String] == ["--rootfs", world.root])
+        #expect(own["processes"] as? [Int] == [])
         let since = try #require(own["since"] as? String)
         let age = try #require(ISO8601DateFormatter().date(from: since)).timeIntervalSinceNow
         #expect(age < 1 && age > -3600)
@@ -37,25 +45,20 @@ import Testing
         #expect(talk.rest() == ["/usr"])
         expect(
             try nsrun(["--stop", world.name]),
-            refuses: "cannot end the world \(world.name): there is none of that name",
+            refuses: "cannot end \(world.name): there is no world and no group of that name",
             remedy: "nsrun --list")
     }
 
-    @Test func groupsAreListedAndNotStopped() throws {
-        let group = Group()
-        let first = try group.member()
-        _ = first.line()
-        #expect(
-            try nsrun(["--list"]).lines.contains {
-                let words = $0.split(separator: " ")
-                return words.count > 1 && words[0] == group.name && words[1] == "group"
-            })
-        expect(
-            try nsrun(["--stop", group.name]),
-            refuses: "cannot end \(group.name): it is a group of processes",
-            remedy: "it ends with the last of them")
-        first.hangUp()
-        #expect(first.child.wait() == 0)
+    /// Of a world those of its runs, which nobody else counts.
+    @Test func theProcessesOfRunsAreListed() throws {
+        let world = try World()
+        let talk = try world.member("echo ready; read -r line || :")
+        #expect(talk.line() == "ready")
+        let own = try #require(try Kept.all().first { $0.name == world.name })
+        // Pid 1, which nobody can look into, is none.
+        #expect(own.processes.count == 1, "\(own)")
+        talk.hangUp()
+        #expect(talk.child.wait() == 0)
     }
 
     @Test func itEndsWhenNobodyAsksForIt() throws {

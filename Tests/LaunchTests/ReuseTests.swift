@@ -298,7 +298,7 @@ import Testing
                     + ["--", "sh", "-c", script])
         }
         func worlds() throws -> Int {
-            try nsrun(["--list"]).lines.filter { $0.hasSuffix(" " + root.path) }.count
+            try nsrun(["--list"]).lines.filter { $0.contains(" \(root.path) ") }.count
         }
         expect(try runs("echo a"), prints: "a")
         expect(try runs("echo $COLOR", ["--setenv", "COLOR", "blue"]), prints: "blue")

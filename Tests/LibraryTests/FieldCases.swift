@@ -237,6 +237,22 @@ extension FieldCase {
                 request.namespaces.new.remove(.pid)
             },
             change: { request, _ in request.namespaces.join = .named("nsrun-fields") }),
+        FieldCase(
+            name: "note", effect: .planned,
+            base: { request, stage in
+                inRoot(&request, stage)
+                request.namespaces.join = .named("nsrun-fields")
+            },
+            change: { request, _ in request.note = "words" }),
+        // See SecondTerminalTests.
+        FieldCase(
+            name: "namespaces.sharesLayer", effect: .planned,
+            base: { request, stage in
+                inRoot(&request, stage)
+                request.namespaces.new.remove(.pid)
+                request.root.layer = .directory(stage.place.appending(path: "layer"))
+            },
+            change: { request, _ in request.namespaces.sharesLayer = true }),
         // See ReuseTests for what it is, and that the rest stays as it was.
         FieldCase(
             name: "reuse", effect: .planned, base: inRoot,

@@ -204,7 +204,7 @@ import Testing
             facts.environment.append(
                 ByteString("PMIX_NAMESPACE=" + String(repeating: "n", count: 200) + end))
             let plan = try plan(joined { $0.namespaces.join = .jobStep }, on: facts)
-            guard case .join(let name, _, _) = plan.actions.first else { return nil }
+            guard case .join(let name, _, _, _) = plan.actions.first else { return nil }
             return name
         }
         let names = try [name("1"), name("2"), name("1")]

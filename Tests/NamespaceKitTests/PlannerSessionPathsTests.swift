@@ -42,7 +42,7 @@ import Testing
                 "/home/alice: /home/alice rw",
                 "/media: /media rw",
                 "/mnt: /mnt rw",
-                "/proc: proc private",
+                "/proc: /proc rw",
                 "/run: tmpfs private",
                 "/run/host: / ro",
                 "/run/media: /run/media rw",

@@ -38,6 +38,8 @@ import Testing
             $0.files.hostParts = [.devices, .temporary, .media, .settings, .desktop, .groups]
             $0.files.leavesOutMissing = true
             $0.lifecycle.keyring = .callers
+            $0.namespaces.new.remove(.pid)
+            $0.namespaces.sharesLayer = true
         }
         #expect(changed(.toolbox) == wanted)
     }

@@ -256,6 +256,13 @@ bool nsrun_is_real_root(void);
 bool nsrun_is_memory(const char *path);
 /// Makes a directory for the caller alone that was not there, and locks it as below. A descriptor or a negative errno.
 int nsrun_make_private(const char *path);
+/// A file to write to at its end, made where it is missing; `own`: for the user alone, and not through a link; `anew`: emptied.
+/// A descriptor, close-on-exec, or a negative errno.
+int nsrun_open_log(const char *path, bool own, bool anew);
+/// Makes a process that goes on here beside the caller, in a session of its own, with nothing to read and `log` for its output
+/// (fork(2), setsid(2)); for a program of one thread. Its pid, 0 in it, or a negative errno; `channel` becomes the end of a pipe
+/// from it, which is close-on-exec.
+pid_t nsrun_split(int log, int *channel);
 /// A descriptor of a directory, locked for it alone or for those who share it (flock(2)); -EWOULDBLOCK where that cannot
 /// be, -1 where there are no locks.
 int nsrun_lock_layer(const char *path, bool shared);

@@ -96,6 +96,13 @@ enum {
     NSRUN_RELAY_ALL = -2,    ///< no descriptor: that is all. The relay answers by an int32_t, 0 or a negative errno
 };
 
+/// Which group NSRUN_OP_JOIN takes (`number`).
+enum nsrun_join_manner {
+    NSRUN_JOIN_EITHER,     ///< one that was set up in the same way; else it sets one up
+    NSRUN_JOIN_EXISTING,   ///< one that is there, however it was set up; else -ENOENT
+    NSRUN_JOIN_NEW,        ///< it sets one up; -EEXIST where there is one
+};
+
 /// What the final drop leaves. Prepared before the clone, because cap_init() allocates.
 struct nsrun_capabilities {
     void *sets;          ///< cap_t: the effective, permitted and inheritable sets
@@ -202,6 +209,7 @@ enum nsrun_call {
     NSRUN_CALL_WAIT,          ///< pid 1 could not wait for the command
     NSRUN_CALL_LIBRARY,       ///< a C library that is too old; text: its version, empty where there is none
     NSRUN_CALL_NO_EXECUTE,    ///< a program on a mount that forbids them (noexec)
+    NSRUN_CALL_LAYER,         ///< another run uses the directory that is to keep a group's changes
 };
 
 enum { NSRUN_REPORT_TEXT = 3072 };

@@ -104,6 +104,8 @@ extension Completions {
         case .root: "_nsrun_roots"
         case .preset:
             "_nsrun_words \"$(nsrun --preset list 2>/dev/null | while read -r name _; do echo \"$name\"; done)\""
+        case .kept:
+            "_nsrun_words \"$(nsrun --list 2>/dev/null | { read -r _; while read -r name _; do echo \"$name\"; done; })\""
         case .words(let names): "_nsrun_words \"\(names.joined(separator: " "))\""
         case .names(let names):
             "compopt -o nospace 2>/dev/null; _nsrun_words \"\(names.map { $0 + "=" }.joined(separator: " "))\""

@@ -81,6 +81,8 @@ extension Completions {
         case .file: " -r -F"
         case .root: " -x -a '(__nsrun_roots)'"
         case .preset: " -x -a '(nsrun --preset list 2>/dev/null | string replace -r \" .*\" \"\")'"
+        case .kept:
+            " -x -a '(nsrun --list 2>/dev/null | tail -n +2 | string replace -r \" .*\" \"\")'"
         case .words(let names): " -x -a '\(names.joined(separator: " "))'"
         case .names(let names): " -x -a '\(names.map { $0 + "=" }.joined(separator: " "))'"
         }

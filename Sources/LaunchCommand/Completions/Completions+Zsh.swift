@@ -14,6 +14,8 @@ extension Completions {
 
             _nsrun_presets() { compadd -- ${${(f)"$(_call_program presets nsrun --preset list)"}%% *} }
 
+            _nsrun_kept() { compadd -- ${${${(f)"$(_call_program kept nsrun --list)"}[2,-1]}%% *} }
+
             # Programs of the root, which is a name in the store or a directory.
             _nsrun_command() {
                 local root=${(Q)opt_args[--rootfs]} place
@@ -53,6 +55,7 @@ extension Completions {
         case .file: "_files"
         case .root: "_nsrun_roots"
         case .preset: "_nsrun_presets"
+        case .kept: "_nsrun_kept"
         case .words(let names): "(\(names.joined(separator: " ")))"
         case .names(let names): "{compadd -S \"=\" -- \(names.joined(separator: " "))}"
         }

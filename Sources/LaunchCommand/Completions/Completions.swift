@@ -17,6 +17,8 @@ enum Completions {
         /// A name in the store, or a directory or an image.
         case root
         case preset
+        /// Of a group or a world that is kept.
+        case kept
         case words([String])
         /// The part before `=`, of an argument that goes on behind it.
         case names([String])
@@ -26,9 +28,9 @@ enum Completions {
         switch option.id {
         case .root(.rootfs): .root
         case .root(.overlayDirectory), .process(.chdir): .directory
-        case .process(.environmentFile), .mount(.bind), .mount(.bindTry), .mount(.roBind),
-            .mount(.roBindTry), .mount(.devBind), .mount(.devBindTry), .root(.allowSocket),
-            .root(.hide):
+        case .process(.environmentFile), .process(.log), .mount(.bind), .mount(.bindTry),
+            .mount(.roBind), .mount(.roBindTry), .mount(.devBind), .mount(.devBindTry),
+            .root(.allowSocket), .root(.hide):
             .file
         case .root(.architecture): .words(Architecture.all.map { $0.text.text })
         case .root(.emulator): .names(Architecture.all.map { $0.text.text })
@@ -37,6 +39,7 @@ enum Completions {
             .words(["ALL"] + CapabilityChange.names.map { $0.text })
         case .process(.rlimit): .names(ResourceLimit.resources.map { $0.0.text })
         case .general(.preset): .preset
+        case .general(.stop), .namespace(.join): .kept
         case .general(.engine): .words(Engine.allCases.map { $0.name } + ["auto"])
         case .general(.require): .words(["isolation"])
         case .general, .root, .mount, .namespace, .process, .report: .none

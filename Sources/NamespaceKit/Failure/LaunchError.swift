@@ -67,6 +67,11 @@ public struct LaunchError: Error, Sendable, Equatable {
         return error
     }
 
+    /// The command had been started.
+    public internal(set) var hasStarted = false
+    /// Somebody has a group of the name that this one was to have.
+    public internal(set) var isOfTakenName = false
+
     /// The exit status that says it to a shell: 125, 126 or 127.
     public var exitStatus: Int32 {
         switch kind {

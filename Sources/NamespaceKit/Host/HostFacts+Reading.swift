@@ -69,7 +69,8 @@ extension HostFacts {
         }
         facts.allowedSockets = .find(request.files.allowedSockets, from: facts.currentDirectory)
         if request.namespaces.join == .jobStep { facts.parent = readParent() }
-        if request.namespaces.join != nil || request.reuse != nil {
+        facts.layerGroup = layerGroup(of: request)
+        if request.namespaces.join != nil || request.reuse != nil || facts.layerGroup != nil {
             facts.groupFolder = GroupFolder.find(in: facts)
         }
         facts.readPlaces(for: request)

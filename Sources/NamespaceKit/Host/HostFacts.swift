@@ -87,6 +87,8 @@ public struct HostFacts: Sendable, Equatable {
     var sockets = HostSockets.Places()
     /// Where a group's processes meet, where one is to be joined.
     public var groupFolder = GroupFolder.Finding.notLookedFor
+    /// The group of those who have the same root and layer; nil where that makes none.
+    public var layerGroup: ByteString?
     /// Directories of PATH that the rootfs lacks.
     public var foreignPrograms: [ByteString] = []
     /// The host's own, where a run's network is to be connected without reaching them.

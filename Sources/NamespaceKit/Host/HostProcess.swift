@@ -92,6 +92,9 @@ public enum HostProcess {
         }
     }
 
+    /// Ends this process.
+    public static func exit(_ status: Int32) -> Never { _exit(status) }
+
     public static func printError(_ text: String) { _ = write(text, to: 2) }
 
     /// 0 or a negative error number.

@@ -97,6 +97,8 @@ struct CPlan {
         guard let join = source.joinIndex, let share = source.shareIndex else { return }
         steps[join].value2 = UInt64(share + 1)
         steps[share].data = keep(source.stepsOfGroup)
+        keep(bytes: source.note.bytes, in: &steps[join])
+        if let layer = source.layerDirectory { steps[join].list = keep(list: [layer]) }
     }
 
     private mutating func lowerCommand(_ source: LaunchPlan) {
@@ -190,8 +192,9 @@ struct CPlan {
         case .enterNamespace(let descriptor, let namespaces):
             set(&step, NSRUN_OP_SETNS, value: namespaces.cloneFlags)
             step.fd = descriptor
-        case .join(let name, let folder, let namespaces):
+        case .join(let name, let folder, let namespaces, let manner):
             set(&step, NSRUN_OP_JOIN, target: name, value: namespaces.cloneFlags)
+            step.number = Int32(manner.number)
             step.source = keep(folder)
         case .share(let namespaces, let root):
             set(&step, NSRUN_OP_SHARE, value: namespaces.cloneFlags)

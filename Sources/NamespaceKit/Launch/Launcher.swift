@@ -126,7 +126,6 @@ public struct Launcher: Sendable {
     }
 
     /// A lock on the directory of a layer while the run lasts: two overlays on one are undefined (kernel, overlayfs.rst).
-    /// The processes of a group share one.
     private func lockLayer(of plan: LaunchPlan) throws(LaunchError) -> Int32 {
         guard let path = plan.layerDirectory else { return -1 }
         // Set-up makes it where it is missing.
@@ -139,13 +138,11 @@ public struct Launcher: Sendable {
                 .usage, "cannot use the layer \(path.text): it and the rootfs lie in each other",
                 remedy: "give a directory elsewhere: the root would hold its own changes")
         }
-        let lock = withCString(path) { nsrun_lock_layer($0, plan.joinIndex != nil) }
+        // Who keeps a group keeps its lock, see join.c.
+        if plan.joinIndex != nil { return -1 }
+        let lock = withCString(path) { nsrun_lock_layer($0, false) }
         guard lock == -EWOULDBLOCK else { return lock }
-        throw LaunchError(
-            .setup, "cannot use the layer \(path.text): another run uses it",
-            remedy:
-                "give each run its own, or all of them \(OptionNames.current.join), by which they "
-                + "share one world", code: EWOULDBLOCK)
+        throw .layerInUse(path, code: EWOULDBLOCK)
     }
 
     /// A shared lock on the rootfs while the run lasts: what is locked is not removed. Of a run that has
@@ -168,6 +165,8 @@ public struct Launcher: Sendable {
         _ plan: LaunchPlan, facts: HostFacts
     ) throws(LaunchError) -> Never {
         var plan = plan
+        let layer = try lockLayer(of: plan)
+        if layer >= 0 { closeDescriptor(layer) }
         let image = try ImageMount(&plan)
         var mask: UInt64 = 0
         _ = nsrun_blocked_signals(&mask)
@@ -227,6 +226,15 @@ extension LaunchPlan {
 }
 
 extension LaunchError {
+    /// Another run keeps its changes in that directory.
+    static func layerInUse(_ path: ByteString, code: Int32) -> LaunchError {
+        LaunchError(
+            .setup, "cannot use the layer \(path.text): another run uses it",
+            remedy:
+                "give each run its own, or all of them \(OptionNames.current.join), by which they "
+                + "share one world", code: code)
+    }
+
     /// A process whose end should be that of the run.
     static func cannotFollow(_ code: Int32) -> LaunchError {
         LaunchError(

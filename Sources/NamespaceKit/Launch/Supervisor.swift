@@ -35,6 +35,9 @@ public struct Supervisor {
     private var terminal: CallersTerminal
     private let leadsSession = getsid(0) == getpid()
     private var hasLetGo = false
+    private var hasToldStart = false
+    /// Where the command's processes are, see ``LaunchPlan/Strays/endedInside``.
+    private var inside = nsrun_inside()
     /// Came before the command was there: a bit for each.
     private var early: UInt64 = 0
     /// Came from a terminal: a bit for each.
@@ -79,11 +82,12 @@ public struct Supervisor {
         var previous: UInt64 = 0
         _ = nsrun_block_all_signals(&previous)
         try enter(plan.entered)
-        if plan.strays != .notAdopted { _ = nsrun_adopt_strays() }
+        if plan.adoptsStrays { _ = nsrun_adopt_strays() }
         var plan = plan
         plan.answersStart = StatusReport(plan).wantsStart
         plan.announcesStart =
-            plan.answersStart || plan.isAttempt || plan.takesPlacesAway && plan.showsInit
+            plan.answersStart || plan.isAttempt || plan.startedDescriptor >= 0
+            || plan.takesPlacesAway && plan.showsInit
         let signals = nsrun_signal_descriptor()
         do throws(LaunchError) {
             // A run that nobody could signal would be deaf.
@@ -108,6 +112,7 @@ public struct Supervisor {
                 var error = error
                 // The command has not been started, nor has its name been looked up in vain.
                 error.isOfWorld = plan.world != nil && !supervisor.hasLetGo && error.kind == .setup
+                error.hasStarted = supervisor.hasToldStart
                 throw error
             }
         } catch {
@@ -176,6 +181,18 @@ public struct Supervisor {
         for number: Int32 in 0...1 where !keep.contains(number) { closeDescriptor(number) }
     }
 
+    /// Whoever waits for the command's start goes on; where he has gone nobody would know of the run.
+    private mutating func tellStart() {
+        let descriptor = process.plan.startedDescriptor
+        if descriptor < 0 || hasToldStart { return }
+        hasToldStart = true
+        // Held until this process ends.
+        if nsrun_look_inside(process.pid, &inside) < 0 { inside.inode = 0 }
+        var word = CChar(bitPattern: DetachedRun.started)
+        if nsrun_write_all(descriptor, &word, 1) != 0 { process.end() }
+        closeDescriptor(descriptor)
+    }
+
     private mutating func watch() throws(LaunchError) -> RunEnd {
         let result: ExitStatus?
         do throws(LaunchError) {
@@ -188,6 +205,7 @@ public struct Supervisor {
         case .notAdopted: break
         case .endedAtLimit: if process.hasTimedOut { nsrun_kill_strays() }
         case .ended: nsrun_kill_strays()
+        case .endedInside: if inside.inode != 0 { _ = nsrun_end_inside(&inside, 0) }
         }
         terminal.takeBack()
         if let deadly { return .interrupted(signal: deadly) }
@@ -232,7 +250,9 @@ public struct Supervisor {
                 let event = try process.nextEvent()
                 switch event {
                 case .step, .stands, .answered, .leftover: break
-                case .started, .stopped, .signalled, .ended, .closed: letGo()
+                case .started, .stopped, .signalled, .ended, .closed:
+                    letGo()
+                    tellStart()
                 }
                 switch event {
                 case .stopped(let signal): followStop(by: signal)
@@ -284,7 +304,7 @@ public struct Supervisor {
             if number <= 0 { return }
             if number == SIGCHLD {
                 // Looked at when the channel has been read.
-                if process.plan.strays != .notAdopted, nsrun_reap_strays(process.pid) { stop() }
+                if process.plan.adoptsStrays, nsrun_reap_strays(process.pid) { stop() }
                 continue
             }
             if fromKernel { fromTerminal |= 1 << UInt64(number - 1) }
@@ -313,7 +333,7 @@ public struct Supervisor {
         guard number == SIGTSTP || number == SIGTTIN || number == SIGTTOU else { return }
         // Where we are told that the command has stopped, we stop then: before that the command may
         // still read from the terminal, and it may choose not to stop at all.
-        let isTold = process.plan.shape == .childWithInit || process.plan.strays != .notAdopted
+        let isTold = process.plan.shape == .childWithInit || process.plan.adoptsStrays
         if !isTold { stop() }
     }
 

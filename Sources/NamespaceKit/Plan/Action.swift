@@ -11,7 +11,8 @@ extension Step {
         case enterNamespace(descriptor: Int32, NamespaceSet)
         /// Enters the namespaces of a group and goes on behind `share`; where there is no such group, the
         /// steps up to there set it up. They meet in the folder.
-        case join(name: ByteString, folder: ByteString, NamespaceSet)
+        case join(
+            name: ByteString, folder: ByteString, NamespaceSet, as: JoinManner = .either)
         /// Lets others of the group enter; `root` is what they are told of it if they ask for another.
         case share(NamespaceSet, root: ByteString)
         case write(text: ByteString, file: ByteString)
@@ -133,10 +134,17 @@ extension Step {
             traits = StepTraits("enter the \(set.list) namespace of descriptor \(descriptor)")
             traits.elsewhere = .refused
             traits.failure = .entering(descriptor, set)
-        case .join(let name, let folder, _):
-            traits = StepTraits(
-                "join the group \(name.text): enter its namespaces and leave out what makes them; "
-                    + "or else, as its first process:", plain: "join the group \(name.text)")
+        case .join(let name, let folder, _, let manner):
+            let what =
+                switch manner {
+                case .either:
+                    "join the group \(name.text): enter its namespaces and leave out what makes them; "
+                        + "or else, as its first process:"
+                case .existing:
+                    "join the group \(name.text) as it stands: enter its namespaces; its first process has done:"
+                case .new: "be the first process of the group \(name.text):"
+                }
+            traits = StepTraits(what, plain: "join the group \(name.text)")
             traits.failure = .group(name, folder: folder)
         case .share:
             traits = StepTraits("let others join the group")

@@ -87,7 +87,11 @@ public struct LaunchPlan: Sendable, Equatable {
     var lockedRootfs: ByteString?
     /// What becomes of what the command leaves behind where no pid namespace ends it. The launcher has to adopt
     /// what it may have to end.
-    enum Strays { case notAdopted, endedAtLimit, ended }
+    enum Strays {
+        case notAdopted, endedAtLimit, ended
+        /// Whatever is in the command's user namespace, whoever has started it.
+        case endedInside
+    }
     var strays = Strays.notAdopted
     /// The command's start and end are told on the channel by a program inside, under this number.
     var statusDescriptor: Int32?
@@ -95,6 +99,11 @@ public struct LaunchPlan: Sendable, Equatable {
     var followsLauncher = false
     /// The directory that keeps the changes, where that is asked for: no two runs at once may.
     var layerDirectory: ByteString?
+    /// Where a supervisor tells that the command has started, and closes it; -1 for nowhere. Where nobody listens any more
+    /// the run ends.
+    var startedDescriptor: Int32 = -1
+    /// See ``LaunchRequest/note``.
+    var note: ByteString = ""
     /// A signal to a process group reaches all of it.
     enum ProcessGroup {
         /// The launcher's.
@@ -130,6 +139,29 @@ public struct LaunchPlan: Sendable, Equatable {
 }
 
 extension LaunchPlan {
+    /// Whoever waits for the command's start is told of it. With the first process of a group all of it ends, but where that
+    /// is to outlive it.
+    public mutating func detach(tellingStartTo descriptor: Int32) {
+        guard descriptor >= 0 else { return }
+        startedDescriptor = descriptor
+        launcherDescriptors.append(descriptor)
+        if !lifecycle.lingers, isFirstOfGroup { strays = .endedInside }
+    }
+
+    private var isFirstOfGroup: Bool {
+        for step in steps {
+            if case .join(_, _, _, let manner) = step.action { return manner == .new }
+        }
+        return false
+    }
+
+    var adoptsStrays: Bool {
+        switch strays {
+        case .notAdopted, .endedInside: false
+        case .endedAtLimit, .ended: true
+        }
+    }
+
     /// Pid 1 can be looked at in proc, by the command as well: for a caller who asks which process it is, as
     /// `flatpak enter` does. What it says is not to be trusted once the command runs.
     var showsInit: Bool { lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil }

@@ -221,7 +221,7 @@ extension Planner {
                     ? Planner.imageDirectory : word(words.directory))
             return
         }
-        if request.root.view == .host || startsHere {
+        if request.root.view == .host || startsHere, !mayStandElsewhere {
             // Another directory than the caller's own would be a surprise that deletes files.
             guard let here = facts.currentDirectory else { throw facts.lackOfDirectory }
             add(.changeDirectory([here]))

@@ -82,6 +82,7 @@ public struct Planner {
             mirrors: request.root.view != .empty, isHostView: request.root.view == .host,
             lifecycle: request.lifecycle)
         plan.refusesLinks = request.root.view == .empty
+        plan.note = request.note
         plan.toleratesSubmounts = request.files.toleratesSubmounts
         plan.startsClean = request.program.startsClean
         plan.makesPlacesByUmask = request.files.makesPlacesByUmask

@@ -22,6 +22,9 @@ public struct LaunchRequest: Sendable, Equatable {
     public var devices = Devices()
     /// Where the run starts from a world that is kept.
     public var reuse: Reuse?
+    /// Is told to whoever lists what is kept, where this request sets up a group or a world: see ``KeptWorld/note``. The
+    /// user's other processes can read it; what is longer than 8 KiB is left out.
+    public var note: ByteString = ""
     /// Kernel interfaces to do without, for older kernels and for tests.
     public var compatibility: AvoidedInterfaces = []
 

@@ -36,6 +36,9 @@ public struct NamespaceRequest: Sendable, Equatable {
     public var proc = Proc.own
     /// The processes to share namespaces and root with, of which none has a pid namespace of its own.
     public var join: JoinedGroup?
+    /// Those who have the same rootfs and keep its changes in the same directory (``LaunchRequest/Layer/directory(_:)``) are a
+    /// group by themselves: two runs that are none would be undefined.
+    public var sharesLayer = false
     public var hostname: ByteString?
     /// Which abstract sockets of the network namespace (unix(7)) the command reaches.
     public enum AbstractSockets: Sendable, Equatable {
@@ -76,6 +79,11 @@ public struct NamespaceSet: OptionSet, Sendable, Hashable {
 /// first to come sets them up, all others enter them. It ends with its last process.
 public enum JoinedGroup: Sendable, Equatable {
     case named(ByteString)
+    /// One that is there, as it stands: what was asked for when it was set up is not compared with this request. Where there
+    /// is none of that name the launch fails (ENOENT).
+    case existing(ByteString)
+    /// One that this process sets up. Where there is one of that name the launch fails (EEXIST).
+    case new(ByteString)
     /// The step of the job that the caller is of; where there is none, what the caller's parent starts.
     case jobStep
 }

@@ -55,6 +55,9 @@ extension LaunchRequest {
         switch preset {
         case .host, .rootfs: break
         case .toolbox:
+            // The host's processes, and a world for all of its terminals.
+            namespaces.new.remove(.pid)
+            namespaces.sharesLayer = true
             files.home = .bound
             files.bindsCurrentDirectory = true
             files.showsHostRoot = true

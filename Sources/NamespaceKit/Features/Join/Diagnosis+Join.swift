@@ -24,9 +24,21 @@ extension Diagnosis {
                     : "\(what) in \(folder.text): \(reason(record.code))",
                 remedy: "remove that directory, or set XDG_RUNTIME_DIR to one of your own",
                 code: record.code)
+        case NSRUN_CALL_LAYER:
+            return .layerInUse(plan.layerDirectory ?? "/", code: record.code)
         default: break
         }
         switch record.code {
+        case ENOENT:
+            return LaunchError(
+                .setup, "\(what): there is none of that name",
+                remedy: "\(words.list) says which there are", code: record.code)
+        case EEXIST:
+            var error = LaunchError(
+                .setup, "cannot set up the group \(name.text): there is one of that name",
+                remedy: anotherName, code: record.code)
+            error.isOfTakenName = true
+            return error
         case ETIMEDOUT:
             return LaunchError(
                 .setup, "\(what): whoever has taken its name does not answer",

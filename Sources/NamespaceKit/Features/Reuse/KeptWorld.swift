@@ -19,28 +19,51 @@ public struct KeptWorld: Sendable, Equatable {
     public var pid: Int32
     /// Seconds since 1970.
     public var since: Int64
+    /// What who set it up has left with it, see ``LaunchRequest/note``: nsrun, the words that it was asked for by.
+    public var note: ByteString
+    /// The processes in its namespaces, by their numbers. Of a world, those of the runs that have started from it.
+    public var processes: [Int32] = []
 
     /// All of them.
-    public static func list() throws(LaunchError) -> [KeptWorld] { list(in: try folder()) }
+    public static func list() throws(LaunchError) -> [KeptWorld] {
+        list(in: try folder(), withProcesses: true)
+    }
 
-    /// Ends the worlds of that name; runs that have started from them go on. Returns how many there were.
-    public static func stop(_ name: ByteString) throws(LaunchError) -> Int {
+    /// The names of all of them.
+    public static var names: [ByteString] {
+        get throws(LaunchError) { list(in: try folder()).map { $0.name } }
+    }
+
+    /// The group of that name, without its ``processes``; nil where there is none.
+    public static func group(named name: ByteString) throws(LaunchError) -> KeptWorld? {
+        list(in: try folder()).first { $0.kind == .group && $0.name == name }
+    }
+
+    /// Ends the worlds of that name, whose runs go on, and the group of that name: its processes get TERM, and those that are
+    /// still there so many nanoseconds later KILL. Returns when they have ended, and how many worlds and groups there were.
+    @discardableResult
+    public static func stop(
+        _ name: ByteString, killAfter: Int64 = 10_000_000_000
+    ) throws(LaunchError) -> Int {
         let folder = try folder()
         let count = withCString(folder) { folder in
-            withCString(name) { nsrun_stop_worlds(folder, $0) }
+            withCString(name) { nsrun_stop_kept(folder, $0, killAfter) }
+        }
+        if count == -ETIMEDOUT {
+            throw LaunchError(
+                .setup,
+                "cannot end \(name.text): some of its processes do not end, not even by KILL",
+                remedy:
+                    "\(OptionNames.current.list) says which; they may wait for a disk or a server",
+                code: ETIMEDOUT)
         }
         guard count >= 0 else {
             throw LaunchError(
-                .setup, "cannot end the world \(name.text): \(reason(-count))", code: -count)
+                .setup, "cannot end \(name.text): \(reason(-count))", code: -count)
         }
         if count > 0 { return Int(count) }
-        if list(in: folder).contains(where: { $0.kind == .group && $0.name == name }) {
-            throw LaunchError(
-                .setup, "cannot end \(name.text): it is a group of processes",
-                remedy: "it ends with the last of them")
-        }
         throw LaunchError(
-            .setup, "cannot end the world \(name.text): there is none of that name",
+            .setup, "cannot end \(name.text): there is no world and no group of that name",
             remedy: "\(OptionNames.current.list) says which there are", code: ENOENT)
     }
 
@@ -54,8 +77,9 @@ public struct KeptWorld: Sendable, Equatable {
         }
     }
 
-    static func list(in folder: ByteString) -> [KeptWorld] {
+    static func list(in folder: ByteString, withProcesses: Bool = false) -> [KeptWorld] {
         let list = List()
+        list.hasProcesses = withProcesses
         let context = Unmanaged.passUnretained(list).toOpaque()
         // What cannot be looked at is none of the user's.
         _ = withCString(folder) { folder in
@@ -63,8 +87,10 @@ public struct KeptWorld: Sendable, Equatable {
                 folder,
                 { context, card in
                     guard let context, let card else { return false }
-                    Unmanaged<List>.fromOpaque(context).takeUnretainedValue().kept.append(
-                        KeptWorld(card))
+                    let list = Unmanaged<List>.fromOpaque(context).takeUnretainedValue()
+                    var one = KeptWorld(card)
+                    if list.hasProcesses { one.processes = KeptWorld.processes(of: card) }
+                    list.kept.append(one)
                     return true
                 }, context)
         }
@@ -74,6 +100,14 @@ public struct KeptWorld: Sendable, Equatable {
     /// What C adds to.
     private final class List {
         var kept: [KeptWorld] = []
+        var hasProcesses = false
+    }
+
+    private static func processes(of card: UnsafePointer<nsrun_card>) -> [Int32] {
+        let most = 4096
+        return [Int32](unsafeUninitializedCapacity: most) { buffer, count in
+            count = min(nsrun_list_members(card, buffer.baseAddress!, most), most)
+        }
     }
 
     private init(_ card: UnsafePointer<nsrun_card>) {
@@ -82,5 +116,8 @@ public struct KeptWorld: Sendable, Equatable {
         root = ByteString(cString: nsrun_card_root(card))
         pid = card.pointee.pid
         since = card.pointee.since
+        let bytes = UnsafeRawBufferPointer(
+            start: nsrun_card_note(card), count: Int(card.pointee.note_length))
+        note = ByteString(bytes: Array(bytes))
     }
 }

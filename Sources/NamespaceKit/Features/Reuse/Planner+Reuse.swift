@@ -37,7 +37,8 @@ extension Planner {
             var parts = WorldParts(user: facts.userID, group: facts.groupID)
             try parts.divide(plan)
             plan.preparation = Preparation(
-                reuse: reuse, folder: folder, root: root, ahead: parts.ahead, run: parts.run,
+                reuse: reuse, folder: folder, root: root, note: request.note, ahead: parts.ahead,
+                run: parts.run,
                 commandStart: parts.commandStart)
         } catch {
             plan.unprepared = error.reason

@@ -38,11 +38,14 @@ struct PreparedWorld: Sendable, Equatable {
         strings.append(preparation.folder)
         strings.append(preparation.reuse.name)
         strings.append(preparation.root)
+        strings.append(preparation.note)
         let texts = strings.terminated()
         var key = nsrun_world_key()
         key.folder = UnsafePointer(texts[0])
         key.name = UnsafePointer(texts[1])
         key.root = UnsafePointer(texts[2])
+        key.note = UnsafePointer(texts[3])
+        key.note_length = preparation.note.count
         key.is_by_content = preparation.reuse.world == .byContent
         var error = withUnsafePointer(to: lowered.plan) { nsrun_know_world(&key, $0) }
         if error < 0 { return .none("its groups cannot be told: \(NamespaceKit.reason(-error))") }

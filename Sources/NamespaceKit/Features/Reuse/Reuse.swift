@@ -40,6 +40,8 @@ public struct Preparation: Sendable, Equatable {
     public var folder: ByteString
     /// The directory that the root is made of.
     public var root: ByteString
+    /// See ``LaunchRequest/note``.
+    public var note: ByteString = ""
     /// Makes the world.
     public var ahead: [Step]
     /// Makes a run of a copy of it.
