@@ -10,7 +10,7 @@ extension FuzzTarget {
     /// What comes from a run, whose command may find a way to write there.
     static let report = FuzzTarget(name: "report") { bytes in
         var ends: [Int32] = [-1, -1]
-        guard nsrun_pipe(&ends) == 0 else { fail("no pipe") }
+        guard nsrun_socket_pair(&ends) == 0 else { fail("no sockets") }
         _ = bytes.withUnsafeBytes { write(ends[1], $0.baseAddress, min($0.count, 65536)) }
         close(ends[1])
         defer { close(ends[0]) }
