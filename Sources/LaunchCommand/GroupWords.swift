@@ -118,10 +118,11 @@ enum GroupWords {
 
     private static func part(_ option: OptionID.Namespace, _ values: [ByteString]) -> Part {
         switch option {
-        case .join, .allowHost: .own
+        case .join: .own
         case .seccompProfile: .world(paths: values[0] == "default" ? [] : [0])
         case .seccomp, .addSeccomp, .userns, .userns2, .pidns, .netns: .descriptor
-        case .sharePID, .network, .unshareUser, .unshareUserTry, .unshareIPC, .unsharePID,
+        case .sharePID, .network, .allowHost, .unshareUser, .unshareUserTry, .unshareIPC,
+            .unsharePID,
             .unshareNetwork, .unshareUTS, .unshareCgroup, .unshareCgroupTry, .unshareAll,
             .shareNetwork, .disableUserns, .assertUsernsDisabled, .hostname, .uid, .gid, .fakeRoot,
             .mapAuto, .mapUsers, .mapGroups, .capAdd, .capDrop, .scopeAbstract, .scopeAbstractTry,

@@ -133,7 +133,7 @@ import Testing
     @Test(arguments: [
         ("layer", "a writable layer"), ("ranges", "ranges of ids"), ("info", "told of"),
         ("pidOne", "pid 1"), ("shared", "pid namespace"), ("host", "without a rootfs"),
-        ("pasta", "pasta"), ("data", "to write to"), ("classic", "copy mounts"),
+        ("pasta", "connected"), ("data", "to write to"), ("classic", "copy mounts"),
     ])
     func whatCannotBePreparedSaysWhy(kind: String, words: String) throws {
         var facts = HostFacts.alice

@@ -32,7 +32,7 @@ public struct AllowedHost: Sendable, Equatable {
             throw .cannotAllow(
                 text, "\"\(last.text)\" is no port", "one from 1 to 65535 each time, no ranges")
         }
-        if isBracketed { name = name.slice(from: 1, to: name.count - 1) }
+        if isBracketed, name.count > 2 { name = name.slice(from: 1, to: name.count - 1) }
         self.init(name: name, port: port)
         if let obstacle { throw obstacle }
     }
