@@ -23,4 +23,5 @@ if is_root; then
 else
     debian=${ROOTFS:-$(rootfs)}
 fi
+# shellcheck disable=SC2154 # set by lib.sh
 python3 -B "$project/Scripts/matrix/load" "${options[@]}" --rootfs "$debian" "$@"
