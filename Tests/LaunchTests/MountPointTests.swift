@@ -134,9 +134,9 @@ import Testing
             done
             """
         let launch = [
-            bench.nsrun, "--rootfs", bench.rootfs, "--home", "--tmpfs", "\(home.path)/.a/b/c",
+            bench.nsrun, "--rootfs", bench.rootfs, "--home", "--tmpfs", "\(home.path)/.a",
             "--tmpfs", "\(home.path)/.secret", "sh", "-c",
-            "touch ~/.secret/x ~/.a/b/c/x && ls -A ~/.secret",
+            "touch ~/.secret/x ~/.a/x && ls -A ~/.secret",
         ]
         let seen = try run(["sh", "-c", script, "sh"] + launch, environment: ["HOME": home.path])
         expect(seen, prints: Array(repeating: "x", count: 32).joined(separator: "\n"))

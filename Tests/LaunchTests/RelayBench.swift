@@ -45,15 +45,18 @@ enum RelayBench {
         def answer_names():
             server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             server.bind(("127.0.0.1", 53))
-            while True:
-                question, whom = server.recvfrom(512)
-                end = question.index(b"\\0", 12) + 5
-                known = question[12:end - 4] == b"\\x03dns\\x04test\\0"
-                is_a = question[end - 4:end - 2] == b"\\0\\x01"
-                answer = b"\\xc0\\x0c\\0\\x01\\0\\x01\\0\\0\\0\\x05\\0\\x04" + bytes([203, 0, 113, 5]) if known and is_a else b""
-                flags = b"\\x81\\x80" if known else b"\\x81\\x83"
-                head = question[:2] + flags + b"\\0\\x01" + (b"\\0\\x01" if answer else b"\\0\\0") + b"\\0\\0\\0\\0"
-                server.sendto(head + question[12:end] + answer, whom)
+            def take():
+                while True:
+                    question, whom = server.recvfrom(512)
+                    end = question.index(b"\\0", 12) + 5
+                    known = question[12:end - 4] == b"\\x03dns\\x04test\\0"
+                    is_a = question[end - 4:end - 2] == b"\\0\\x01"
+                    answer = b"\\xc0\\x0c\\0\\x01\\0\\x01\\0\\0\\0\\x05\\0\\x04" + bytes([203, 0, 113, 5])
+                    if not (known and is_a): answer = b""
+                    flags = b"\\x81\\x80" if known else b"\\x81\\x83"
+                    head = question[:2] + flags + b"\\0\\x01" + (b"\\0\\x01" if answer else b"\\0\\0") + b"\\0\\0\\0\\0"
+                    server.sendto(head + question[12:end] + answer, whom)
+            threading.Thread(target=take, daemon=True).start()
         def start(options, *command, **more):
             return subprocess.Popen([NSRUN, *options, "--", *command], **more)
         def nsrun(options, *command, **more):

@@ -51,7 +51,7 @@ import Testing
     /// An address without a name, a name of the loopback interface, one of IPv6 only, and one from a name server.
     @Test func whatCanBeNamed() throws {
         let program = """
-            answering = threading.Thread(target=answer_names, daemon=True); answering.start()
+            answer_names()
             for name, address in ("203.0.113.5", "203.0.113.5"), ("localhost", "127.0.0.1"), ("127.0.0.1", "127.0.0.1"), \\
                 ("[::1]", "::1"), ("six.test", "2001:db8::5"), ("dns.test", "203.0.113.5"):
                 port = serve(hello, address)
@@ -64,7 +64,7 @@ import Testing
 
     @Test func nothingElseIsResolved() throws {
         let program = """
-            threading.Thread(target=answer_names, daemon=True).start()
+            answer_names()
             script = "cat /etc/hosts; grep -c nameserver /etc/resolv.conf; for name in dns.test other.test; do getent ahosts $name || echo no; done"
             nsrun(["--allow-host", "server.test:1", "--allow-host", "six.test:1"], "sh", "-c", script)
             """
@@ -178,7 +178,7 @@ import Testing
         ])
     func whoIsUnknown(host: String, cause: String, remedy: String) throws {
         let program = """
-            threading.Thread(target=answer_names, daemon=True).start()
+            answer_names()
             sys.exit(nsrun(["--allow-host", "\(host)"], "echo", "ran"))
             """
         expect(
