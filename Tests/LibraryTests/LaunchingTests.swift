@@ -47,7 +47,8 @@ import Testing
         server.arguments = ["-c", program]
         server.standardOutput = pipe
         try server.run()
-        defer { server.terminate() }
+        // By KILL: threads of libdispatch block other signals, and so do the processes that they start.
+        defer { kill(server.processIdentifier, SIGKILL) }
         let text = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
         let port = try #require(UInt16(text.trimmingCharacters(in: .whitespacesAndNewlines)))
         for name: ByteString in ["localhost", "127.0.0.1"] {
