@@ -8,13 +8,22 @@ final class World {
     let name = "test-\(UUID().uuidString.prefix(12))"
     let root: String
     private let bench: Bench
+    /// Where worlds are met, if not where all tests' are, of which there may be so many and no more.
+    private let runtime: TemporaryDirectory?
 
-    init(root: String? = nil) throws {
+    init(root: String? = nil, runtime: TemporaryDirectory? = nil) throws {
         bench = try Bench.current()
         self.root = root ?? bench.rootfs
+        self.runtime = runtime
     }
 
-    deinit { _ = try? nsrun(["--stop", name]) }
+    deinit { _ = try? stop() }
+
+    func stop() throws -> Outcome { try nsrun(["--stop", name], environment: environment) }
+
+    private var environment: [String: String?] {
+        runtime.map { ["XDG_RUNTIME_DIR": $0.path] } ?? [:]
+    }
 
     /// A launch that starts from it.
     func command(_ options: [String] = []) -> [String] {
@@ -27,7 +36,8 @@ final class World {
         directory: String = "/"
     ) throws -> Outcome {
         try run(
-            command(options) + ["sh", "-c", script], environment: environment, directory: directory)
+            command(options) + ["sh", "-c", script],
+            environment: self.environment.merging(environment) { $1 }, directory: directory)
     }
 
     /// One that is spoken with.
@@ -49,7 +59,7 @@ final class World {
     /// What `--list` has of this name: kind and process.
     func kept() throws -> [(kind: String, pid: pid_t)] {
         var all: [(kind: String, pid: pid_t)] = []
-        for line in try nsrun(["--list"]).lines {
+        for line in try nsrun(["--list"], environment: environment).lines {
             let words = line.split(separator: " ").map(String.init)
             guard words.count > 2, words[0] == name, let pid = pid_t(words[2]) else { continue }
             all.append((words[1], pid))
