@@ -77,17 +77,6 @@ int nsrun_make_private(const char *path) {
     }
 }
 
-int nsrun_lock_layer(const char *path, bool shared) {
-    const int fd = nsrun_open(path, O_RDONLY | O_DIRECTORY);
-    if (fd < 0)
-        return -1;
-    if (flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
-        return fd;
-    const int error = errno == EWOULDBLOCK ? -EWOULDBLOCK : -1;
-    close(fd);
-    return error;
-}
-
 int nsrun_lock_directory(const char *path) {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)

@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 
 #include "detached.h"
+#include "landlock.h"
 #include "include/host.h"
 #include "passing.h"
 #include "syscalls.h"
@@ -34,23 +35,14 @@ struct server {
 };
 
 /// Everything that changes something (landlock(7)), where the kernel can.
-static void forbid_writing(void) {
-    enum { CREATE_RULESET = 444, RESTRICT_SELF = 446, ASK_VERSION = 1 };
-    const long version = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
+static int forbid_writing(void) {
+    const int version = nsrun_landlock_version();
     if (version < 1)
-        return;
-    struct {
-        uint64_t files, network, scope;
-    } forbidden = {
-        // To write, remove and make; then to move, truncate and control devices.
-        .files = 1 << 1 | 0x1ff << 4 | (version >= 2 ? 1 << 13 : 0) | (version >= 3 ? 1 << 14 : 0)
-                 | (version >= 5 ? 1 << 15 : 0),
-        .network = version >= 4 ? 3 : 0,   // to bind and connect
-        .scope = version >= 6 ? 3 : 0,     // abstract sockets and signals of others
-    };
-    const int rules = (int)syscall(CREATE_RULESET, &forbidden, sizeof forbidden, 0);
-    if (rules >= 0)
-        syscall(RESTRICT_SELF, rules, 0);
+        return 0;
+    struct nsrun_landlock forbidden = nsrun_landlock_others(version);
+    forbidden.files = NSRUN_LANDLOCK_WRITE_FILE | NSRUN_LANDLOCK_REMOVE_AND_MAKE | nsrun_landlock_newer_changes(version);
+    const int error = nsrun_landlock_restrict(nsrun_landlock_rules(&forbidden));
+    return error == -E2BIG ? 0 : error;
 }
 
 __attribute__((noreturn)) static void serve(const void *argument) {
@@ -70,11 +62,9 @@ __attribute__((noreturn)) static void serve(const void *argument) {
     if (dup2(from[0], DEVICE) < 0 || dup2(from[1], IMAGE) < 0)
         _exit(1);
     nsrun_close_range(5, ~0u, 0);
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) {
-        forbid_writing();
-        if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &server->filter, 0, 0) == 0)
-            execve(server->program, server->argv, server->envp);
-    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && forbid_writing() == 0
+        && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &server->filter, 0, 0) == 0)
+        execve(server->program, server->argv, server->envp);
     nsrun_say_not_started();
     _exit(127);
 }

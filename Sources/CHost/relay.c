@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 
 #include "detached.h"
+#include "landlock.h"
 #include "passing.h"
 #include "syscalls.h"
 
@@ -325,29 +326,27 @@ static int prepare(void) {
 
 /// No file, no port but those, and nobody's signals and sockets (landlock(7)), where the kernel can: the filter is the
 /// wall, and this another one.
-static void wall_off(void) {
-    enum { CREATE_RULESET = 444, ADD_RULE = 445, RESTRICT_SELF = 446, ASK_VERSION = 1, PORT = 2, CONNECT = 2 };
-    const long version = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
+static int wall_off(void) {
+    const int version = nsrun_landlock_version();
     if (version < 1)
-        return;
-    const struct {
-        uint64_t files, network, scope;
-    } forbidden = {
-        .files = 0x1fff | (version >= 2 ? 1 << 13 : 0) | (version >= 3 ? 1 << 14 : 0) | (version >= 5 ? 1 << 15 : 0),
-        .network = version >= 4 ? 3 : 0,   // to bind and connect
-        .scope = version >= 6 ? 3 : 0,
-    };
-    const int rules = (int)syscall(CREATE_RULESET, &forbidden, sizeof forbidden, 0);
-    for (unsigned i = 0; i < r.relay->count && version >= 4; i++) {
+        return 0;
+    struct nsrun_landlock forbidden = nsrun_landlock_others(version);
+    forbidden.files = NSRUN_LANDLOCK_FILES | nsrun_landlock_newer_changes(version);
+    const int rules = nsrun_landlock_rules(&forbidden);
+    int error = rules < 0 ? rules : 0;
+    for (unsigned i = 0; i < r.relay->count && version >= 4 && error == 0; i++) {
         const struct {
             uint64_t access, port;
-        } rule = {.access = CONNECT, .port = r.relay->routes[i].listen.port};
-        syscall(ADD_RULE, rules, PORT, &rule, 0);
+        } rule = {.access = NSRUN_LANDLOCK_CONNECT_PORT, .port = r.relay->routes[i].listen.port};
+        error = nsrun_landlock_allow(rules, NSRUN_LANDLOCK_PORT, &rule);
     }
-    if (rules >= 0) {
-        syscall(RESTRICT_SELF, rules, 0);
-        close(rules);
+    if (error < 0) {
+        if (rules >= 0)
+            close(rules);
+        return error;
     }
+    error = nsrun_landlock_restrict(rules);
+    return error == -E2BIG ? 0 : error;
 }
 
 __attribute__((noreturn)) static void serve(const void *argument) {
@@ -365,10 +364,10 @@ __attribute__((noreturn)) static void serve(const void *argument) {
         error = prepare();
     if (error == 0)
         error = nsrun_result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-    if (error == 0) {
-        wall_off();
+    if (error == 0)
+        error = wall_off();
+    if (error == 0)
         error = nsrun_result(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &start->filter, 0, 0));
-    }
     // By write(2), which the filter allows.
     nsrun_write_all(start->socket, (const char *)&error, sizeof error);
     if (error == 0)

@@ -47,33 +47,26 @@ static int copy_entry(struct nsrun_world *w, int from, const char *path, int to,
     return error;
 }
 
+struct copying {
+    struct nsrun_world *w;
+    int from, to;
+    const char *path, *leave_out;
+};
+
+static int copy_one(void *context, const struct nsrun_entry *entry) {
+    const struct copying *copying = context;
+    const char *name = entry->name;
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0
+        || (copying->leave_out != NULL && strcmp(name, copying->leave_out) == 0))
+        return 0;
+    const int error = copy_entry(copying->w, copying->from, copying->path, copying->to, name);
+    return error == -ENOENT ? 0 : error;   // gone meanwhile
+}
+
 static int copy_entries(struct nsrun_world *w, int from, const char *path, int to,
                         const char *leave_out) {
-    int list = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (list < 0)
-        return -errno;
-    char buffer[8192] __attribute__((aligned(8)));
-    int error = 0;
-    while (error == 0) {
-        long count = syscall(SYS_getdents64, list, buffer, sizeof buffer);
-        if (count <= 0) {
-            error = count < 0 ? -errno : 0;
-            break;
-        }
-        for (long at = 0; at < count && error == 0;) {
-            struct nsrun_entry *entry = (struct nsrun_entry *)(void *)(buffer + at);
-            at += entry->size;
-            const char *name = entry->name;
-            if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0
-                || (leave_out != NULL && strcmp(name, leave_out) == 0))
-                continue;
-            error = copy_entry(w, from, path, to, name);
-            if (error == -ENOENT)
-                error = 0;   // gone meanwhile
-        }
-    }
-    close(list);
-    return error;
+    struct copying copying = {.w = w, .from = from, .to = to, .path = path, .leave_out = leave_out};
+    return nsrun_each_entry(from, copy_one, &copying);
 }
 
 /// A directory in memory, by its path and what lies there: a later copy of a parent, or another mount

@@ -6,6 +6,7 @@
 #include "include/io.h"
 
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -111,4 +112,40 @@ int nsrun_await(int fd) {
         count = read(fd, &byte, 1);
     } while (count < 0 && errno == EINTR);
     return count < 0 ? -errno : (int)count;
+}
+
+int nsrun_each_entry(int directory, int (*visit)(void *context, const struct nsrun_entry *entry), void *context) {
+    char buffer[8192] __attribute__((aligned(8)));
+    const int list = nsrun_result(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (list < 0)
+        return list;
+    int answer = 0;
+    while (answer == 0) {
+        const long count = syscall(SYS_getdents64, list, buffer, sizeof buffer);
+        if (count <= 0) {
+            answer = count < 0 ? -errno : 0;
+            break;
+        }
+        for (long at = 0; at < count && answer == 0;) {
+            const struct nsrun_entry *entry = (const void *)(buffer + at);
+            at += entry->size;
+            answer = visit(context, entry);
+        }
+    }
+    close(list);
+    return answer;
+}
+
+int nsrun_lock_layer(const char *path, bool shared) {
+    const int fd = nsrun_above_standard(nsrun_open(path, O_RDONLY | O_DIRECTORY));
+    if (fd < 0)
+        return nsrun_is_out_of_reach(fd) ? -ENOLCK : fd;
+    int error;
+    do {
+        error = flock(fd, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 ? 0 : -errno;
+    } while (error == -EINTR);
+    if (error == 0)
+        return fd;
+    close(fd);
+    return error == -EWOULDBLOCK || error == -ENOMEM ? error : -ENOLCK;
 }

@@ -22,7 +22,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -65,18 +64,13 @@ static int open_own_life(struct nsrun_world *w, int *life) {
 
 // MARK: The first
 
-/// Two overlays on one directory are undefined (kernel, overlayfs.rst): the holder locks it as long as the group lives. A
-/// descriptor, -EWOULDBLOCK where another run uses it, or another negative number where there is nothing to lock.
+/// Two overlays on one directory are undefined (kernel, overlayfs.rst): the holder locks it as long as the group lives. As
+/// nsrun_lock_layer().
 static int lock_layer(const struct nsrun_step *step) {
     if (step->list == NULL || step->list[0] == NULL)
-        return -1;
-    mkdir(step->list[0], 0755);   // as set-up will
-    const int fd = nsrun_above_standard(nsrun_open(step->list[0], O_RDONLY | O_DIRECTORY));
-    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
-    const int error = errno == EWOULDBLOCK ? -EWOULDBLOCK : -1;
-    close(fd);
-    return error;
+        return -ENOLCK;
+    mkdir(step->list[0], 0755);   // as set-up will, and will say where it cannot
+    return nsrun_lock_layer(step->list[0], false);
 }
 
 /// Starts the holder at its socket.
@@ -123,7 +117,7 @@ static int lead(struct nsrun_world *w, const struct nsrun_step *step, int folder
     int error = holder.layer;
     if (error == -EWOULDBLOCK)
         w->call = NSRUN_CALL_LAYER;
-    else
+    else if (error >= 0 || error == -ENOLCK)
         error = found(w, &holder, file);
     close(holder.listener);
     if (holder.layer >= 0)

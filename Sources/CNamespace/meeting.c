@@ -128,23 +128,21 @@ int nsrun_check_peer(int socket, int proc, const struct stat *user, const struct
     return error;
 }
 
+struct round {
+    const char *begin;
+    bool (*visit)(void *context, const char *file);
+    void *context;
+};
+
+static int visit_meeting(void *context, const struct nsrun_entry *entry) {
+    const struct round *round = context;
+    return strncmp(entry->name, round->begin, strlen(round->begin)) == 0 && !round->visit(round->context, entry->name);
+}
+
 int nsrun_each_meeting(int folder, const char *begin, bool (*visit)(void *context, const char *file), void *context) {
-    char buffer[4096] __attribute__((aligned(8)));
-    const int list = nsrun_result(openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (list < 0)
-        return list;
-    long count;
-    bool goes_on = true;
-    while (goes_on && (count = syscall(SYS_getdents64, list, buffer, sizeof buffer)) > 0) {
-        for (long at = 0; at < count && goes_on;) {
-            const struct nsrun_entry *entry = (const void *)(buffer + at);
-            at += entry->size;
-            if (strncmp(entry->name, begin, strlen(begin)) == 0)
-                goes_on = visit(context, entry->name);
-        }
-    }
-    close(list);
-    return 0;
+    struct round round = {.begin = begin, .visit = visit, .context = context};
+    const int error = nsrun_each_entry(folder, visit_meeting, &round);
+    return error < 0 ? error : 0;
 }
 
 /// What one was met at that has been killed.

@@ -67,34 +67,39 @@ static bool is_member(int proc, pid_t pid, const struct nsrun_inside *inside, co
                    && lies_below(proc, path, inside, own)));
 }
 
-void nsrun_each_member(int proc, const struct nsrun_inside *inside, bool (*visit)(void *context, pid_t pid, int process),
-                       void *context) {
-    char buffer[4096] __attribute__((aligned(8)));
+struct round {
+    int proc;
+    const struct nsrun_inside *inside;
     struct stat own;
-    if (inside->inode == 0 || fstatat(proc, "self/ns/user", &own, 0) != 0)
-        return;
-    const int list = nsrun_result(openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (list < 0)
-        return;
-    long count;
+    bool (*visit)(void *context, pid_t pid, int process);
+    void *context;
+};
+
+static int visit_process(void *context, const struct nsrun_entry *entry) {
+    const struct round *round = context;
+    const pid_t pid = atoi(entry->name);
+    if (pid <= 0)
+        return 0;
+    // First, so that the number is still its own when it has been looked at.
+    const int process = nsrun_process_descriptor(pid);
+    struct pollfd end = {.fd = process, .events = POLLIN};
     bool goes_on = true;
-    while (goes_on && (count = syscall(SYS_getdents64, list, buffer, sizeof buffer)) > 0) {
-        for (long at = 0; at < count && goes_on;) {
-            const struct nsrun_entry *entry = (const void *)(buffer + at);
-            at += entry->size;
-            const pid_t pid = atoi(entry->name);
-            if (pid <= 0)
-                continue;
-            // First, so that the number is still its own when it has been looked at.
-            const int process = nsrun_process_descriptor(pid);
-            struct pollfd end = {.fd = process, .events = POLLIN};
-            if (is_member(proc, pid, inside, &own) && (process < 0 || poll(&end, 1, 0) == 0))
-                goes_on = visit(context, pid, process < 0 ? -1 : process);
-            if (process >= 0)
-                close(process);
-        }
-    }
-    close(list);
+    if (is_member(round->proc, pid, round->inside, &round->own) && (process < 0 || poll(&end, 1, 0) == 0))
+        goes_on = round->visit(round->context, pid, process < 0 ? -1 : process);
+    if (process >= 0)
+        close(process);
+    return !goes_on;
+}
+
+int nsrun_each_member(int proc, const struct nsrun_inside *inside, bool (*visit)(void *context, pid_t pid, int process),
+                      void *context) {
+    struct round round = {.proc = proc, .inside = inside, .visit = visit, .context = context};
+    if (inside->inode == 0)
+        return 0;
+    if (fstatat(proc, "self/ns/user", &round.own, 0) != 0)
+        return -errno;
+    const int error = nsrun_each_entry(proc, visit_process, &round);
+    return error < 0 ? error : 0;
 }
 
 static bool stop_at_once(void *context, pid_t pid, int process) {
@@ -105,8 +110,7 @@ static bool stop_at_once(void *context, pid_t pid, int process) {
 
 bool nsrun_has_members(int proc, const struct nsrun_inside *inside) {
     bool has = false;
-    nsrun_each_member(proc, inside, stop_at_once, &has);
-    return has;
+    return nsrun_each_member(proc, inside, stop_at_once, &has) < 0 || has;
 }
 
 struct call {
@@ -133,9 +137,11 @@ int nsrun_end_inside(const struct nsrun_inside *inside, int64_t patience) {
     int error = proc < 0 ? proc : -EINPROGRESS;
     for (long pause = 1000 * 1000; error == -EINPROGRESS; pause = pause < 100 * 1000 * 1000 ? pause * 2 : pause) {
         call.count = 0;
-        nsrun_each_member(proc, inside, send_signal, &call);
+        const int problem = nsrun_each_member(proc, inside, send_signal, &call);
         const int64_t time = nsrun_now() - begin;
-        if (call.count == 0) {
+        if (problem < 0) {
+            error = problem;
+        } else if (call.count == 0) {
             error = 0;
         } else if (call.signal == SIGKILL && time - patience > nsrun_patience) {
             error = -ETIMEDOUT;

@@ -48,6 +48,16 @@ void nsrun_each_descriptor(int proc, void (*visit)(void *context, int fd), void 
 /// close_range(2), of which Linux before 5.9 has nothing, and before 5.11 no CLOSE_RANGE_CLOEXEC.
 void nsrun_close_range(unsigned first, unsigned last, unsigned flags);
 
+/// A descriptor of a directory, locked for it alone or for those who share it (flock(2)); -EWOULDBLOCK where others have
+/// it; -ENOLCK where there is nothing to lock: a file system without locks, or what is not to be reached, which those who use
+/// it will say; or another negative errno.
+int nsrun_lock_layer(const char *path, bool shared);
+
+struct nsrun_entry;
+/// Calls with each entry of a directory, `.` and `..` among them, until `visit` returns something else than 0. That, or 0 at
+/// the end, or a negative errno (getdents64(2)).
+int nsrun_each_entry(int directory, int (*visit)(void *context, const struct nsrun_entry *entry), void *context);
+
 #ifdef __cplusplus
 }
 #endif

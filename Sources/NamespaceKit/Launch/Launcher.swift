@@ -141,8 +141,11 @@ public struct Launcher: Sendable {
         // Who keeps a group keeps its lock, see join.c.
         if plan.joinIndex != nil { return -1 }
         let lock = withCString(path) { nsrun_lock_layer($0, false) }
-        guard lock == -EWOULDBLOCK else { return lock }
-        throw .layerInUse(path, code: EWOULDBLOCK)
+        if lock >= 0 || lock == -ENOLCK { return lock }
+        if lock == -EWOULDBLOCK { throw .layerInUse(path, code: EWOULDBLOCK) }
+        throw LaunchError(
+            .setup, "cannot lock the layer \(path.text): \(reason(-lock))",
+            remedy: Remedy.general(-lock, at: path), code: -lock)
     }
 
     /// A shared lock on the rootfs while the run lasts: what is locked is not removed. Of a run that has

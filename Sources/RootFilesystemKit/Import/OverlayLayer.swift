@@ -27,6 +27,9 @@ final class OverlayLayer {
                 cannot: "use the layer in", directory, because: "something runs with it",
                 remedy: "end that first")
         }
+        guard locked >= 0 || locked == -ENOLCK else {
+            throw RootFilesystemError(cannot: "lock", directory, errno: -locked)
+        }
         lock = locked < 0 ? nil : try Descriptor(locked, cannot: "lock", directory)
         source = try TreeReader(opened, path: upper)
     }
