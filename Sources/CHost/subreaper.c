@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -41,15 +42,31 @@ pid_t nsrun_next_pid(const char **list) {
     return (pid_t)pid;
 }
 
-/// Kills the children that a file of proc lists, but for one. Returns how many there were.
-static unsigned kill_listed(const char *path, pid_t spared) {
+/// Whether a process is in this one's user and mount namespaces, where none of a group's is: then it is who keeps the group.
+static bool keeps_group(pid_t pid) {
+    static const char *const kinds[] = {"user", "mnt"};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        char path[48];
+        struct stat own, other;
+        snprintf(path, sizeof path, "/proc/self/ns/%s", kinds[i]);
+        if (stat(path, &own) != 0)
+            return false;
+        snprintf(path, sizeof path, "/proc/%d/ns/%s", pid, kinds[i]);
+        if (stat(path, &other) != 0 || own.st_ino != other.st_ino || own.st_dev != other.st_dev)
+            return false;
+    }
+    return true;
+}
+
+/// Kills the children that a file of proc lists, but for one, and for who keeps a group. Returns how many there were.
+static unsigned kill_listed(const char *path, pid_t spared, bool of_group) {
     char text[16384];
     unsigned count = 0;
     const ssize_t length = nsrun_read_file(path, text, sizeof text - 1);
     text[length > 0 ? length : 0] = 0;
     const char *next = text;
     for (pid_t pid; (pid = nsrun_next_pid(&next)) > 0;)
-        if (pid != spared) {
+        if (pid != spared && !(of_group && keeps_group(pid))) {
             kill(pid, SIGKILL);
             count++;
         }
@@ -68,7 +85,7 @@ void nsrun_kill_traced(pid_t tracer) {
         const int gone = waitid(P_PID, (id_t)tracer, &info, WEXITED | WNOHANG | WNOWAIT | __WALL);
         if (gone != 0 || info.si_pid == tracer)
             return;
-        if (kill_listed(path, 0) + kill_listed(own_children, tracer) == 0)
+        if (kill_listed(path, 0, false) + kill_listed(own_children, tracer, false) == 0)
             break;
         nanosleep(&moment, NULL);
         nsrun_reap_strays(tracer);
@@ -76,10 +93,10 @@ void nsrun_kill_traced(pid_t tracer) {
     kill(tracer, SIGKILL);
 }
 
-void nsrun_kill_strays(void) {
+void nsrun_kill_strays(bool of_group) {
     for (;;) {
         // Their children become ours as they go, so this comes round again until there are none.
-        const unsigned count = kill_listed(own_children, 0);
+        const unsigned count = kill_listed(own_children, 0, of_group);
         int status;
         pid_t gone = waitpid(-1, &status, count > 0 ? __WALL : __WALL | WNOHANG);
         if (gone == 0 || (gone < 0 && errno != EINTR))

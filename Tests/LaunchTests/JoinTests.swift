@@ -122,6 +122,22 @@ struct Group {
         #expect(alone.status == 0 && alone.output != place && alone.output != other.output)
     }
 
+    /// Its limit is its own, and that of what it has started: not of who keeps the group for others.
+    @Test func theFirstMayHaveATimeLimit() throws {
+        let group = Group()
+        let first = try group.member("sleep 1000 & sleep 1000", ["--timeout", "0.5"])
+        let place = first.line()
+        let second = try group.member()
+        #expect(second.line() == place)
+        #expect(first.child.wait() == 124)
+        let third = try group.member("echo met")
+        #expect(third.line() == place)
+        #expect(third.rest() == ["met"])
+        second.say("")
+        #expect(second.child.wait() == 0)
+        #expect(try HostState.processesGo(group.name))
+    }
+
     @Test func theFirstMayHaveEnded() throws {
         let group = Group()
         let first = try group.member()

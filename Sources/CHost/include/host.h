@@ -263,9 +263,6 @@ int nsrun_open_log(const char *path, bool own, bool anew);
 /// (fork(2), setsid(2)); for a program of one thread. Its pid, 0 in it, or a negative errno; `channel` becomes the end of a pipe
 /// from it, which is close-on-exec.
 pid_t nsrun_split(int log, int *channel);
-/// A descriptor of a directory, locked for it alone or for those who share it (flock(2)); -EWOULDBLOCK where that cannot
-/// be, -1 where there are no locks.
-int nsrun_lock_layer(const char *path, bool shared);
 /// A descriptor of a directory of the caller's own, locked for it alone (flock(2)), or a negative errno.
 int nsrun_lock_directory(const char *path);
 /// Where on the host a path of a root leads, whose links are followed inside it (openat2(2)). Returns the length or
@@ -276,8 +273,8 @@ ssize_t nsrun_locate_below(const char *root, const char *path, char *buffer, siz
 int nsrun_adopt_strays(void);
 /// Reaps adopted processes that have ended, but not the child itself. Whether that has stopped since the last time.
 bool nsrun_reap_strays(pid_t child);
-/// Kills and reaps every child of this process, and theirs.
-void nsrun_kill_strays(void);
+/// Kills and reaps every child of this process, and theirs; `of_group`: but for who keeps the group that it belongs to.
+void nsrun_kill_strays(bool of_group);
 /// Kills what a tracer traces, then the tracer, for what is traced by nobody goes on as if it never had been. The
 /// caller has adopted strays.
 void nsrun_kill_traced(pid_t tracer);

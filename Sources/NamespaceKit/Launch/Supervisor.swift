@@ -203,8 +203,9 @@ public struct Supervisor {
         }
         switch process.plan.strays {
         case .notAdopted: break
-        case .endedAtLimit: if process.hasTimedOut { nsrun_kill_strays() }
-        case .ended: nsrun_kill_strays()
+        case .endedAtLimit:
+            if process.hasTimedOut { nsrun_kill_strays(process.plan.joinIndex != nil) }
+        case .ended: nsrun_kill_strays(false)
         case .endedInside: if inside.inode != 0 { _ = nsrun_end_inside(&inside, 0) }
         }
         terminal.takeBack()
