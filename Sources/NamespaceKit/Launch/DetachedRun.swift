@@ -30,24 +30,15 @@ public enum DetachedRun {
     }
 
     private static func standardLog(_ name: ByteString) throws(LaunchError) -> ByteString {
-        var folder: ByteString?
-        if let state = HostProcess.variable("XDG_STATE_HOME"), state.isAbsolute {
-            folder = state
-        } else if let home = HostProcess.variable("HOME") ?? HostProcess.account?.home,
-            home.isAbsolute
-        {
-            folder = home.appending(path: ".local/state")
-        }
-        guard let folder else {
+        var facts = HostFacts.environmentOnly
+        (facts.userID, facts.groupID) = (getuid(), getgid())
+        guard let folder = facts.stateFolders.last else {
             throw LaunchError(
                 .setup, "cannot keep a log: no home directory is known",
                 remedy: "name a file for it, or set HOME")
         }
         let logs = folder.appending(path: "nsrun/logs")
-        for place in [folder.parent, folder, logs.parent, logs] {
-            guard let place else { continue }
-            _ = withCString(place) { nsrun_make_directory($0, 0o700) }
-        }
+        HostFile.makePrivate(logs, above: 3)
         let file = ByteString(
             bytes: name.bytes.map { $0 == UInt8(ascii: "/") ? UInt8(ascii: "%") : $0 })
         return logs.appending(path: file + ".log")

@@ -28,15 +28,10 @@ struct HiddenPattern {
     var rest: ByteString
 
     init(_ text: ByteString, home: ByteString?, here: ByteString?) throws(LaunchError) {
-        var path = text
-        if text == "~" || text.hasPrefix("~/") {
-            guard let home else {
-                throw .cannotHide(text, "you have no home directory", "set HOME")
-            }
-            path = home.appending(path: text.slice(from: min(2, text.count)))
-        } else if text.hasPrefix("./") {
-            guard let here else { throw .cannotHide(text, "the current directory is not there") }
-            path = here.appending(path: text.slice(from: 2))
+        guard let path = Self.spelledOut(text, home: home, here: here) else {
+            throw text.hasPrefix("~")
+                ? .cannotHide(text, "you have no home directory", "set HOME")
+                : .cannotHide(text, "the current directory is not there")
         }
         if path.contains(0) { throw .nulByte(in: "path", text) }
         let parts = path.split(on: UInt8(ascii: "/")).filter { !$0.isEmpty && $0 != "." }
@@ -47,9 +42,32 @@ struct HiddenPattern {
             rest = parts.joined(by: "/")
             return
         }
-        let plain = parts.prefix { part in !part.bytes.contains { Self.special.contains($0) } }
-        base = "/" + Array(plain).joined(by: "/")
+        let plain = Self.plain(parts)
+        base = "/" + plain.joined(by: "/")
         rest = Array(parts.dropFirst(plain.count)).joined(by: "/")
+    }
+
+    /// From the root on where it begins with `~/` or `./`; nil where there is no such directory.
+    private static func spelledOut(
+        _ text: ByteString, home: ByteString?, here: ByteString?
+    ) -> ByteString? {
+        if text == "~" || text.hasPrefix("~/") {
+            return home?.appending(path: text.slice(from: min(2, text.count)))
+        }
+        return text.hasPrefix("./") ? here?.appending(path: text.slice(from: 2)) : text
+    }
+
+    private static func plain(_ parts: [ByteString]) -> [ByteString] {
+        Array(parts.prefix { part in !part.bytes.contains { special.contains($0) } })
+    }
+
+    /// The part of a pattern that is a path of the host's, whether or not it may be hidden; nil for none.
+    static func hostPath(_ text: ByteString, home: ByteString?, here: ByteString?) -> ByteString? {
+        guard let path = spelledOut(text, home: home, here: here), path.isAbsolute else {
+            return nil
+        }
+        let parts = path.split(on: UInt8(ascii: "/")).filter { !$0.isEmpty && $0 != "." }
+        return "/" + plain(parts).joined(by: "/")
     }
 
     private static let special: [UInt8] = [
@@ -198,9 +216,8 @@ extension HostFacts {
         if let home { paths.append(home) }
         if let sourceTree { paths.append(sourceTree) }
         for text in request.files.hidden {
-            // What is none is refused when it is planned.
-            if let base = (try? HiddenPattern(text, home: home, here: currentDirectory))?.base {
-                paths.append(base)
+            if let path = HiddenPattern.hostPath(text, home: home, here: currentDirectory) {
+                paths.append(path)
             }
         }
         for path in paths {

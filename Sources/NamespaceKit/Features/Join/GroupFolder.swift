@@ -23,16 +23,14 @@ public enum GroupFolder {
             return .found(path.appending(path: "nsrun"))
         }
         let boot = HostFacts.readFile("/proc/sys/kernel/random/boot_id", limit: 64)
-        guard let boot, let last = states(of: facts).last else {
+        let states = facts.stateFolders
+        guard let boot, let last = states.last else {
             return .refused(nowhere("neither a runtime directory nor a home is known"))
         }
-        for state in states(of: facts) {
+        for state in states {
             let folder = state.appending(path: "nsrun")
             if HostFile.isWritable(folder) { return .found(folder.appending(path: name(boot))) }
-            for path in [folder.parent?.parent, folder.parent, folder] {
-                guard let path else { continue }
-                _ = withCString(path) { nsrun_make_directory($0, 0o700) }
-            }
+            HostFile.makePrivate(folder, above: 2)
             guard HostFile.isWritable(folder) else { continue }
             return .found(folder.appending(path: name(boot)))
         }
@@ -41,15 +39,6 @@ public enum GroupFolder {
 
     private static func name(_ boot: [UInt8]) -> ByteString {
         "groups-" + ByteString(bytes: Array(boot.prefix(8)))
-    }
-
-    /// Where programs keep what they know between runs.
-    private static func states(of facts: HostFacts) -> [ByteString] {
-        if let given = facts.variable("XDG_STATE_HOME"), given.isAbsolute { return [given] }
-        let known =
-            facts.account ?? HostFacts.readAccount(user: facts.userID, group: facts.groupID)
-        return [known?.home, facts.home].compactMap { $0 }.filter { $0.isAbsolute }
-            .map { $0.appending(path: ".local/state") }
     }
 
     private static func isPrivate(_ path: ByteString) -> Bool {
