@@ -20,7 +20,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 parts=$project/Scripts/benchmark
 usage="usage: Scripts/benchmark.sh [--quick] [--svg FILE] [SECTION]..."
 all_sections=(
-    launch reuse throughput join tests runner emulation image binds bwrap memory mpi engines rootfs
+    launch reuse throughput join relay tests runner emulation image binds bwrap memory mpi engines rootfs
 )
 sections=()
 # Rounds of the launch race, where one takes some 20 ms; the sections scale it to theirs.

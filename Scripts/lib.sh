@@ -180,28 +180,34 @@ make_rootfs() {
 # Where make_engines puts its proot.
 engines() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/nsrun-tests/engines"; }
 
+# use_suites FOLDER SUITE...: sets `apt` to options by which apt's commands know these suites of Debian, from whatever mirror
+# this host's own Debian comes from, and keep what they know in FOLDER.
+use_suites() {
+    local folder=$1 mirror name
+    # shellcheck disable=SC2016 # apt-get's own
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | sort -u | sed 1q)
+    mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial"
+    for name in "${@:2}"; do
+        echo "deb [signed-by=${evidence[debian-archive-keyring]}] $mirror $name main"
+    done >"$folder/sources.list"
+    # shellcheck disable=SC2034 # the caller's
+    apt=(
+        -qq -o "Dir::Etc::sourcelist=$folder/sources.list" -o Dir::Etc::sourceparts=/dev/null
+        -o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache" -o Acquire::Check-Valid-Until=false
+    )
+}
+
 # A proot of Debian sid, for those of the stable releases are silently wrong. It brings its own loader and C
 # library, and starts through them from where it lies. nsrun-rootfs is built unless `rootfs_tool` names it.
 make_engines() {
-    local folder mirror work triplet
+    local folder work triplet apt
     folder=$(engines)
     [[ ! -x $folder/proot ]] || return 0
     say "a proot of sid"
-    # Whatever mirror apt has for this host's own Debian.
-    # shellcheck disable=SC2016 # apt-get's own
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' |
-        sort -u | sed 1q)
     work=$(mktemp -d)
-    mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
-    echo "deb [signed-by=${evidence[debian-archive-keyring]}] $mirror sid main" \
-        >"$work/sources.list"
-    local apt=(
-        apt-get -qq -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
-        -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work/cache"
-        -o Acquire::Check-Valid-Until=false
-    )
-    "${apt[@]}" update >&2
-    (cd "$work" && "${apt[@]}" download proot/sid libtalloc2/sid libc6/sid >&2)
+    use_suites "$work" sid
+    apt-get "${apt[@]}" update >&2
+    (cd "$work" && apt-get "${apt[@]}" download proot/sid libtalloc2/sid libc6/sid >&2)
     rm -rf "$folder"
     mkdir -p "$folder"
     "${rootfs_tool:-$(build_rootfs_tool)}" unpack --quiet "$folder/root" "$work"/*.deb

@@ -33,7 +33,7 @@ if [[ $(uname -m) != x86_64 ]]; then
 fi
 evidence+=([busybox-static]=busybox [cpio]=cpio [e2fsprogs]=mke2fs [kmod]=depmod [qemu-system-x86]=qemu-system-x86_64
     [xz-utils]=xz [zstd]=zstd)
-prepare_host busybox-static cpio e2fsprogs kmod qemu-system-x86 xz-utils zstd
+prepare_host busybox-static cpio debian-archive-keyring e2fsprogs kmod qemu-system-x86 xz-utils zstd
 
 home=$(account_home)
 nsrun=$(type -P "${NSRUN:-nsrun}")
@@ -45,15 +45,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 lacking=$project/Scripts/matrix/kernels/lacking
 
-# apt's own, for all of these suites, beside the host's.
-# shellcheck disable=SC2016 # apt-get's own
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | sort -u | sed 1q)
-mkdir -p "$work/lists/partial" "$work/cache/archives/partial"
-for name in $SUITES; do
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $name main"
-done >"$work/sources.list"
-apt=(-qq -o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=/dev/null -o "Dir::State::lists=$work/lists"
-    -o "Dir::Cache=$work/cache" -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root)
+read -ra suites <<<"$SUITES"
+use_suites "$work" "${suites[@]}"
+# Root's own work: there is nobody else who could write there.
+apt+=(-o APT::Sandbox::User=root)
 
 depends_of() {
     apt-cache "${apt[@]}" show "$1" | sed -n 's/^Depends: //p' | sed 1q | tr ',|' '\n' | sed 's/ (.*//; s/ //g'
