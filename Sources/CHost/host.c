@@ -59,23 +59,6 @@ int nsrun_poll3(int a, int b, int c, int64_t nanoseconds) {
     return (fds[0].revents ? 1 : 0) | (fds[1].revents ? 2 : 0) | (fds[2].revents ? 4 : 0);
 }
 
-int nsrun_stop_self(int64_t nanoseconds) {
-    // Nothing but SIGCONT goes on with a stopped process, and there is no pause between a limit of 0 and no limit.
-    const struct itimerspec end = {.it_value = {.tv_sec = nanoseconds / 1000000000,
-                                                .tv_nsec = nanoseconds % 1000000000 + 1}};
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGCONT};
-    timer_t timer;
-    const bool limited = nanoseconds >= 0;
-    if (limited && timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
-        return -errno;
-    int error = limited && timer_settime(timer, 0, &end, NULL) != 0 ? -errno : 0;
-    if (error == 0)
-        error = kill(getpid(), SIGSTOP) == 0 ? 0 : -errno;
-    if (limited)
-        timer_delete(timer);
-    return error;
-}
-
 int nsrun_die_with_parent(void) {
     return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 ? 0 : -errno;
 }
@@ -182,10 +165,11 @@ int nsrun_read_report(int fd, struct nsrun_report *report, pid_t *sender, int pa
         message.msg_control = room;
         message.msg_controllen = sizeof room;
         size = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-        // A want of memory passes, and what was told is still there.
+        // A want of memory passes, and what was told is still there. It is, too, where the other end has gone with an order
+        // unread, of which the kernel tells first, and once.
         if (size < 0 && errno == ENOMEM)
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    } while (size < 0 && (errno == EINTR || errno == ENOMEM));
+    } while (size < 0 && (errno == EINTR || errno == ENOMEM || errno == ECONNRESET));
     for (struct cmsghdr *told = size < 0 ? NULL : CMSG_FIRSTHDR(&message); told != NULL;
          told = CMSG_NXTHDR(&message, told)) {
         if (told->cmsg_type == SCM_CREDENTIALS)

@@ -135,7 +135,7 @@ NSRUN_STUB static void reap(struct nsrun_pid_one *one, int options) {
         if (pid != one->command)
             continue;
         if (WIFSTOPPED(status))
-            mention(one, NSRUN_REPORT_STOPPED, WSTOPSIG(status), 0, 0);
+            mention(one, NSRUN_REPORT_STOPPED, WSTOPSIG(status), 0, (int)one->continued);
         else
             end(one, status, &told);
     }
@@ -202,13 +202,21 @@ NSRUN_STUB static void hand_on(struct nsrun_pid_one *one, uint32_t number, bool 
     nsrun_stub_call(SYS_kill, one->command, number, 0, 0, 0);
 }
 
+/// The launcher counts what it sends, and so knows which of the stops that it is told of are over.
+NSRUN_STUB_INLINE void note(struct nsrun_pid_one *one, uint32_t number) {
+    if (number == SIGCONT)
+        one->continued++;
+}
+
 /// Takes what the launcher has sent; nothing more comes of one that has ended.
 NSRUN_STUB static void take_orders(struct nsrun_pid_one *one) {
     unsigned char order[2];
     long size;
     while ((size = nsrun_stub_call(SYS_recvfrom, one->channel, (long)order, sizeof order, MSG_DONTWAIT, 0)) > 0)
-        if (size == 2)
+        if (size == 2) {
+            note(one, order[1]);
             hand_on(one, order[1], order[0] == NSRUN_ORDER_GROUP_SIGNAL);
+        }
     if (size == -EAGAIN || size == -EINTR)
         return;
     if (one->follows)
@@ -241,8 +249,10 @@ NSRUN_STUB static void await_going_on(struct nsrun_pid_one *one) {
         const long size = nsrun_stub_call(SYS_recvfrom, one->channel, (long)order, sizeof order, 0, 0);
         if (size == 1 || (size <= 0 && size != -EINTR))
             return;
-        if (size == 2 && order[1] >= 1 && order[1] <= 64)
+        if (size == 2 && order[1] >= 1 && order[1] <= 64) {
+            note(one, order[1]);
             one->early |= 1ull << (order[1] - 1);
+        }
     }
 }
 

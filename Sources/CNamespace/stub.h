@@ -32,6 +32,7 @@ struct nsrun_pid_one {
     bool timed_out;   ///< the first of them has been
     bool ended;       ///< the command has
     int exit_status;  ///< and this is how, as a shell has it
+    uint32_t continued;   ///< how many SIGCONT the launcher has handed on
     uint64_t early;   ///< a bit for each signal that the launcher handed on before there was a command
     int64_t direct[65];   ///< when a signal last came to us directly, as one of the group; CLOCK_MONOTONIC
 };

@@ -141,4 +141,30 @@ import Testing
         #expect(run.rest() == ["on"])
         #expect(run.child.wait() == 0)
     }
+
+    /// Whoever has let it go on does not do so again: a shell whose `fg` comes before nsrun has heard of the stop.
+    @Test(arguments: [[], ["--new-session"], ["--as-pid-1"]])
+    func aStopThatIsOverIsNotFollowed(shape: [String]) throws {
+        let marker = "over-\(UUID().uuidString)"
+        // Pid 1 gets no SIGSTOP of its own.
+        let script =
+            "echo ready; read -r x; sh -c 'kill -STOP $PPID'; echo on; read -r x; echo again"
+        let run = try Conversation(inRoot: script, shape + ["--argv0", marker])
+        #expect(run.line() == "ready")
+        run.child.send(SIGSTOP)
+        #expect(HostState.waits(for: run.child.pid, toBe: "T"))
+        run.say("stop")
+        func others() throws -> [Character] {
+            try HostState.processes(marker).compactMap { pid_t($0) }
+                .filter { $0 != run.child.pid }.compactMap { HostState.state(of: $0) }
+        }
+        if shape != ["--as-pid-1"] {
+            #expect(try HostState.eventually { try others().contains("T") })
+        }
+        run.child.send(SIGCONT)
+        #expect(run.line() == "on")
+        run.say("go on")
+        #expect(run.rest() == ["again"])
+        #expect(run.child.wait() == 0)
+    }
 }

@@ -171,7 +171,7 @@ enum nsrun_report_kind {
     NSRUN_REPORT_WANTS_NETWORK, ///< it connects the network, then answers
     NSRUN_REPORT_STANDS,       ///< the namespaces stand; the launcher tells of them, then answers
     NSRUN_REPORT_STARTED,      ///< value: the command's pid as pid 1 sees it; 0: it is the sender, and about to start
-    NSRUN_REPORT_STOPPED,      ///< value: the signal that stopped the command
+    NSRUN_REPORT_STOPPED,      ///< value: the signal that stopped the command; error: how many SIGCONT had come till then
     NSRUN_REPORT_SIGNALLED,    ///< value: a signal that the kernel, for a terminal, sent to the run's process group
     NSRUN_REPORT_ENDED,        ///< value: the command's wait status; call: 1 if nothing is left; error: ETIMEDOUT
                                ///< if its time was over; text: its struct rusage

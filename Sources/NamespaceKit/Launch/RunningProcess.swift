@@ -62,6 +62,8 @@ public final class RunningProcess {
     public var hasTimedOut: Bool { limit.isOver || hasTimedOutInside }
     private var hasTimedOutInside = false
     private var hasStarted = false
+    /// How often pid 1 has been asked to let the command go on.
+    private var continuesSent: Int32 = 0
     /// What the executor told last.
     private(set) var ended: ExitStatus?
     /// What the command used, and the children that it waited for; known when it has ended. What its
@@ -105,7 +107,8 @@ public final class RunningProcess {
         /// All namespaces are made, and have been told.
         case stands
         case started(pid: Int32)
-        case stopped(signal: Int32)
+        /// `isOver`: it has been told to go on since.
+        case stopped(signal: Int32, isOver: Bool)
         /// The terminal has sent it to the run's process group.
         case signalled(Int32)
         /// `passedOver`: why it was left out, an errno, 0 if it was not.
@@ -195,7 +198,8 @@ public final class RunningProcess {
         case NSRUN_REPORT_STEP:
             return .step(
                 index: Int(head.step), nanoseconds: head.value, passedOver: head.error)
-        case NSRUN_REPORT_STOPPED: return .stopped(signal: head.value)
+        case NSRUN_REPORT_STOPPED:
+            return .stopped(signal: head.value, isOver: head.error != continuesSent)
         case NSRUN_REPORT_SIGNALLED:
             return (1...64).contains(head.value) ? .signalled(head.value) : nil
         case NSRUN_REPORT_ENDED:
@@ -355,14 +359,15 @@ public final class RunningProcess {
         var usage = rusage()
         let error = nsrun_wait(pid, block, &waitStatus, &usage)
         if error == -EAGAIN { return nil }
-        guard error == 0 else {
-            throw LaunchError(.setup, "cannot wait for the command: \(reason(-error))")
-        }
         network.close()
         relay?.awaitEnd()
         // What was made last lies deepest.
         for leftover in leftovers.reversed() { leftover.takeAway() }
         leftovers = []
+        guard error == 0 else {
+            throw LaunchError(
+                .setup, "cannot wait for the command: \(reason(-error))", code: -error)
+        }
         if resourceUsage == nil { resourceUsage = ResourceUsage(usage) }
         return ExitStatus(waitStatus: waitStatus)
     }
@@ -388,6 +393,7 @@ public final class RunningProcess {
         let error: Int32
         if plan.shape == .childWithInit, !plan.initIsQuiet, channel >= 0 {
             error = nsrun_order_signal(channel, pid, number, wholeGroup)
+            if error == 0, number == SIGCONT { continuesSent += 1 }
         } else if wholeGroup, nsrun_kill(-pid, number) == 0 {
             error = 0
         } else if commandDescriptor >= 0 {
@@ -396,7 +402,8 @@ public final class RunningProcess {
             error = nsrun_kill(command ?? pid, number)
         }
         if error != 0 {
-            throw LaunchError(.setup, "cannot send signal \(number): \(reason(-error))")
+            throw LaunchError(
+                .setup, "cannot send signal \(number): \(reason(-error))", code: -error)
         }
     }
 

@@ -256,7 +256,7 @@ public struct Supervisor {
                     tellStart()
                 }
                 switch event {
-                case .stopped(let signal): followStop(by: signal)
+                case .stopped(let signal, let isOver): if !isOver { followStop(by: signal) }
                 case .signalled(let number): passToJob(number)
                 case .ended(let status, let isAlone):
                     // The kernel has killed what the command left behind when its pid 1 is gone. A command that can
