@@ -19,7 +19,9 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "detached.h"
 #include "digest.h"
@@ -192,11 +194,14 @@ static void name_world(const struct nsrun_world_key *key, const char *begin, cha
         length += snprintf(file + length, 3, "%02x", key->content[i]);
 }
 
-/// How long a launch waits for who keeps a world, or is just about to, in milliseconds: a cold one takes two.
-static const int patience = 3000;
+/// How long a launch waits for who keeps a world, or is just about to, in milliseconds: a cold one takes two. Whoever wants to
+/// know or to end what is kept has nothing else to do.
+static const int launch_patience = 3000;
+static const int survey_patience = (int)(nsrun_patience / 1000000);
 
 /// The answer to a wish that is granted: its size, or a negative errno; -ENOENT where nobody is there any more.
 static int wish(int fd, enum nsrun_world_wish what, int64_t idle, void *answer, size_t size, int *fds, unsigned *count) {
+    const int patience = what == NSRUN_WISH_WORLD ? launch_patience : survey_patience;
     const struct nsrun_wish wish = {.what = (uint32_t)what, .idle = idle};
     struct pollfd state = {.fd = fd, .events = POLLIN};
     unsigned room = *count;
@@ -389,16 +394,19 @@ struct survey {
     bool is_of_groups;  ///< of processes that share namespaces (join_server.c)
     int64_t patience;   ///< with the processes of a group that is to end
     int stopped;        ///< how many have ended, or a negative errno
+    bool is_partial;    ///< somebody has not answered
 };
 
 /// `*held` becomes a descriptor of the namespace in it: while that is open no other gets its number.
-static bool read_card(const struct survey *survey, const char *file, struct nsrun_card *card, int *held) {
+static bool read_card(struct survey *survey, const char *file, struct nsrun_card *card, int *held) {
     const int fd = connect_to(survey->place, file, survey->is_of_groups);
     if (fd < 0)
         return false;
     unsigned count = 1;
     *held = -1;
-    const bool has_card = wish(fd, NSRUN_WISH_CARD, 0, card, sizeof *card, held, &count) == sizeof *card && count == 1;
+    const int size = wish(fd, NSRUN_WISH_CARD, 0, card, sizeof *card, held, &count);
+    const bool has_card = size == sizeof *card && count == 1;
+    survey->is_partial |= size == -ETIMEDOUT;
     close(fd);
     if (!has_card && count == 1)
         close(*held);
@@ -409,7 +417,7 @@ static bool read_card(const struct survey *survey, const char *file, struct nsru
 }
 
 static bool show_world(void *context, const char *file) {
-    const struct survey *survey = context;
+    struct survey *survey = context;
     struct nsrun_card card;
     int held;
     if (!read_card(survey, file, &card, &held))
@@ -458,11 +466,23 @@ static bool stop_kept(void *context, const char *file) {
     return goes_on;
 }
 
+/// Who founds something has the folder locked until it is answered for: what is bound there is listened on by then, or never
+/// will be. Whoever has it for longer is somebody else.
+static void await_founders(int folder) {
+    const int64_t since = nsrun_now();
+    while (flock(folder, LOCK_SH | LOCK_NB) != 0 && (errno == EWOULDBLOCK || errno == EINTR)
+           && nsrun_now() - since < lock_patience)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    flock(folder, LOCK_UN);
+}
+
 static int survey_all(struct survey *survey, const char *path, bool (*visit)(void *context, const char *file)) {
     struct place place;
     int error = arrive(&place, nsrun_open_folder(path));
     // Those of groups begin with the number.
     survey->place = &place;
+    if (error == 0)
+        await_founders(place.folder);
     if (error == 0)
         error = nsrun_each_meeting(place.folder, place.begin + (survey->is_of_groups ? strlen(NSRUN_WORLD_FILES) : 0), visit, survey);
     leave(&place);
@@ -471,9 +491,11 @@ static int survey_all(struct survey *survey, const char *path, bool (*visit)(voi
 
 int nsrun_each_kept(const char *folder, bool (*visit)(void *context, const struct nsrun_card *card), void *context) {
     struct survey survey = {.visit = visit, .context = context};
-    const int error = survey_all(&survey, folder, show_world);
+    int error = survey_all(&survey, folder, show_world);
     survey.is_of_groups = true;
-    return error < 0 ? error : survey_all(&survey, folder, show_world);
+    if (error == 0)
+        error = survey_all(&survey, folder, show_world);
+    return error == 0 && survey.is_partial ? -ETIMEDOUT : error;
 }
 
 int nsrun_stop_kept(const char *folder, const char *name, int64_t patience) {
@@ -482,5 +504,8 @@ int nsrun_stop_kept(const char *folder, const char *name, int64_t patience) {
     survey.is_of_groups = true;
     if (error == 0 && survey.stopped >= 0)
         error = survey_all(&survey, folder, stop_kept);
+    // It may be the one.
+    if (error == 0 && survey.stopped == 0 && survey.is_partial)
+        error = -EHOSTUNREACH;
     return error < 0 ? error : survey.stopped;
 }

@@ -20,6 +20,7 @@ final class World {
     deinit { _ = try? stop() }
 
     func stop() throws -> Outcome { try nsrun(["--stop", name], environment: environment) }
+    func list() throws -> Outcome { try nsrun(["--list"], environment: environment) }
 
     private var environment: [String: String?] {
         runtime.map { ["XDG_RUNTIME_DIR": $0.path] } ?? [:]
@@ -59,7 +60,7 @@ final class World {
     /// What `--list` has of this name: kind and process.
     func kept() throws -> [(kind: String, pid: pid_t)] {
         var all: [(kind: String, pid: pid_t)] = []
-        for line in try nsrun(["--list"], environment: environment).lines {
+        for line in try list().lines {
             let words = line.split(separator: " ").map(String.init)
             guard words.count > 2, words[0] == name, let pid = pid_t(words[2]) else { continue }
             all.append((words[1], pid))

@@ -247,6 +247,15 @@ import Testing
         kill(keeper, SIGSTOP)
         let seen = try world.runs("echo ran", ["--verbose"])
         #expect(seen.output == "ran" && seen.error.contains("does not answer"), "\(seen)")
+        // Nor is it passed over by who wants to know.
+        expect(
+            try world.list(),
+            refuses: "cannot list what is kept: one of the processes that keep worlds and groups "
+                + "does not answer", remedy: "kill -CONT")
+        expect(
+            try world.stop(),
+            refuses: "cannot end \(world.name): one of the processes that keep worlds and groups "
+                + "does not answer", remedy: "kill -KILL")
         kill(keeper, SIGCONT)
         expect(try world.stop(), exits: 0)
     }

@@ -91,10 +91,12 @@ const char *nsrun_card_note(const struct nsrun_card *card);
 /// The processes in its namespaces, as many as there is room for: how many there are.
 size_t nsrun_list_members(const struct nsrun_card *card, pid_t *pids, size_t room);
 
-/// Visits each that is kept in the folder for this user namespace, until `visit` returns false. 0 or a negative errno.
+/// Visits each that is kept in the folder for this user namespace, until `visit` returns false. 0 or a negative errno,
+/// -ETIMEDOUT where one does not answer, after the others.
 int nsrun_each_kept(const char *folder, bool (*visit)(void *context, const struct nsrun_card *card), void *context);
 /// Has all worlds of that name end, and all processes of its group: these get TERM, and KILL after so many nanoseconds. Waits
-/// until they have ended. How many worlds and groups there were, or a negative errno, -ETIMEDOUT where a process does not end.
+/// until they have ended. How many worlds and groups there were, or a negative errno, -ETIMEDOUT where a process does not end, -EHOSTUNREACH
+/// where none has that name and one does not answer.
 int nsrun_stop_kept(const char *folder, const char *name, int64_t patience);
 
 #ifdef __cplusplus

@@ -24,9 +24,11 @@ public struct KeptWorld: Sendable, Equatable {
     /// The processes in its namespaces, by their numbers. Of a world, those of the runs that have started from it.
     public var processes: [Int32] = []
 
-    /// All of them.
+    /// All of them. Throws where one of those who keep them does not answer for ten seconds.
     public static func list() throws(LaunchError) -> [KeptWorld] {
-        list(in: try folder(), withProcesses: true)
+        let list = List(hasProcesses: true)
+        if list.read(in: try folder()) == -ETIMEDOUT { throw .silent(asked: "list what is kept") }
+        return list.kept
     }
 
     /// The names of all of them.
@@ -57,6 +59,7 @@ public struct KeptWorld: Sendable, Equatable {
                     "\(OptionNames.current.list) says which; they may wait for a disk or a server",
                 code: ETIMEDOUT)
         }
+        if count == -EHOSTUNREACH { throw .silent(asked: "end \(name.text)") }
         guard count >= 0 else {
             throw LaunchError(
                 .setup, "cannot end \(name.text): \(reason(-count))", code: -count)
@@ -77,30 +80,36 @@ public struct KeptWorld: Sendable, Equatable {
         }
     }
 
-    static func list(in folder: ByteString, withProcesses: Bool = false) -> [KeptWorld] {
-        let list = List()
-        list.hasProcesses = withProcesses
-        let context = Unmanaged.passUnretained(list).toOpaque()
-        // What cannot be looked at is none of the user's.
-        _ = withCString(folder) { folder in
-            nsrun_each_kept(
-                folder,
-                { context, card in
-                    guard let context, let card else { return false }
-                    let list = Unmanaged<List>.fromOpaque(context).takeUnretainedValue()
-                    var one = KeptWorld(card)
-                    if list.hasProcesses { one.processes = KeptWorld.processes(of: card) }
-                    list.kept.append(one)
-                    return true
-                }, context)
-        }
+    /// Those who answer.
+    static func list(in folder: ByteString) -> [KeptWorld] {
+        let list = List(hasProcesses: false)
+        _ = list.read(in: folder)
         return list.kept
     }
 
     /// What C adds to.
     private final class List {
         var kept: [KeptWorld] = []
-        var hasProcesses = false
+        let hasProcesses: Bool
+
+        init(hasProcesses: Bool) { self.hasProcesses = hasProcesses }
+
+        /// What cannot be looked at is none of the user's. 0 or a negative errno.
+        func read(in folder: ByteString) -> Int32 {
+            let context = Unmanaged.passUnretained(self).toOpaque()
+            return withCString(folder) { folder in
+                nsrun_each_kept(
+                    folder,
+                    { context, card in
+                        guard let context, let card else { return false }
+                        let list = Unmanaged<List>.fromOpaque(context).takeUnretainedValue()
+                        var one = KeptWorld(card)
+                        if list.hasProcesses { one.processes = KeptWorld.processes(of: card) }
+                        list.kept.append(one)
+                        return true
+                    }, context)
+            }
+        }
     }
 
     private static func processes(of card: UnsafePointer<nsrun_card>) -> [Int32] {
@@ -119,5 +128,15 @@ public struct KeptWorld: Sendable, Equatable {
         let bytes = UnsafeRawBufferPointer(
             start: nsrun_card_note(card), count: Int(card.pointee.note_length))
         note = ByteString(bytes: Array(bytes))
+    }
+}
+
+extension LaunchError {
+    fileprivate static func silent(asked what: String) -> LaunchError {
+        LaunchError(
+            .setup,
+            "cannot \(what): one of the processes that keep worlds and groups does not answer",
+            remedy: "they are called nsrun-reuse and nsrun-join: let it go on (kill -CONT), or end "
+                + "it by kill -KILL", code: ETIMEDOUT)
     }
 }
