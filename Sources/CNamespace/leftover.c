@@ -19,6 +19,8 @@ enum {
     MOST_LEFTOVERS = 64,
     /// Whoever takes one away has it for a moment.
     MOST_WAITS = 1000,
+    /// Nobody makes up for what the kernel was too short of something to do.
+    MOST_ATTEMPTS = 2,
 };
 
 /// In 1970, and to the nanosecond.
@@ -68,25 +70,37 @@ static int make_marked(int parent, const char *temporary, enum nsrun_kind kind, 
     return -ENOTSUP;
 }
 
+/// A locked descriptor of it under its name, or a negative errno.
+static int make_named(int parent, const char *name, enum nsrun_kind kind, mode_t mode) {
+    char temporary[40];
+    snprintf(temporary, sizeof temporary, ".nsrun-%llx", (unsigned long long)nsrun_now());
+    int fd = make_marked(parent, temporary, kind, mode);
+    if (fd >= 0 && syscall(SYS_renameat2, parent, temporary, parent, name, 1 /* RENAME_NOREPLACE */) != 0) {
+        close(fd);
+        fd = -ENOTSUP;
+    }
+    if (fd == -ENOTSUP)
+        unlinkat(parent, temporary, kind == NSRUN_KIND_FILE ? 0 : AT_REMOVEDIR);
+    return fd;
+}
+
 int nsrun_make_leftover(struct nsrun_world *w, int parent, const char *name, enum nsrun_kind kind, mode_t mode) {
     if (!(w->plan->flags & NSRUN_TAKE_AWAY) || !w->mounts_here || w->channel < 0 || w->leftovers >= MOST_LEFTOVERS
         || nsrun_is_own(w, parent))
         return 0;
-    char temporary[40];
-    snprintf(temporary, sizeof temporary, ".nsrun-%llx", (unsigned long long)nsrun_now());
     const bool was_marked = is_marked(parent);
-    const int fd = make_marked(parent, temporary, kind, mode);
-    const bool is_made =
-        fd >= 0 && syscall(SYS_renameat2, parent, temporary, parent, name, 1 /* RENAME_NOREPLACE */) == 0;
+    int fd = -1;
+    for (int i = 0; i < MOST_ATTEMPTS && fd < 0; i++)
+        fd = make_named(parent, name, kind, mode);
     // The plain way tells what is wrong, or does where this cannot be done.
-    int error = is_made ? tell(w, parent, fd, name) : 0;
-    if (!is_made && (fd >= 0 || fd == -ENOTSUP))
-        unlinkat(parent, temporary, kind == NSRUN_KIND_FILE ? 0 : AT_REMOVEDIR);
+    const int error = fd >= 0 ? tell(w, parent, fd, name) : 0;
+    if (error < 0)   // nobody else would
+        unlinkat(parent, name, kind == NSRUN_KIND_FILE ? 0 : AT_REMOVEDIR);
     if (was_marked)
         mark_again(parent);
     if (fd >= 0)
         close(fd);
-    return error < 0 ? error : is_made;
+    return error < 0 ? error : fd >= 0;
 }
 
 /// Shared, and never waiting for long: whoever may read it may lock it.
@@ -119,16 +133,51 @@ int nsrun_claim_leftover(struct nsrun_world *w, int parent, const char *name) {
     return error;
 }
 
+static bool has_path(int fd, const char *path) {
+    char link[32], own[PATH_MAX];
+    nsrun_fd_path(fd, link);
+    const ssize_t size = readlink(link, own, sizeof own - 1);
+    if (size < 0)
+        return false;
+    own[size] = 0;
+    return strcmp(own, path) == 0;
+}
+
+/// Whether the place is what has that name in its directory. Of a tree that never was attached, because the set-up failed or
+/// was ended, the kernel keeps everything mounted as long as somebody has a descriptor in it; then the path tells.
+static bool lies_in(int directory, int place, const struct stat *own, const char *name) {
+    struct stat there;
+    char link[32], path[PATH_MAX];
+    if (fstatat(directory, name, &there, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 && there.st_dev == own->st_dev
+        && there.st_ino == own->st_ino)
+        return true;
+    nsrun_fd_path(directory, link);
+    const ssize_t size = readlink(link, path, sizeof path - 1);
+    if (size <= 0 || (size_t)size + strlen(name) + 1 >= sizeof path)
+        return false;
+    snprintf(path + size, sizeof path - (size_t)size, "%s%s", path[size - 1] == '/' ? "" : "/", name);
+    return has_path(place, path);
+}
+
+/// 0 where it is gone, or is to stay; else a negative errno.
+static int take_away(int directory, int place, const char *name) {
+    struct stat own;
+    if (flock(place, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? 0 : -errno;   // another run uses it
+    if (fstat(place, &own) != 0)
+        return -errno;
+    if (!nsrun_is_leftover(&own) || !lies_in(directory, place, &own, name))
+        return 0;
+    const bool was_marked = is_marked(directory);
+    const bool is_gone = unlinkat(directory, name, S_ISDIR(own.st_mode) ? AT_REMOVEDIR : 0) == 0;
+    const int error = is_gone || errno == ENOTEMPTY || errno == EEXIST || errno == ENOENT ? 0 : -errno;
+    if (was_marked)
+        mark_again(directory);
+    return error;
+}
+
 void nsrun_take_away(int directory, int place, const char *name) {
-    struct stat own, there;
-    if (flock(place, LOCK_EX | LOCK_NB) == 0 && fstat(place, &own) == 0 && nsrun_is_leftover(&own)
-        && fstatat(directory, name, &there, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0
-        && there.st_dev == own.st_dev && there.st_ino == own.st_ino) {
-        const bool was_marked = is_marked(directory);
-        unlinkat(directory, name, S_ISDIR(own.st_mode) ? AT_REMOVEDIR : 0);
-        if (was_marked)
-            mark_again(directory);
-    }
+    for (int i = 0; i < MOST_ATTEMPTS && take_away(directory, place, name) < 0; i++) {}
     close(place);
     close(directory);
 }

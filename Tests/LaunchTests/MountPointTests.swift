@@ -59,6 +59,22 @@ import Testing
         #expect(try MountPointTests.names(root.directory) == before)
     }
 
+    /// A set-up that fails has made some of them, in a root that no run has entered yet.
+    @Test(arguments: MountPath.allCases, [true, false])
+    func nothingStaysOfALaunchThatFails(path: MountPath, inHome: Bool) throws {
+        let root = try BareRoot()
+        let home = try MountPointTests.home()
+        let before = try MountPointTests.names(inHome ? home : root.directory)
+        let place = inHome ? "\(home.path)/.a/deep" : "/opt/a/b"
+        let options = inHome ? ["--home"] : ["--writable"]
+        let seen = try inRoot(
+            "true",
+            options + ["--tmpfs", place, "--bind", home / "file", "/proc"] + path.options,
+            root: inHome ? nil : root.path, environment: ["HOME": home.path])
+        #expect(seen.status == 125 && seen.error.contains("/proc is a directory"), "\(seen)")
+        #expect(try MountPointTests.names(inHome ? home : root.directory) == before)
+    }
+
     /// Neither what was there nor what others have put there meanwhile is taken away, be it no more than a change.
     @Test func whatOthersHaveChangedStays() throws {
         let home = try MountPointTests.home()
