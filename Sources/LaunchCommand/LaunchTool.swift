@@ -195,7 +195,8 @@ public struct LaunchTool {
             try HostProcess.print(json ? Explanation(plan).json : Explanation(plan).text)
             return .exited(0)
         }
-        plan.isAttempt = !isFinal || isRepeatable
+        plan.isAttempt =
+            !isFinal || isRepeatable || !invocation.request.namespaces.optional.isEmpty
         plan.detach(tellingStartTo: invocation.startDescriptor)
         plan.messagePrefix = ByteString((hasLevelPrefix ? "<3>" : "") + personality.prefix)
         if personality.isBubblewrap { plan.failureWords = "execvp " }

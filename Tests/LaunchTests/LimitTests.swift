@@ -42,6 +42,21 @@ import Testing
         try expect(limited(kind, to: 0, []), exits: 0)
     }
 
+    /// What is only welcome is done without, and the command finds everything as it would have been: signals and
+    /// descriptors, too.
+    @Test func whatIsRefusedOfWhatIsWelcomeLeavesNoTrace() throws {
+        let bench = try Bench.current()
+        func seen(_ options: [String]) throws -> Outcome {
+            let script = "echo 0 >/proc/sys/user/max_cgroup_namespaces && exec \"$@\""
+            return try run(
+                ["unshare", "-Ur", "sh", "-c", script, "sh", bench.nsrun, "--rootfs", bench.rootfs]
+                    + options + ["sh", "-c", "grep Sig[BI] /proc/self/status; ls /proc/self/fd"])
+        }
+        let usual = try seen([])
+        #expect(usual.status == 0)
+        try expect(seen(["--unshare-cgroup-try"]), usual)
+    }
+
     /// What is cloned hangs in a mount namespace of its own for a while.
     @Test func mountNamespacesOfMountsAreNamed() throws {
         let seen = try limited("mnt", to: 1, [])
