@@ -186,12 +186,13 @@ int nsrun_open_shared(const char *path) {
     return error;
 }
 
-void nsrun_stamp(const char *path, uint64_t numbers[4]) {
+int nsrun_stamp(const char *path, uint64_t numbers[4]) {
     struct stat status;
     if (stat(path, &status) != 0)
-        return;
+        return -errno;
     numbers[0] = status.st_dev;
     numbers[1] = status.st_ino;
     numbers[2] = (uint64_t)status.st_mtim.tv_sec * 1000000000 + (uint64_t)status.st_mtim.tv_nsec;
     numbers[3] = (uint64_t)status.st_size;
+    return 0;
 }

@@ -35,7 +35,8 @@ extension HostFile.Result {
     fileprivate func orThrow(_ what: String) throws(UsageError) -> [UInt8] {
         switch self {
         case .content(let bytes): bytes
-        case .failure(let reason): throw UsageError("\(what): \(reason)")
+        case .failure(let reason, let remedy):
+            throw UsageError("\(what): \(reason)", remedy: remedy)
         }
     }
 }

@@ -7,7 +7,8 @@ import NamespaceKit
 enum EnvironmentFile {
     static func read(_ path: ByteString) throws(UsageError) -> [EnvironmentRequest.Change] {
         switch HostFile.read(path, limit: 16 << 20) {
-        case .failure(let reason): throw UsageError("cannot read \(path.text): \(reason)")
+        case .failure(let reason, let remedy):
+            throw UsageError("cannot read \(path.text): \(reason)", remedy: remedy)
         case .content(let text): return try parse(text, path)
         }
     }

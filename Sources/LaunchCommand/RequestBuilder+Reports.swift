@@ -41,10 +41,10 @@ extension RequestBuilder {
         }
         exhausted.append(descriptor)
         switch HostFile.read(descriptor: descriptor, limit: 65536 * 8) {
-        case .failure(let reason):
+        case .failure(let reason, let remedy):
             throw UsageError(
                 "\(parsed.origin.text): cannot read descriptor \(descriptor): \(reason)",
-                bubblewrap: "Can't read seccomp data: \(reason)")
+                remedy: remedy, bubblewrap: "Can't read seccomp data: \(reason)")
         case .content(let program):
             let isEmpty = program.isEmpty && !personality.isBubblewrap
             guard !isEmpty, program.count % 8 == 0 else {

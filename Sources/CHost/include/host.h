@@ -101,8 +101,8 @@ void nsrun_close_list(void *list);
 /// The inode number of what a path leads to, 0 where it cannot be told.
 uint64_t nsrun_inode(const char *path);
 /// What tells a file from another one and from its own earlier state: device, inode, time of change, size. Left as
-/// it is where there is no file.
-void nsrun_stamp(const char *path, uint64_t numbers[4]);
+/// it is where there is no file. 0 or a negative errno.
+int nsrun_stamp(const char *path, uint64_t numbers[4]);
 /// What is taken from the mode of files that this process makes (umask(2)).
 void nsrun_set_mask(uint32_t mask);
 /// Becomes another program (execve(2)). Returns a negative errno, or not at all.

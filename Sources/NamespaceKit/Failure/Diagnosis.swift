@@ -19,13 +19,12 @@ struct Diagnosis {
 
     func explain(_ record: Record) -> LaunchError {
         var error = word(record)
-        // A cause in words of its own has the remedy that fits it, or none.
+        // A cause in words of its own has as a rule the remedy that fits it.
+        let object = object(of: record)
         if error.message.hasSuffix(reason(record.code)) {
-            let object = object(of: record)
-            error.remedy =
-                Remedy.always(record.code, at: object) ?? error.remedy
-                ?? Remedy.general(record.code, at: object)
+            error.remedy = Remedy.always(record.code, at: object) ?? error.remedy
         }
+        error.remedy = error.remedy ?? Remedy.general(record.code, at: object)
         if plan.layersHost, plan.steps.indices.contains(record.step) {
             error.mayBeOutdated = plan.steps[record.step].origin == nil
         }
@@ -41,9 +40,7 @@ struct Diagnosis {
         if call == NSRUN_CALL_WAIT {
             return error(
                 "cannot wait for the command", record.code,
-                record.code == ECHILD
-                    ? "something else has waited for it: look for what traces or stops processes here"
-                    : "a seccomp filter must allow wait4(2)")
+                record.code == ECHILD ? nil : "a seccomp filter must allow wait4(2)")
         }
         if call == NSRUN_CALL_FORK {
             return error(
@@ -164,7 +161,8 @@ struct Diagnosis {
                     + "them can be nested", code: code)
         case EUSERS:
             return LaunchError(
-                .setup, "\(what): 32 levels of them are nested already", code: code)
+                .setup, "\(what): 32 levels of them are nested already",
+                remedy: "start it from outside of some of these runs or containers", code: code)
         case EPERM:
             let (cause, remedy) = HostRefusal.find().words
             return LaunchError(.setup, "\(what): \(cause)", remedy: remedy, code: code)
@@ -253,6 +251,7 @@ struct Diagnosis {
                 there.isEmpty
                     ? "\(name) exists already and is not a symlink"
                     : "\(name) exists already and points to \(there)",
+                remedy: "leave it as it is, or make the link before what brings it",
                 bubblewrap: there.isEmpty
                     ? "Can't make symlink at \(name): destination exists and is not a symlink"
                     : "Can't make symlink at \(name): existing destination is \(there)")
@@ -271,8 +270,11 @@ struct Diagnosis {
                 }
             return error(
                 cause,
-                remedy: plan.rootfs == nil || !Self.wantOfRights.contains(record.code)
-                    ? nil : "\(words.memoryLayer), or create the directory in the rootfs",
+                remedy: !Self.wantOfRights.contains(record.code)
+                    ? nil
+                    : plan.rootfs == nil
+                        ? "make it in what is bound there, or mount something writable above it"
+                        : "\(words.memoryLayer), or create the directory in the rootfs",
                 bubblewrap: wordsOnMaking(step, name, record.code))
         case NSRUN_CALL_DESTINATION:
             let cause: String =

@@ -42,7 +42,9 @@ enum Remedy {
             "your quota is used up (quota -s): remove files, or ask the administrator for more"
         case EROFS: "it lies on a mount that is read-only"
         case ENOENT: "name what is there"
-        case ENOTDIR: nil  // which one is said
+        case ENOTDIR: "a directory is wanted there"
+        case ECHILD:
+            "something else has waited for it: look for what traces or stops processes here"
         case ELOOP: "a symbolic link on the way leads in a circle, or further than 40 of them"
         case ENAMETOOLONG: "a path has at most 4,095 bytes, and each of its names 255"
         case EBUSY, ETXTBSY:

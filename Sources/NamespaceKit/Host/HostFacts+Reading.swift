@@ -263,7 +263,7 @@ extension HostFacts {
     }
 
     /// The same; `code` becomes the errno of what kept it from being read.
-    private static func readFile(_ path: ByteString, limit: Int, _ code: inout Int32) -> [UInt8]? {
+    static func readFile(_ path: ByteString, limit: Int, _ code: inout Int32) -> [UInt8]? {
         withCString(path) { readFile($0, limit: limit, &code) }
     }
 

@@ -7,15 +7,18 @@ import CNamespace
 public enum HostFile {
     public enum Result: Sendable, Equatable {
         case content([UInt8])
-        /// The reason in words.
-        case failure(String)
+        /// The reason in words, and what helps against it.
+        case failure(String, remedy: String? = nil)
     }
 
     /// The whole of a file, which must not be longer than `limit` bytes.
     public static func read(_ path: ByteString, limit: Int) -> Result {
         if path.isEmpty { return .failure("the path is empty") }
         let descriptor = withCString(path) { nsrun_open_for_reading($0) }
-        guard descriptor >= 0 else { return .failure(reason(-descriptor)) }
+        guard descriptor >= 0 else {
+            let remedy = Remedy.general(-descriptor, at: path)
+            return .failure(reason(-descriptor), remedy: remedy)
+        }
         defer { closeDescriptor(descriptor) }
         return read(descriptor: descriptor, limit: limit)
     }
@@ -44,7 +47,10 @@ public enum HostFile {
                 }
                 count = max(0, length)
             }
-            if length < 0 { return .failure(reason(Int32(-length))) }
+            if length < 0 {
+                let code = Int32(-length)
+                return .failure(reason(code), remedy: Remedy.general(code, at: nil))
+            }
             content += part
             if content.count > limit { return .failure("longer than \(limit) bytes") }
             if length < chunk { return .content(content) }
@@ -178,8 +184,15 @@ public enum HostFile {
 
     /// The path without links, nil where it leads to nothing (realpath(3)).
     public static func canonicalPath(_ path: ByteString) -> ByteString? {
+        var code: Int32 = 0
+        return canonicalPath(path, &code)
+    }
+
+    /// The same, and why there is none, an errno.
+    static func canonicalPath(_ path: ByteString, _ code: inout Int32) -> ByteString? {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 4097) { buffer in
             let length = withCString(path) { nsrun_canonical($0, buffer.baseAddress!, 4097) }
+            if length < 0 { code = Int32(-length) }
             return length > 0 ? ByteString(cString: buffer.baseAddress!) : nil
         }
     }

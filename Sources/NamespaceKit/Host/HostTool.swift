@@ -6,16 +6,26 @@ import CHost
 enum HostTool {
     struct Answer {
         var output: [UInt8]
-        /// As wait(2) gives it.
+        /// As wait(2) gives it; a negative errno where the program could not be started at all.
         var status: Int32
         var succeeded: Bool { status == 0 }
     }
 
-    /// Nil where the program could not be started at all. What it prints beyond the limit, in bytes, is lost.
+    /// Nil where the program could not be started.
     static func run(
         _ path: ByteString, _ arguments: [ByteString], errorsToo: Bool = false,
-        environment: [ByteString]? = nil, limit capacity: Int = 65536
+        environment: [ByteString]? = nil, limit: Int = 65536
     ) -> Answer? {
+        let answer = attempt(
+            path, arguments, errorsToo: errorsToo, environment: environment, limit: limit)
+        return answer.status < 0 ? nil : answer
+    }
+
+    /// What it prints beyond the limit, in bytes, is lost.
+    static func attempt(
+        _ path: ByteString, _ arguments: [ByteString], errorsToo: Bool = false,
+        environment: [ByteString]? = nil, limit capacity: Int = 65536
+    ) -> Answer {
         var vector = CStringArray()
         vector.append(path)
         for argument in arguments { vector.append(argument) }
@@ -37,7 +47,7 @@ enum HostTool {
             }
             count = length
         }
-        return status < 0 ? nil : Answer(output: output, status: status)
+        return Answer(output: output, status: status)
     }
 }
 

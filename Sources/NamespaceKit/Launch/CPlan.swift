@@ -446,7 +446,8 @@ struct CPlan {
         blocks.append(UnsafeMutableRawPointer(prepared))
         let error = nsrun_capabilities_prepare(prepared, sets.held, sets.ambient, sets.bounding)
         guard error == 0 else {
-            throw LaunchError(.setup, "cannot prepare the capabilities: \(reason(-error))")
+            throw LaunchError(
+                .setup, "cannot prepare the capabilities: \(reason(-error))", code: -error)
         }
         step.data = UnsafePointer(
             UnsafeRawPointer(prepared).assumingMemoryBound(to: CChar.self))

@@ -43,8 +43,14 @@ struct IDMapper {
                 .setup, "cannot map ranges of ids: \(path.text) is not installed",
                 remedy: "install the package uidmap, or use \(OptionNames.current.fakeSingle)")
         }
-        guard let answer = HostTool.run(path, arguments, errorsToo: true), answer.status >> 8 != 127
-        else {
+        let answer = HostTool.attempt(path, arguments, errorsToo: true)
+        guard answer.status >= 0 else {
+            throw LaunchError(
+                .setup,
+                "cannot map ranges of ids: cannot start \(path.text): \(reason(-answer.status))",
+                code: -answer.status)
+        }
+        guard answer.status >> 8 != 127 else {
             throw LaunchError(
                 .setup, "cannot map ranges of ids: \(path.text) cannot be started",
                 remedy: "memory, open files (ulimit -n) or processes (ulimit -u) are short")

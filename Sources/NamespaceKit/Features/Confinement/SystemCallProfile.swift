@@ -23,8 +23,9 @@ public enum SystemCallProfile: Sendable, Equatable {
         case .standard: return try SystemCallFilter.standard()
         case .file(let path):
             switch HostFile.read(path, limit: SystemCallProfile.mostBytes) {
-            case .failure(let why):
-                throw LaunchError(.usage, "cannot read the seccomp profile \(path.text): \(why)")
+            case .failure(let why, let remedy):
+                throw LaunchError(
+                    .usage, "cannot read the seccomp profile \(path.text): \(why)", remedy: remedy)
             case .content(let bytes):
                 do {
                     return try ProfileFile(YAMLNode.parse(bytes), facts).program()

@@ -50,7 +50,7 @@ struct DeviceRegistry {
             return nil
         }
         switch HostFile.read(file, limit: DeviceRegistry.largestFile) {
-        case .failure(let reason):
+        case .failure(let reason, _):
             damages.append(Damage(file: file, reason: reason))
             return nil
         case .content(let bytes):

@@ -127,9 +127,10 @@ extension LaunchRequest {
         program.closedDescriptors.append(number)
         switch HostFile.read(descriptor: number, limit: 1 << 30) {
         case .content(let bytes): return .bytes(bytes)
-        case .failure(let reason):
+        case .failure(let reason, let remedy):
             throw LaunchError(
-                .setup, "cannot read descriptor \(number) for \(target.text): \(reason)")
+                .setup, "cannot read descriptor \(number) for \(target.text): \(reason)",
+                remedy: remedy)
         }
     }
 }

@@ -83,7 +83,9 @@ struct ResolvedView {
     private(set) var places: [Place] = []
 
     init(_ view: EngineView) throws(LaunchError) {
-        guard let root = HostFile.canonicalPath(view.root), HostFile.isDirectory(root) else {
+        var code: Int32 = 0
+        guard let root = HostFile.canonicalPath(view.root, &code), HostFile.isDirectory(root) else {
+            if HostFacts.passes(code) { throw .unreadable(view.root.text, code) }
             throw LaunchError(
                 .setup, "cannot use the rootfs \(view.root.text): it is no directory",
                 remedy: "nsrun-rootfs list shows the rootfs store", code: ENOTDIR)
@@ -102,7 +104,9 @@ struct ResolvedView {
         }
         if place.mustExist, hostPath(of: place.path) == nil { return }
         if case .host(let source) = place.content {
-            guard let found = HostFile.canonicalPath(source) else {
+            var code: Int32 = 0
+            guard let found = HostFile.canonicalPath(source, &code) else {
+                if HostFacts.passes(code) { throw .unreadable(source.text, code) }
                 if place.isOptional { return }
                 throw LaunchError(
                     .setup, "cannot show \(source.text) at \(place.path.text): no such file",
@@ -124,14 +128,20 @@ struct ResolvedView {
     /// Where a path of the view lies on the host; nil where there is nothing yet, as in a directory of the
     /// run's own.
     func hostPath(of path: ByteString) -> ByteString? {
+        var code: Int32 = 0
+        return hostPath(of: path, &code)
+    }
+
+    /// The same, and why there is none, an errno.
+    func hostPath(of path: ByteString, _ code: inout Int32) -> ByteString? {
         var best: (place: Place, rest: ByteString)?
         for place in places {
             guard let rest = path.below(place.path) else { continue }
             if place.path.count >= best?.place.path.count ?? 0 { best = (place, rest) }
         }
-        guard let best else { return HostFile.locate(path, below: root) }
+        guard let best else { return HostFile.locate(path, below: root, &code) }
         guard case .host(let source) = best.place.content else { return nil }
-        return best.rest == "/" ? source : HostFile.canonicalPath(source + best.rest)
+        return best.rest == "/" ? source : HostFile.canonicalPath(source + best.rest, &code)
     }
 
     /// A directory that the view has, be it the run's own.

@@ -4,9 +4,12 @@ import CHost
 
 /// Tells states of files apart: by where they lie, device, inode, time of change and size.
 enum FileState {
-    /// A name for a text and the state of files (FNV-1a). Only the caller can write to the cache, where such
-    /// names are used.
-    static func hash(_ text: ByteString, _ paths: [ByteString] = []) -> ByteString {
+    /// A name for a text (FNV-1a). Only the caller can write to the cache, where such names are used.
+    static func hash(_ text: ByteString) -> ByteString { hash(text, [])! }
+
+    /// A name for a text and the state of files; nil where that cannot be told of one.
+    static func hash(_ text: ByteString, _ paths: [ByteString]) -> ByteString? {
+        var isKnown = true
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         func mix(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         for byte in text.bytes { mix(byte) }
@@ -15,13 +18,14 @@ enum FileState {
             for byte in path.bytes { mix(byte) }
             var numbers: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
             withUnsafeMutableBytes(of: &numbers) { bytes in
-                withCString(path) {
+                let code = withCString(path) {
                     nsrun_stamp($0, bytes.baseAddress!.assumingMemoryBound(to: UInt64.self))
                 }
+                if HostFacts.passes(-code) { isKnown = false }
                 for byte in bytes { mix(byte) }
             }
         }
-        return ByteString(String(hash, radix: 16))
+        return isKnown ? ByteString(String(hash, radix: 16)) : nil
     }
 
     /// `$XDG_CACHE_HOME/nsrun/engines`; nil where there is no home, and where others could put something there:
@@ -56,7 +60,7 @@ struct CheckStamp {
 
     init(_ engine: Engine, _ paths: [ByteString]) {
         let name = FileState.hash(ByteString(engine.name), paths)
-        file = FileState.cache.map { $0.appending(path: name) }
+        file = name.flatMap { name in FileState.cache?.appending(path: name) }
     }
 
     var isKnown: Bool { file.map { HostFile.exists($0) } ?? false }

@@ -39,7 +39,7 @@ struct GuestProgramFinder {
         var unusable: ByteString?
         for candidate in candidates {
             let path = candidate.isAbsolute ? candidate : directory.appending(path: candidate)
-            guard let host = view.hostPath(of: path) else { continue }
+            guard let host = try hostPath(of: path) else { continue }
             if HostFile.isExecutable(host), !HostFile.isDirectory(host) {
                 return try examine(host, as: path, given: candidate, candidates)
             }
@@ -55,7 +55,9 @@ struct GuestProgramFinder {
         var program = GuestProgram(
             foundAs: path, path: path, hostPath: host, machineName: "")
         for _ in 0..<6 {
-            let head = HostFacts.readFile(program.hostPath, limit: 8192) ?? []
+            var code: Int32 = 0
+            let head = HostFacts.readFile(program.hostPath, limit: 8192, &code) ?? []
+            if HostFacts.passes(code) { throw .unreadable(program.hostPath.text, code) }
             if let elf = ELFHead(bytes: head) {
                 program.interpreter = elf.interpreter
                 program.isGo = elf.isGo
@@ -68,7 +70,7 @@ struct GuestProgramFinder {
                 line = .standard
             }
             guard let line else { throw refusal(candidates, ENOEXEC, given, head) }
-            guard let interpreter = view.hostPath(of: line.interpreter) else {
+            guard let interpreter = try hostPath(of: line.interpreter) else {
                 if program.isShellScript { throw refusal(candidates, ENOEXEC, given, head) }
                 throw refusal(
                     candidates, ENOENT, given, head, call: NSRUN_CALL_INTERPRETER)
@@ -79,6 +81,13 @@ struct GuestProgramFinder {
             program.hostPath = interpreter
         }
         throw refusal(candidates, ELOOP, given, [])
+    }
+
+    private func hostPath(of path: ByteString) throws(LaunchError) -> ByteString? {
+        var code: Int32 = 0
+        let found = view.hostPath(of: path, &code)
+        if HostFacts.passes(code) { throw .unreadable("\(path.text) of the root", code) }
+        return found
     }
 
     private func refusal(

@@ -52,13 +52,13 @@ struct RelinkedDirectories {
             else { return }
             candidates.append(Directory(path: path, source: source, mirror: source))
         }
-        for path in RelinkedDirectories.programs { consider(view.hostPath(of: path)) }
+        for path in RelinkedDirectories.programs { consider(locate(path, in: view)) }
         for library in libraries { consider(library) }
         let sources = candidates.map { $0.source }
         family = FileState.hash(view.root) + "-"
-        let name = family + FileState.hash("", sources)
+        let name = FileState.hash("", sources).map { family + $0 }
         let base =
-            cache.map { $0.appending(path: name) } ?? fallback.appending(path: "links")
+            name.flatMap { cache?.appending(path: $0) } ?? fallback.appending(path: "links")
         for index in candidates.indices {
             candidates[index].mirror = base.appending(path: ByteString(String(index)))
         }

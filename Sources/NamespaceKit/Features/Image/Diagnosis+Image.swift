@@ -63,7 +63,6 @@ extension Diagnosis {
     static func startServer(of path: ByteString, _ code: Int32) -> LaunchError {
         LaunchError(
             .setup, "cannot use the rootfs \(path.text): cannot start its server: \(reason(code))",
-            remedy: "raise the limits on processes and open files (ulimit -u, ulimit -n)",
-            code: code)
+            remedy: Remedy.general(code, at: nil), code: code)
     }
 }

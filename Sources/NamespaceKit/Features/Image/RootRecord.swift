@@ -114,7 +114,7 @@ public enum RootRecord {
         defer { closeDescriptor(file) }
         switch HostFile.read(descriptor: file, limit: limit) {
         case .content(let bytes): return .content(bytes)
-        case .failure(let cause): return .refused("\(place.text): \(cause)")
+        case .failure(let cause, _): return .refused("\(place.text): \(cause)")
         }
     }
 }
