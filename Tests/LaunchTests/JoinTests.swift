@@ -125,7 +125,7 @@ struct Group {
     /// Its limit is its own, and that of what it has started: not of who keeps the group for others.
     @Test func theFirstMayHaveATimeLimit() throws {
         let group = Group()
-        let first = try group.member("sleep 1000 & sleep 1000", ["--timeout", "0.5"])
+        let first = try group.member("sleep 1000 & sleep 1000", ["--timeout", "4"])
         let place = first.line()
         let second = try group.member()
         #expect(second.line() == place)
