@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from judge import ANYHOW, REMEDY, WORLD
+from judge import ANYHOW, DEBRIS, REMEDY, SAME, WORLD
 
 
 # What a command may do in this world and could not in the right one: no row accepts that.
@@ -65,7 +65,7 @@ ACCEPTED = [
         r"|mount (/run/host)?/sys(/(class|devices)/\S*net|/fs/cgroup\S*)?\t|mount /\tfuse\S* ro,nosuid,nodev,",
     ),
     Accepted(
-        WORLD, "*", "*", "open_tree mount_setattr move_mount fstat", "*",
+        WORLD, "*", "*", "open_tree mount_setattr move_mount fstat sendmsg", "*",
         "the host's file is copied where it cannot be bound: its text is the same, and as read-only",
         difference=r"mount /etc/(resolv\.conf|hosts)\t\S+ ro,nosuid,nodev,(noexec,)?(relatime|noatime)$",
     ),
@@ -118,9 +118,30 @@ ACCEPTED = [
         argument=r"/\S+", difference=r"mount (/run/host)?/\S+\t|directory /\S*\t|text /etc/\S+\t",
     ),
     Accepted(
-        REMEDY, "squashfs", "0.2*", "openat openat2 getdents64 newfstatat readlinkat", "EIO",
+        WORLD, "*", "0", "stat", "ENOMEM EIO EINTR",
+        "a directory that servers have their sockets in, of which cannot be told whether it is there, is hidden as if it"
+        " were",
+        argument=r"/(run|tmp)/\S+", difference=r"(directory|mount) /(run|tmp)(/\S*)?\t",
+    ),
+    Accepted(
+        REMEDY, "squashfs", "0.2*", "openat openat2 getdents64 newfstatat readlinkat faccessat read", "EIO",
         "what cannot be read below this root is the squashfs, unless a message is about what is not in it",
         words=r"^nsrun: (?!cannot (allow|write|enter)).*the squashfs \S+ is damaged",
+    ),
+    Accepted(
+        SAME + DEBRIS, "*", "0", "flock", "EWOULDBLOCK",
+        "a place that another run has locked is that run's to take away",
+        argument=r"6",
+    ),
+    Accepted(
+        SAME + DEBRIS, "*", "0 0.1", "fstat utimensat", "ENOMEM EIO EPERM",
+        "a directory of which cannot be told, or kept, that nsrun has made it stays",
+    ),
+    Accepted(
+        REMEDY, "hpc-joiner", "0", "stat", "ENOMEM EIO",
+        "a file of the host's of which cannot be told whether it is there is shown as if it were, and so the group's is"
+        " another world",
+        argument=r"/etc/\S+", words=r"cannot join the group \S+: it was set up to see ",
     ),
     Accepted(
         REMEDY, "data", "0", "write", "EIO",
