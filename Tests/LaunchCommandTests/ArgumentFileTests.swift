@@ -77,8 +77,11 @@ import Testing
 
     @Test func aMissingFile() {
         #expect(
-            complaint("@/no/such", "ls") == "cannot read @/no/such: no such file or directory")
-        #expect(complaint("@/tmp", "ls") == "cannot read @/tmp: is a directory")
+            complaint("@/no/such", "ls")
+                == "cannot read @/no/such: no such file or directory\n  name what is there")
+        #expect(
+            complaint("@/tmp", "ls")
+                == "cannot read @/tmp: is a directory\n  a file is wanted there")
     }
 
     // MARK: --args

@@ -153,6 +153,6 @@ import Testing
     @Test func aMissingEnvironmentFile() {
         #expect(
             complaint("--env-file", "/no/such")
-                == "cannot read /no/such: no such file or directory")
+                == "cannot read /no/such: no such file or directory\n  name what is there")
     }
 }

@@ -23,7 +23,13 @@ import Testing
             administrator for a higher sysctl user.max_*_namespaces; at most 32 levels of them can be nested
             """
         ),
-        (EUSERS, "cannot create a user namespace: 32 levels of them are nested already"),
+        (
+            EUSERS,
+            """
+            cannot create a user namespace: 32 levels of them are nested already
+              start it from outside of some of these runs or containers
+            """
+        ),
         (
             EINVAL,
             """

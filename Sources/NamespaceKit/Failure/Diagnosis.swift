@@ -19,12 +19,13 @@ struct Diagnosis {
 
     func explain(_ record: Record) -> LaunchError {
         var error = word(record)
-        // A cause in words of its own has as a rule the remedy that fits it.
-        let object = object(of: record)
+        // A cause in words of its own has the remedy that fits it, or none.
         if error.message.hasSuffix(reason(record.code)) {
-            error.remedy = Remedy.always(record.code, at: object) ?? error.remedy
+            let object = object(of: record)
+            error.remedy =
+                Remedy.always(record.code, at: object) ?? error.remedy
+                ?? Remedy.general(record.code, at: object)
         }
-        error.remedy = error.remedy ?? Remedy.general(record.code, at: object)
         if plan.layersHost, plan.steps.indices.contains(record.step) {
             error.mayBeOutdated = plan.steps[record.step].origin == nil
         }
@@ -88,8 +89,12 @@ struct Diagnosis {
         case .directory(let candidates): return directory(candidates, record.code, step.origin)
         case .overlay(let overlay):
             if call == NSRUN_CALL_STEP { return self.overlay(overlay, record.code) }
-            guard call == NSRUN_CALL_SOURCE, overlay.target == "/" else { return nil }
-            return rootfs(overlay.lower.first?.text ?? "", record)
+            guard call == NSRUN_CALL_SOURCE else { return nil }
+            if overlay.target == "/" { return rootfs(overlay.lower.first?.text ?? "", record) }
+            return record.code == ENOTDIR
+                ? error(
+                    "cannot \(step.plainDescription)", ENOTDIR,
+                    "each of its layers must be a directory") : nil
         case .rootfs(let source): return rootfs(source, record)
         case .hidden(let place): return hidden(place, record.code)
         }

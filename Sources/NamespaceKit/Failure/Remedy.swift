@@ -42,7 +42,7 @@ enum Remedy {
             "your quota is used up (quota -s): remove files, or ask the administrator for more"
         case EROFS: "it lies on a mount that is read-only"
         case ENOENT: "name what is there"
-        case ENOTDIR: "a directory is wanted there"
+        case ENOTDIR: nil  // which one is said
         case ECHILD:
             "something else has waited for it: look for what traces or stops processes here"
         case ELOOP: "a symbolic link on the way leads in a circle, or further than 40 of them"
