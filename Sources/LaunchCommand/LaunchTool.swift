@@ -196,6 +196,7 @@ public struct LaunchTool {
             return .exited(0)
         }
         plan.isAttempt = !isFinal || isRepeatable
+        plan.tellsMetLimits = !invocation.isQuiet
         plan.detach(tellingStartTo: invocation.startDescriptor)
         plan.messagePrefix = ByteString((hasLevelPrefix ? "<3>" : "") + personality.prefix)
         if personality.isBubblewrap { plan.failureWords = "execvp " }
@@ -220,7 +221,7 @@ public struct LaunchTool {
     }
 
     private func doctor() throws(LaunchError) -> Int32 {
-        let findings = Doctor.examine()
+        let findings = Doctor.examine(mayMove: true)
         var text = ""
         for finding in findings { text += finding.text }
         try HostProcess.print(text)
