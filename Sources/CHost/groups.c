@@ -106,6 +106,9 @@ __attribute__((noreturn)) static void keep(const void *argument) {
     if (nsrun_settle_beside(-1, keeping->errors, kept, 2) < 0)
         _exit(1);
     prctl(PR_SET_NAME, "nsrun-limit", 0, 0, 0);
+    // No run can look into it, not even one that sees the host's processes.
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        _exit(1);
     // The group is the launcher's as long as it has its end.
     while (nsrun_await(keeping->socket) > 0) {}
     const int events = openat(keeping->group, "cgroup.events", O_RDONLY | O_CLOEXEC);

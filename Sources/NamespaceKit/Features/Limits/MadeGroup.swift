@@ -53,7 +53,7 @@ struct MadeGroup {
             obstacle = .notOurs
         } else {
             var error: Int32 = own.mayHaveLimitsBelow(level) ? 0 : -EBUSY
-            if error != 0, level == own.path, own.isAloneInScope { error = stepAside(own) }
+            if error != 0, level == own.path, own.isAloneInUnit { error = stepAside(own) }
             if error == 0 { error = own.enable(controllers, below: level) }
             if error != 0 { obstacle = GroupObstacle(-error) }
         }
@@ -81,7 +81,7 @@ struct MadeGroup {
         }
     }
 
-    /// This process leaves its scope to the groups below it. systemd removes them with it.
+    /// This process leaves its unit to the groups below it. systemd removes them with that.
     private static func stepAside(_ own: OwnGroup) -> Int32 {
         let place = own.path.appending(path: OwnGroup.launchers)
         let error = withCString(own.directory(place)) { nsrun_make_directory($0, 0o755) }

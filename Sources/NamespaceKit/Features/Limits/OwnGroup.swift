@@ -11,7 +11,7 @@ struct OwnGroup: Equatable {
 
     /// Names of the groups that are made for runs begin so.
     static let prefix: StaticString = "nsrun-"
-    /// And where the launcher is, in a scope of its own.
+    /// And where the launcher is, in a unit of its own.
     static let launchers: ByteString = "launcher"
 
     static func read() -> OwnGroup? {
@@ -33,8 +33,7 @@ struct OwnGroup: Equatable {
         var level = path
         while !level.hasSuffix(".slice") {
             levels.append(level)
-            let isUnit = level.hasSuffix(".scope") || level.hasSuffix(".service")
-            if isUnit || level == "/" { break }
+            if Self.isUnit(level) || level == "/" { break }
             level = level.parent ?? "/"
         }
         return levels
@@ -77,10 +76,13 @@ struct OwnGroup: Equatable {
         return type.isEmpty || type == ["domain"] && words("cgroup.procs", of: level).isEmpty
     }
 
-    /// Of a group that systemd made for one command.
-    var isAloneInScope: Bool {
-        path.hasSuffix(".scope")
-            && words("cgroup.procs", of: path) == [ByteString(String(getpid()))]
+    /// Of a scope or service of systemd's, which has no other process.
+    var isAloneInUnit: Bool {
+        Self.isUnit(path) && words("cgroup.procs", of: path) == [ByteString(String(getpid()))]
+    }
+
+    private static func isUnit(_ path: ByteString) -> Bool {
+        path.hasSuffix(".scope") || path.hasSuffix(".service")
     }
 
     /// Has controllers for the groups below a level. 0 or a negative error number.
