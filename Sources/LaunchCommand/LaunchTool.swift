@@ -11,7 +11,7 @@ public struct LaunchTool {
     /// Bytes. The kernel would end this program without a word where it wants more of its stack than there is.
     private static let leastStack: UInt64 = 128 << 10
     /// Likewise; this program's own file lies in it.
-    private static let leastMemory: UInt64 = 6 << 20
+    private static let leastMemory: UInt64 = 7 << 20
 
     let personality: Personality
     private var hasLevelPrefix = false
