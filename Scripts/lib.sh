@@ -19,6 +19,8 @@ build_packages=(
     libacl1-dev libarchive-dev libbz2-dev libcap-dev liblz4-dev liblzma-dev libseccomp-dev libyaml-dev libzstd-dev
     musl-dev pkg-config zlib1g-dev
 )
+# shellcheck disable=SC2034 # named by package.sh
+package_needs=(debhelper dpkg-dev lintian)
 # shellcheck disable=SC2034 # named by the scripts that make the rootfs
 rootfs_packages=(debian-archive-keyring mmdebstrap)
 # shellcheck disable=SC2034 # named by those that run Examples/buildbarn-runner
@@ -27,6 +29,8 @@ runner_packages=(protobuf-compiler protobuf-compiler-grpc python3-grpcio python3
 # What shows that a package is there: a command, or a file by its absolute path.
 declare -A evidence=(
     [debian-archive-keyring]=/usr/share/keyrings/debian-archive-keyring.gpg
+    [debhelper]=dh
+    [dpkg-dev]=dpkg-buildpackage
     [gcc]=gcc
     [libacl1-dev]=/usr/lib/$(uname -m)-linux-gnu/libacl.a
     [libarchive-dev]=/usr/include/archive.h
@@ -39,6 +43,7 @@ declare -A evidence=(
     [libopenmpi-dev]=mpicc.openmpi
     [musl-dev]=/usr/lib/$(uname -m)-linux-musl/libc.a
     [libseccomp-dev]=/usr/include/seccomp.h
+    [lintian]=lintian
     [libyaml-dev]=/usr/include/yaml.h
     [libzstd-dev]=/usr/lib/$(uname -m)-linux-gnu/libzstd.a
     [mmdebstrap]=mmdebstrap

@@ -47,9 +47,9 @@ check_account_is_idle() {
 
 # What the tests use beyond what the build needs.
 test_needs=(
-    "${rootfs_packages[@]}" automake buildah cargo cmake dbus-daemon docker-registry dpkg fish flatpak fuse-device gcc git
-    iproute2 libc6-dev libfakechroot lz4 make meson openssl passt patchelf perl python3-pytest python3-pytest-xdist
-    qemu-user-static skopeo squashfs-tools squashfuse subordinate-ids tun-device uidmap umoci zsh
+    "${package_needs[@]}" "${rootfs_packages[@]}" automake buildah cargo cmake dbus-daemon docker-registry dpkg fish flatpak
+    fuse-device gcc git iproute2 libc6-dev libfakechroot lz4 make meson openssl passt patchelf perl python3-pytest
+    python3-pytest-xdist qemu-user-static skopeo squashfs-tools squashfuse subordinate-ids tun-device uidmap umoci zsh
 )
 if $all; then test_needs+=(bazel-bootstrap bazel-rules-java libopenmpi-dev openmpi-bin); fi
 if $all || $runner; then test_needs+=("${runner_packages[@]}"); fi
@@ -282,10 +282,26 @@ release_and_check() {
     return "$status"
 }
 
+# The same bytes twice, and they do in a fresh Debian.
+package_and_check() {
+    local folder status=0
+    folder=$(mktemp -d)
+    export SOURCE_DATE_EPOCH=1000000000
+    {
+        mkdir "$folder/again" &&
+            NSRUN=$binary NSRUN_ROOTFS=$rootfs_tool "$project/Scripts/package.sh" --check "$(rootfs)" "$folder" &&
+            (umask 077 && NSRUN=$binary NSRUN_ROOTFS=$rootfs_tool "$project/Scripts/package.sh" "$folder/again") &&
+            diff --recursive --exclude=again "$folder" "$folder/again"
+    } || status=$?
+    rm -r "$folder"
+    return "$status"
+}
+
 before=$(traces | sort)
 run_swift_tests
 if install_and_check; then pass 1; else miss "Scripts/install.sh"; fi
 if release_and_check; then pass 1; else miss "Scripts/release.sh"; fi
+if package_and_check; then pass 1; else miss "Scripts/package.sh"; fi
 run_examples
 if $all; then
     if run_matrices "$binary" "$rootfs_tool"; then pass 1; else miss "Scripts/matrix"; fi

@@ -17,8 +17,10 @@ static void child_main(const struct nsrun_plan *plan, const struct nsrun_links *
     static struct nsrun_report report;
     static struct nsrun_world world;
     close(links->launcher);
-    if (links->lock >= 0)
-        close(links->lock);
+    const int launchers[] = {links->lock, links->group, links->keeper};
+    for (size_t i = 0; i < sizeof launchers / sizeof launchers[0]; i++)
+        if (launchers[i] >= 0)
+            close(launchers[i]);
     nsrun_world_prepare(&world, plan, &report);
     world.channel = links->child;
     world.life = links->life;
@@ -36,6 +38,22 @@ static void child_main(const struct nsrun_plan *plan, const struct nsrun_links *
         _exit(125);
     }
     nsrun_init(&world);
+}
+
+/// clone3(2), whose structure not every C library declares, with as much of it as Linux 5.7 knows.
+static long clone_into(uint64_t flags, uint64_t signal, int group) {
+    const struct {
+        uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+    } arguments = {.flags = flags | NSRUN_CLONE_INTO_CGROUP, .exit_signal = signal, .cgroup = (uint64_t)group};
+    return syscall(SYS_clone3, &arguments, sizeof arguments);
+}
+
+/// A copy of this process in new namespaces: as clone(2).
+static long clone_child(uint64_t flags, const struct nsrun_links *links) {
+    if (links->group < 0)
+        return syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+    // A sibling has the signal of who makes it.
+    return clone_into(flags, flags & CLONE_PARENT ? 0 : SIGCHLD, links->group);
 }
 
 /// What enters a prepared world for the launcher, which would not get out of it again.
@@ -56,7 +74,7 @@ static int enter(void *opaque) {
     if (was_dumpable == 1)
         prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     if (error == 0) {
-        entrance->pid = syscall(SYS_clone, entrance->plan->clone_flags | CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+        entrance->pid = clone_child(entrance->plan->clone_flags | CLONE_PARENT, entrance->links);
         if (entrance->pid == 0)
             child_main(entrance->plan, entrance->links);
         error = entrance->pid < 0 ? -errno : 0;
@@ -98,7 +116,7 @@ pid_t nsrun_spawn(const struct nsrun_plan *plan, const struct nsrun_links *links
         pid = spawn_inside(plan, links);
         error = pid < 0 ? (int)pid : 0;
     } else {
-        pid = syscall(SYS_clone, plan->clone_flags | SIGCHLD, 0, 0, 0, 0);
+        pid = clone_child(plan->clone_flags, links);
         if (pid == 0)
             child_main(plan, links);
         error = pid < 0 ? -errno : 0;

@@ -20,6 +20,9 @@
 /// Of statvfs(3) and mount(2), as the kernel has them since 5.10.
 enum { NSRUN_ST_NOSYMFOLLOW = 0x2000, NSRUN_MS_NOSYMFOLLOW = 256 };
 
+/// Of clone3(2), since Linux 5.7.
+#define NSRUN_CLONE_INTO_CGROUP 0x200000000ull
+
 /// struct linux_dirent64, which glibc does not declare.
 struct nsrun_entry {
     uint64_t inode;

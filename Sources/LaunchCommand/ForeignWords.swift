@@ -71,7 +71,9 @@ enum ForeignWords {
             ["--platform"],
             "it is called --arch here, and seldom needed: nsrun asks the root's programs"
         ),
-        (["--memory", "-m", "--cpus"], "--rlimit NAME=SOFT limits what a process may have"),
+        (["--memory", "-m"], "it is called --limit memory=SIZE here"),
+        (["--cpus"], "it is called --limit cpu=N here"),
+        (["--pids-limit"], "it is called --limit pids=N here"),
         (["--userns-remap"], "--map-auto maps your ranges of /etc/subuid"),
         (["-n"], "write it out: --network"),
         (["-q"], "it is called --quiet here"),

@@ -11,7 +11,7 @@ public struct LaunchTool {
     /// Bytes. The kernel would end this program without a word where it wants more of its stack than there is.
     private static let leastStack: UInt64 = 128 << 10
     /// Likewise; this program's own file lies in it.
-    private static let leastMemory: UInt64 = 6 << 20
+    private static let leastMemory: UInt64 = 7 << 20
 
     let personality: Personality
     private var hasLevelPrefix = false
@@ -197,6 +197,7 @@ public struct LaunchTool {
         }
         plan.isAttempt =
             !isFinal || isRepeatable || !invocation.request.namespaces.optional.isEmpty
+        plan.tellsMetLimits = !invocation.isQuiet
         plan.detach(tellingStartTo: invocation.startDescriptor)
         plan.messagePrefix = ByteString((hasLevelPrefix ? "<3>" : "") + personality.prefix)
         if personality.isBubblewrap { plan.failureWords = "execvp " }
@@ -221,7 +222,7 @@ public struct LaunchTool {
     }
 
     private func doctor() throws(LaunchError) -> Int32 {
-        let findings = Doctor.examine()
+        let findings = Doctor.examine(mayMove: true)
         var text = ""
         for finding in findings { text += finding.text }
         try HostProcess.print(text)

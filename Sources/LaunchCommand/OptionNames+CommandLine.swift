@@ -39,6 +39,7 @@ extension OptionNames {
             "--host-exec", "--arch", "a root by descriptor", "--writable", "--host-root", "--chmod",
             "--size",
             "a squashfs file as the rootfs", "--join", "--device and --nvidia",
+            "--limit",
         ]
         words.deviceBind = "--dev-bind"
         words.deviceDirectory = "--cdi-spec-dir"

@@ -123,6 +123,7 @@ enum OptionID: Equatable {
     enum Process {
         case setenv, unsetenv, clearenv, cleanEnvironment, environmentFile, chdir, argument0
         case newSession, dieWithParent, linger, forwardSignals, asPidOne, timeout, killAfter, rlimit
+        case groupLimit
         case detach, log
     }
 }
@@ -476,6 +477,10 @@ enum OptionTable {
         Option(
             "--rlimit", "NAME=SOFT[:HARD]", .process(.rlimit), .limits, .both,
             "A resource limit: nofile, nproc, as, cpu, core, fsize, ...; or unlimited."),
+        Option(
+            "--limit", "NAME=MOST[,...]", .process(.groupLimit), .limits, .own,
+            "What all processes may have together: memory=1G, cpu=1.5, pids=200, io=50M (a second, each disk); by cgroup v2."
+        ),
 
         Option(
             "--info-fd", "FD", .report(.infoFD), .report, .own,

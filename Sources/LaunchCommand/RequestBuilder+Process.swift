@@ -167,6 +167,9 @@ extension RequestBuilder {
             let limit = try Value.limit(parsed)
             result.request.program.limits.removeAll { $0.resource == limit.resource }
             result.request.program.limits.append(limit)
+        case .groupLimit:
+            if personality.isBubblewrap { throw UsageError("Unknown option --limit") }
+            try Value.addGroupLimits(parsed, to: &result.request.limits)
         }
     }
 }

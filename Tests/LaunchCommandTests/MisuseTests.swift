@@ -91,7 +91,7 @@ import Testing
                 + "  name each host by itself"
         ),
         (
-            ["--allow-host", "a:80", "--netns", "3"],
+            ["--allow-host", "a:80", "--netns", "2"],
             "--allow-host cannot be combined with --netns\n"
                 + "  it stands for a network that reaches what is allowed, and nothing else"
         ),

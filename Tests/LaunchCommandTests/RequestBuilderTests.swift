@@ -121,6 +121,12 @@ import Testing
         OptionCase("--rlimit", "nproc=5") {
             $0.program.limits = [ResourceLimit(resource: 6, soft: 5, hard: 5)]
         },
+        OptionCase("--limit", "memory=1G,cpu=1.5", "--limit", "pids=200,io=50M,cpu=2") {
+            $0.limits.memory = .bytes(1 << 30)
+            $0.limits.processorThousandths = 2000
+            $0.limits.processes = 200
+            $0.limits.bytesPerSecond = 50 << 20
+        },
     ]
 
     static let mounts: [OptionCase] = [

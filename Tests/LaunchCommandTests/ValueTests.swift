@@ -101,6 +101,43 @@ import Testing
         #expect(lines.hasPrefix("--rlimit: unknown limit \"\(name)\"\n  one of cpu, fsize, "))
     }
 
+    // MARK: Limits of all processes
+
+    @Test(arguments: [
+        ("memory=512M", together(memory: .bytes(512 << 20))),
+        ("memory=50%", together(memory: .percent(50))), ("cpu=1.5", together(cpu: 1500)),
+        ("cpu=0.125", together(cpu: 125)), ("cpu=150%", together(cpu: 1500)),
+        ("pids=7", together(pids: 7)), ("pids=7,pids=8", together(pids: 8)),
+        ("io=64K,cpu=2", together(cpu: 2000, io: 65536)),
+    ])
+    func limitsOfAll(text: String, limits: Limits) throws {
+        #expect(try build(["--limit", text]).request.limits == limits)
+    }
+
+    @Test(
+        arguments: [
+            ("", "", "as in memory=1G,cpu=1.5,pids=200,io=50M"),
+            ("memory", "memory", "as in memory=1G,cpu=1.5,pids=200,io=50M"),
+            ("pids=1,", "", "as in memory=1G,cpu=1.5,pids=200,io=50M"),
+            ("swap=1G", "swap=1G", "one of memory=, cpu=, pids= and io="),
+            (
+                "memory=x", "memory=x",
+                "memory=BYTES, as in 512M or 2G, or memory=50% of the machine's"
+            ),
+            (
+                "memory=%", "memory=%",
+                "memory=BYTES, as in 512M or 2G, or memory=50% of the machine's"
+            ),
+            ("cpu=", "cpu=", "cpu=PROCESSORS, as in 2 or 1.5, or as in 150%"),
+            ("cpu=1.2345", "cpu=1.2345", "cpu=PROCESSORS, as in 2 or 1.5, or as in 150%"),
+            ("cpu=1.", "cpu=1.", "cpu=PROCESSORS, as in 2 or 1.5, or as in 150%"),
+            ("pids=9,pids=1K", "pids=1K", "pids=COUNT, of processes and threads"),
+            ("io=/dev/sda:5", "io=/dev/sda:5", "io=BYTES a second for each disk, as in 50M"),
+        ])
+    func notALimitOfAll(text: String, part: String, remedy: String) {
+        #expect(complaint("--limit", text) == "--limit: \"\(part)\" is no limit\n  \(remedy)")
+    }
+
     // MARK: Capabilities
 
     @Test(arguments: ["CAP_NET_ADMIN", "cap_net_admin", "net_admin", "NET_ADMIN"])
@@ -155,4 +192,15 @@ import Testing
             complaint("--env-file", "/no/such")
                 == "cannot read /no/such: no such file or directory\n  name what is there")
     }
+}
+
+private func together(
+    memory: Limits.Memory? = nil, cpu: UInt64? = nil, pids: UInt64? = nil, io: UInt64? = nil
+) -> Limits {
+    var limits = Limits()
+    limits.memory = memory
+    limits.processorThousandths = cpu
+    limits.processes = pids
+    limits.bytesPerSecond = io
+    return limits
 }

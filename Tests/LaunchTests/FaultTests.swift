@@ -120,7 +120,7 @@ import Testing
     // MARK: Little memory
 
     @Test(arguments: [
-        ("-v 5600", "an address space of 5600 KiB is too small", "--rlimit as="),
+        ("-v 6600", "an address space of 6600 KiB is too small", "--rlimit as="),
         ("-s 64", "a stack of 64 KiB is too small", "--rlimit stack="),
     ])
     func tooLittleMemoryIsNamed(limit: String, cause: String, remedy: String) throws {

@@ -384,6 +384,10 @@ extension FieldCase {
         FieldCase(name: "program.emulators", effect: .refused("nosuch")) { request, _ in
             request.program.emulators = [EmulatorRequest(architecture: "nosuch")]
         },
+        FieldCase(name: "limits", effect: .refused("cannot limit processes to so little")) {
+            request, _ in
+            request.limits.processes = 0
+        },
         FieldCase(name: "devices.names", effect: .refused("vendor.com/class=nosuch")) {
             request, _ in
             request.devices.names = ["vendor.com/class=nosuch"]

@@ -68,6 +68,7 @@ import Testing
         Case(.hostRoot) { $0.files.showsHostRoot = true },
         Case(.devices) { $0.devices.names = ["vendor.com/class=0"] },
         Case(.devices) { $0.devices.showsNVIDIADriver = true },
+        Case(.limits) { $0.limits.processes = 9 },
         Case(.joins) { $0.namespaces.join = .named("ranks") },
         .operation(.modes, .changeMode(target: "/b", mode: 0)),
         .operation(.sizes, .tmpfs(target: "/b", mode: 0o755, size: 5)),

@@ -238,6 +238,8 @@ struct nsrun_links {
     int lock;   ///< the launcher's, -1 for none: a directory of the host's, which the child closes
     int life;   ///< readable when a process ends that the run is to end with, -1 for none
     const struct nsrun_prepared *prepared;   ///< the world that the child starts from a copy of; NULL for none
+    int group;    ///< the control group that the child is made in, -1 for the launcher's; the child closes it,
+    int keeper;   ///< and this, -1 for none, by which the launcher holds on to that
 };
 
 /// Clones the child and lets it run the plan. The caller is never unshared; safe in a program with

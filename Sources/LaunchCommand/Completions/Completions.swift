@@ -38,6 +38,7 @@ enum Completions {
         case .namespace(.capAdd), .namespace(.capDrop):
             .words(["ALL"] + CapabilityChange.names.map { $0.text })
         case .process(.rlimit): .names(ResourceLimit.resources.map { $0.0.text })
+        case .process(.groupLimit): .names(["memory", "cpu", "pids", "io"])
         case .general(.preset): .preset
         case .general(.stop), .namespace(.join): .kept
         case .general(.engine): .words(Engine.allCases.map { $0.name } + ["auto"])

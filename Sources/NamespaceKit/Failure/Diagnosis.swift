@@ -107,7 +107,10 @@ struct Diagnosis {
     }
 
     /// A refusal by clone(2) itself, before the first step.
-    func explainClone(_ code: Int32) -> LaunchError { namespaces(plan.namespaces, code) }
+    func explainClone(_ code: Int32) -> LaunchError {
+        let ofGroup = plan.limits.isEmpty ? nil : GroupRefusal.clone(plan, code)
+        return ofGroup ?? namespaces(plan.namespaces, code)
+    }
 
     func error(_ message: String, _ code: Int32, _ remedy: String? = nil) -> LaunchError {
         LaunchError(.setup, "\(message): \(reason(code))", remedy: remedy, code: code)

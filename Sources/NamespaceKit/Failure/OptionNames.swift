@@ -38,7 +38,7 @@ public struct OptionNames: Sendable {
         "commandIsPidOne", "program.runsHostProgram", "program.emulators", "root.descriptor",
         "the layer .writable",
         "files.showsHostRoot", "changeMode", "the size of a tmpfs",
-        "a squashfs as the root", "namespaces.join", "devices",
+        "a squashfs as the root", "namespaces.join", "devices", "limits",
     ]
 
     // What asked for a step; empty where there is no word for it

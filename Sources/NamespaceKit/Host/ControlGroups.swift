@@ -31,6 +31,40 @@ public struct ControlGroups: Sendable, Equatable {
         }
     }
 
+    /// Hierarchies of which the run will have a group of its own, whatever the caller's is.
+    mutating func add(_ mounts: [ByteString]) {
+        for mount in mounts
+        where mount.isAtOrBelow(SystemFiles.place) && !groups.contains(where: { $0.mount == mount })
+        {
+            groups.append(Group(directory: mount, mount: mount))
+        }
+    }
+
+    /// Where the hierarchy of version 2 is mounted, and which directory below that is the caller's; nil where it is not to
+    /// be seen.
+    static func unified(mounts: [UInt8], membership: [UInt8]) -> (
+        mount: ByteString, path: ByteString
+    )? {
+        let newline = UInt8(ascii: "\n")
+        let own = ByteString(bytes: membership).split(on: newline).compactMap { Membership($0) }
+        guard let path = own.first(where: { $0.controllers.isEmpty })?.path
+        else { return nil }
+        for line in ByteString(bytes: mounts).split(on: newline).reversed() {
+            guard let mount = Hierarchy(line), mount.isUnified else { continue }
+            if path == mount.root { return (mount.path, "/") }
+            if let below = ControlGroups.path(path, below: mount.root) {
+                return (mount.path, below)
+            }
+        }
+        return nil
+    }
+
+    /// A hierarchy of version 1 has the controller.
+    static func isOfVersion1(_ controller: ByteString, membership: [UInt8]) -> Bool {
+        ByteString(bytes: membership).split(on: UInt8(ascii: "\n")).compactMap { Membership($0) }
+            .contains { $0.controllers.contains(controller == "io" ? "blkio" : controller) }
+    }
+
     /// Nil where it is not below, or is the same.
     private static func path(_ path: ByteString, below root: ByteString) -> ByteString? {
         let parts = path.split(on: UInt8(ascii: "/"))

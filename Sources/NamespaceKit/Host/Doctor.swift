@@ -23,8 +23,9 @@ public enum Doctor {
         }
     }
 
-    /// Tries everything, in a child each.
-    public static func examine() -> [Finding] {
+    /// Tries everything, in a child each. `mayMove`: this process may be put into a control group of its own, as that of
+    /// nsrun is for a run with limits.
+    public static func examine(mayMove: Bool = false) -> [Finding] {
         let facts = HostFacts.read(for: LaunchRequest())
         var findings = [
             Finding(
@@ -64,6 +65,7 @@ public enum Doctor {
             probe("own devices", essential: false) {
                 $0.files.operations = [.init(.dev(target: "/tmp/dev"))]
             })
+        findings.append(limits(mayMove))
         findings.append(binfmt())
         findings.append(image())
         findings.append(devices(DeviceRegistry(directories: [])))
@@ -95,6 +97,17 @@ public enum Doctor {
         Finding(
             what: what, works: works, isEssential: false,
             detail: works ? "" : "nsrun does without, a little slower")
+    }
+
+    /// What is limited most, and what every service manager hands on.
+    private static func limits(_ mayMove: Bool) -> Finding {
+        probe(
+            "limits by a control group", essential: false,
+            plan: { $0.mayMoveLauncher = mayMove },
+            {
+                $0.limits.memory = .percent(50)
+                $0.limits.processes = 1000
+            })
     }
 
     /// A table of emulators of the run's own, with a record that nothing matches.
@@ -138,6 +151,7 @@ public enum Doctor {
 
     private static func probe(
         _ what: String, essential: Bool, facts changeFacts: (inout HostFacts) -> Void = { _ in },
+        plan changePlan: (inout LaunchPlan) -> Void = { _ in },
         _ change: (inout LaunchRequest) -> Void
     ) -> Finding {
         var request = LaunchRequest(command: ["/bin/sh", "-c", "exit 0"])
@@ -147,7 +161,8 @@ public enum Doctor {
         do throws(LaunchError) {
             var facts = HostFacts.read(for: request)
             changeFacts(&facts)
-            let plan = try Planner.plan(request, on: facts)
+            var plan = try Planner.plan(request, on: facts)
+            changePlan(&plan)
             let status = try Launcher().launch(plan, facts: facts).wait()
             finding.works = status == .exited(0)
             if !finding.works { finding.detail = "the probe ended with \(status.shellStatus)" }

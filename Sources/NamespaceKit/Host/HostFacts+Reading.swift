@@ -91,11 +91,17 @@ extension HostFacts {
         let hasGroups = request.root.view != .empty && cgroup
         // One look for all of them.
         let mounts =
-            hasSystem || hasTree || hasGroups
+            hasSystem || hasTree || hasGroups || !request.limits.isEmpty
             ? facts.require("/proc/self/mountinfo", limit: 1 << 22) : []
+        if !request.limits.isEmpty {
+            facts.groupMounts = MountPoint.parse(mounts).filter { $0.type == "cgroup2" }.map {
+                $0.path
+            }
+        }
         if hasGroups {
             facts.controlGroups = ControlGroups(
                 mounts: mounts, membership: facts.require("/proc/self/cgroup", limit: 1 << 20))
+            facts.controlGroups?.add(facts.groupMounts)
         }
         if request.root.view == .host, facts.userID != 0 {
             facts.shellFiles = SecureShell.readIncludedFiles()

@@ -105,6 +105,8 @@ public struct HostFacts: Sendable, Equatable {
     var shellFiles: [SecureShell.File] = []
     /// The caller's control groups, where they are to be all that is seen of them.
     public var controlGroups: ControlGroups?
+    /// Where hierarchies of version 2 are mounted; looked up for a run with limits.
+    public var groupMounts: [ByteString] = []
     /// The host's sysfs, where one of the run's own network is to be shown.
     public var system: SystemFiles?
     /// SELinux is there and enabled.

@@ -89,19 +89,21 @@ public struct Launcher: Sendable {
         // The end of a program with threads only a pid 1 that is free to look can notice.
         plan.initIsQuiet = plan.filtersBindInit && (life < 0 || plan.followsLauncher)
         if plan.initIsQuiet { plan.keepsTimeInside = false }
+        var group = try LimitedGroup(&plan)
+        var isStarted = false
+        defer { if !isStarted { group?.end() } }
         let image = try ImageMount(&plan)
         let lock = try lockRootfs(of: plan)
         let layer = try lockLayer(of: plan)
         let channel = try Channel()
         if plan.initIsQuiet { nsrun_identify_senders(channel.launcherEnd) }
         var relay = try RelayServer(&plan)
-        var isRelayed = false
-        defer { if !isRelayed { relay.close() } }
+        defer { if !isStarted { relay.close() } }
         let lowered = try CPlan(plan, signalMask: signalMask)
         defer { lowered.free() }
         var links = nsrun_links(
             child: channel.childEnd, launcher: channel.launcherEnd, lock: lock ?? -1, life: life,
-            prepared: nil)
+            prepared: nil, group: group?.descriptor ?? -1, keeper: group?.keeperDescriptor ?? -1)
         let child = withUnsafePointer(to: lowered.plan) { lowered in
             guard var world = plan.world?.descriptors else { return nsrun_spawn(lowered, &links) }
             return withUnsafePointer(to: &world) {
@@ -119,10 +121,10 @@ public struct Launcher: Sendable {
             if layer >= 0 { closeDescriptor(layer) }
             throw diagnosis.explainClone(-child)
         }
-        isRelayed = true
+        isStarted = true
         return RunningProcess(
             pid: child, plan: plan, diagnosis: diagnosis, channel: channel.launcherEnd, lock: lock,
-            layerLock: layer, complaints: image.complaints, relay: relay)
+            layerLock: layer, complaints: image.complaints, relay: relay, group: group)
     }
 
     /// A lock on the directory of a layer while the run lasts: two overlays on one are undefined (kernel, overlayfs.rst).

@@ -53,6 +53,11 @@ public final class RunningProcess {
     var networkDescriptor: Int32 { network.descriptor }
     /// What the run reaches servers through, where it does.
     private var relay: RelayServer?
+    /// The control group of a run with limits.
+    private var group: LimitedGroup?
+    /// What the run was kept from by its limits so far.
+    public var metLimits: MetLimits { group?.met ?? lastMetLimits }
+    private var lastMetLimits = MetLimits()
     /// What was made to be mounted on, to be taken away when the run has ended.
     private var leftovers: [Leftover] = []
     var leftoverDescriptors: [Int32] { leftovers.flatMap { [$0.directory, $0.place] } }
@@ -75,7 +80,8 @@ public final class RunningProcess {
 
     init(
         pid: Int32, plan: LaunchPlan, diagnosis: Diagnosis, channel: Int32, lock: Int32? = nil,
-        layerLock: Int32 = -1, complaints: Int32 = -1, relay: RelayServer? = nil
+        layerLock: Int32 = -1, complaints: Int32 = -1, relay: RelayServer? = nil,
+        group: LimitedGroup? = nil
     ) {
         self.pid = pid
         self.plan = plan
@@ -85,6 +91,7 @@ public final class RunningProcess {
         self.layerLock = layerLock
         self.complaints = complaints
         self.relay = relay
+        self.group = group
         report = StatusReport(plan)
         limit = TimeLimit(plan.lifecycle)
     }
@@ -97,6 +104,7 @@ public final class RunningProcess {
         if layerLock >= 0 { closeDescriptor(layerLock) }
         if complaints >= 0 { closeDescriptor(complaints) }
         relay?.close()
+        group?.close()
         if commandDescriptor >= 0 { closeDescriptor(commandDescriptor) }
     }
 
@@ -361,6 +369,9 @@ public final class RunningProcess {
         if error == -EAGAIN { return nil }
         network.close()
         relay?.awaitEnd()
+        lastMetLimits = metLimits
+        group?.end()
+        group = nil
         // What was made last lies deepest.
         for leftover in leftovers.reversed() { leftover.takeAway() }
         leftovers = []

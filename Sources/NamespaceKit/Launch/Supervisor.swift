@@ -85,6 +85,7 @@ public struct Supervisor {
         if plan.adoptsStrays { _ = nsrun_adopt_strays() }
         var plan = plan
         plan.answersStart = StatusReport(plan).wantsStart
+        plan.mayMoveLauncher = true
         plan.announcesStart =
             plan.answersStart || plan.isAttempt || plan.startedDescriptor >= 0
             || plan.takesPlacesAway && plan.showsInit
@@ -209,6 +210,11 @@ public struct Supervisor {
         case .endedInside: if inside.inode != 0 { _ = nsrun_end_inside(&inside, 0) }
         }
         terminal.takeBack()
+        if process.plan.tellsMetLimits {
+            for line in process.metLimits.lines(process.plan.limits) {
+                HostProcess.printError(process.plan.messagePrefix.text + line + "\n")
+            }
+        }
         if let deadly { return .interrupted(signal: deadly) }
         if process.plan.isTraced, !process.hasTold, !process.hasTimedOut {
             throw LaunchError(

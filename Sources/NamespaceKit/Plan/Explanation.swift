@@ -41,7 +41,10 @@ public struct Explanation {
         if plan.shape != .inPlace {
             let namespaces = plan.namespaces.list
             let place = namespaces.isEmpty ? "" : " in new \(namespaces) namespaces"
-            line("clone a child\(place)", nil)
+            if !plan.limits.isEmpty {
+                line("make a control group that may have \(plan.limits.words)", nil)
+            }
+            line("clone a child\(place)\(plan.limits.isEmpty ? "" : " into that group")", nil)
         }
         for (index, step) in (plan.preparation?.run ?? plan.steps).enumerated() {
             if index == plan.preparation?.commandStart ?? plan.commandStart,
@@ -137,6 +140,9 @@ public struct Explanation {
             json += "  \"timeout\": \(seconds(timeout)),\n"
         }
         if let more = plan.lifecycle.killAfter { json += "  \"killAfter\": \(seconds(more)),\n" }
+        if !plan.limits.isEmpty {
+            json += "  \"limits\": " + JSONText.quote(plan.limits.words) + ",\n"
+        }
         json += "  \"omissions\": ["
         separator = "\n"
         for omission in plan.omissions {

@@ -125,6 +125,12 @@ public struct LaunchPlan: Sendable, Equatable {
     var launcherDescriptors: [Int32] = []
     /// Something else will be tried where the kernel refuses this: nothing is closed before the command runs.
     public var isAttempt = false
+    /// What all processes of the run may have together.
+    public var limits = Limits()
+    /// The launching process may be put into a control group of its own for that.
+    var mayMoveLauncher = false
+    /// And it is said if the run has met them.
+    public var tellsMetLimits = true
     /// Each step is reported with the time that it took.
     public var tracesSteps = false
     /// The same in two parts, for a run that starts from a world which is kept.

@@ -52,6 +52,7 @@ extension Planner {
         coverKernelControls(below: "/proc")
         if facts.isMachinesRoot { mount("/sys", "/sys", [.readOnly, .inside]) }
         planSystem()
+        coverGroups()
         planEmulation()
         for directory in Planner.privatePlaces {
             add(.tmpfs(target: directory, mode: 0o1777, size: nil, replacesLink: false))
@@ -84,7 +85,7 @@ extension Planner {
         }
         if let files = facts.system { add(.system(.init(files: files, isReadOnly: !isHosts))) }
         if let groups = facts.controlGroups?.groups, !groups.isEmpty {
-            add(.showGroups(groups, readOnly: !isHosts))
+            add(.showGroups(groups, readOnly: !isHosts || !request.limits.isEmpty))
         }
         markIncidental(from: first)
     }

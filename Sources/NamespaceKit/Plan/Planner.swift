@@ -154,6 +154,7 @@ public struct Planner {
         try checkEmulation()
         try checkJoin()
         try checkReuse()
+        try checkLimits()
         if isParent { try checkForParent() }
         try checkImage()
     }
@@ -197,7 +198,7 @@ public struct Planner {
             || lifecycle.infoDescriptor != nil || lifecycle.statusDescriptor != nil
             || lifecycle.newSession  // a leader of a process group cannot start a session
             || request.namespaces.enteredPID != nil || request.identity.needsHelpers
-            || request.network.isConnected || request.keepsChanges
+            || request.network.isConnected || request.keepsChanges || !request.limits.isEmpty
         if let descriptor = request.namespaces.enteredUser {
             plan.entered.append(.init(descriptor: descriptor, kind: .user))
         }
@@ -218,6 +219,7 @@ public struct Planner {
         if request.namespaces.join != nil { planLabels() }
         if isWatched { planProcessGroup(namespaces) }
         if plan.shape == .child, plan.followsLauncher { add(.dieWithParent) }
+        planLimits(&namespaces)
         if request.namespaces.join != nil {
             planJoin(namespaces)
         } else if isWatched {

@@ -20,6 +20,8 @@ public struct LaunchRequest: Sendable, Equatable {
     /// How the run begins and ends.
     public var lifecycle = Lifecycle()
     public var devices = Devices()
+    /// What all its processes may have together.
+    public var limits = Limits()
     /// Where the run starts from a world that is kept.
     public var reuse: Reuse?
     /// Is told to whoever lists what is kept, where this request sets up a group or a world: see ``KeptWorld/note``. The

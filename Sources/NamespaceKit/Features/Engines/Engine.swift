@@ -33,7 +33,7 @@ public enum EngineFeature: Int, Sendable, CaseIterable {
     case overlays, identity, ranges, fakeRoot, capabilities, filters, locks, heldDescriptors
     case reports, otherNamespaces, nestedNamespaces, labels, pidOne, hostPrograms, emulators
     case rootDescriptor, writableRoot, hostRoot, modes, sizes, images, joins
-    case devices
+    case devices, limits
 
     /// The engine does it in its own way.
     public func isHonoured(by engine: Engine) -> Bool {
@@ -82,6 +82,7 @@ extension LaunchRequest {
         add(.rootDescriptor, root.descriptor != nil)
         add(.joins, namespaces.join != nil)
         add(.devices, devices.isAsked)
+        add(.limits, !limits.isEmpty)
         if case .rootfs = root.view { add(.writableRoot, root.layer == .writable) }
         add(.hostRoot, files.showsHostRoot)
         for operation in files.operations {

@@ -73,6 +73,7 @@ extension LaunchPlan {
         plan.shape = .child
         plan.namespaces = [.user, .mount, .pid]
         plan.lifecycle = Lifecycle()
+        plan.limits = Limits()
         plan.followsLauncher = false
         plan.arguments = []
         plan.environment = []
