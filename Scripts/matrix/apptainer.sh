@@ -93,10 +93,10 @@ while IFS= read -r line; do
         variables+=("${BASH_REMATCH[1]}")
         line=${BASH_REMATCH[2]}
     done
-    ours=$(in_place PATH="$work/bin:/usr/bin:/bin" "${variables[@]}" timeout 60 bash -c "apptainer $line" 2>"$work/ours" </dev/null) &&
+    ours=$(in_place PATH="$work/bin:/usr/bin:/bin" "${variables[@]}" timeout 300 bash -c "apptainer $line" 2>"$work/ours" </dev/null) &&
         code=0 || code=$?
     ours+=$'\n'"status $code"
-    theirs=$(real env "${variables[@]}" timeout 60 bash -c "apptainer $line" 2>"$work/theirs" </dev/null) &&
+    theirs=$(real env "${variables[@]}" timeout 300 bash -c "apptainer $line" 2>"$work/theirs" </dev/null) &&
         code=0 || code=$?
     theirs+=$'\n'"status $code"
     # The text on how a command is used is each one's own.
