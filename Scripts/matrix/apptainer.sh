@@ -221,9 +221,9 @@ instance start both.sif one; apptainer exec -B /etc:/mnt --env A=x instance://on
 instance start --env S=1 both.sif one; apptainer exec --pwd /usr instance://one sh -c 'pwd; echo $S'; apptainer instance stop one
 instance start both.sif one; apptainer exec -C instance://one pwd; apptainer exec instance://one nope; echo $?; apptainer instance stop -a
 instance start both.sif one; apptainer run instance://one x; apptainer test instance://one; apptainer instance stop 'o*'
-instance run both.sif one x; sleep 1; cat settings/instances/logs/*/*/one.out; apptainer instance stop one
-instance start both.sif one x; sleep 1; cat settings/instances/logs/*/*/one.out; apptainer instance stop -F one
-instance start both.sif one; apptainer instance list | wc -l; apptainer instance stop one; apptainer instance list; apptainer instance stop one
+instance run both.sif one x; for i in 1 2 3; do sleep 1; test -s settings/instances/logs/*/*/one.out && break; done; tail -n 1 settings/instances/logs/*/*/one.out; apptainer instance stop one
+instance start both.sif one x; for i in 1 2 3; do sleep 1; test -s settings/instances/logs/*/*/one.out && break; done; tail -n 1 settings/instances/logs/*/*/one.out; apptainer instance stop -F one
+instance start both.sif one; apptainer instance list | wc -l; apptainer instance stop one; apptainer instance list
 instance stop
 cache list
 cache clean -n

@@ -34,7 +34,13 @@ struct ApptainerImage: ParsableCommand {
         builder.runsTest = !notest
         builder.allowsUnusedArguments = warnUnusedBuildArgs
         try asApptainer {
-            if !disableCache { builder.cache = try ContainerCache() }
+            if !disableCache, !sandbox, ContainerBuilder.isRemote(source) {
+                do {
+                    builder.cache = try ContainerCache()
+                } catch let error as RootFilesystemError {
+                    common.progress.note("what is fetched is not kept: \(error.description)")
+                }
+            }
             try builder.setArguments(buildArg, file: buildArgFile)
             if sandbox {
                 try builder.buildDirectory(source, target)

@@ -165,8 +165,8 @@ enum ApptainerScript {
             else
                 __nsrun_fail 'an instance needs sleep or tail in its image'
             fi
-            [ ! -x "$__nsrun_file" ] || "$__nsrun_file" "$@" &
             $__nsrun_stay &
+            [ ! -x "$__nsrun_file" ] || "$__nsrun_file" "$@"
             wait
             exit 0
             ;;

@@ -25,12 +25,12 @@ public enum DetachedRun {
         return Log(path: place, descriptor: log)
     }
 
-    /// One for the user alone, emptied, in folders that nobody else looks into: so many are made above it.
+    /// One for the user alone, in folders that nobody else looks into: so many are made above it.
     public static func openOwnLog(
         _ path: ByteString, above: Int
     ) throws(LaunchError) -> Log {
         if let folder = path.parent { HostFile.makePrivate(folder, above: above) }
-        let log = withCString(path) { nsrun_open_log($0, true, true) }
+        let log = withCString(path) { nsrun_open_log($0, true, false) }
         guard log >= 0 else { throw unwritable(path, -log) }
         return Log(path: path, descriptor: log)
     }

@@ -32,6 +32,11 @@ public struct ContainerBuilder {
         return source
     }
 
+    /// It has to be fetched.
+    public static func isRemote(_ source: String) -> Bool {
+        RemoteImage(importable(source)) != nil
+    }
+
     public func buildFile(_ source: String, _ file: String) throws {
         var status = stat()
         if lstat(file, &status) == 0 {
@@ -40,7 +45,7 @@ public struct ContainerBuilder {
                 throw RootFilesystemError(cannot: "replace", file, because: "it is a directory")
             }
         }
-        if let cache, RemoteImage(Self.importable(source)) != nil {
+        if let cache, Self.isRemote(source) {
             return try cache.copy(cached(source), to: file)
         }
         if let root = try rootDirectory(Self.importable(source)) {
