@@ -25,7 +25,8 @@ cp "$work/nsrun-rootfs" "$work/bin/"
 
 # in_place COMMAND...: with an environment that both get.
 in_place() {
-    env -i -C "$folder" HOME="$home" USER="$USER" LOGNAME="$USER" TERM=dumb LANG=C.UTF-8 PATH=/usr/bin:/bin "$@"
+    env -i -C "$folder" HOME="$home" USER="$USER" LOGNAME="$USER" TERM=dumb LANG=C.UTF-8 PATH=/usr/bin:/bin \
+        APPTAINER_CONFIGDIR="$folder/settings" "$@"
 }
 real() {
     in_place "$work/nsrun" --rootfs "$APPTAINER_ROOT" --ephemeral --home --cwd --share-pid --dev-bind /dev /dev -- "$@"
@@ -49,6 +50,38 @@ From: ours.sif
 %help
     Help me.
 END
+cat >both.def <<'END'
+Bootstrap: localimage
+From: ours.sif
+Stage: first
+%post
+    mkdir /opt/d; echo first >/opt/d/f; ln -s f /opt/d/l
+Bootstrap: localimage
+From: ours.sif
+%arguments
+    WORD=default
+%files from first
+    /opt/d /opt/new
+%files
+    variables
+    theirs.def /opt/there/
+%environment
+    export A={{ WORD }}
+%post -c /bin/bash
+    id -u; pwd
+    echo "export B=post" >>$APPTAINER_ENVIRONMENT
+    echo "From post" >>$APPTAINER_LABELS
+%runscript
+    echo "ran $1 $A $B"
+%startscript
+    echo "started $1 $A $B"
+%test
+    echo "tested $A"
+%labels
+    Author me
+%help
+    Help me.
+END
 say "Apptainer builds an image of one of nsrun's"
 real apptainer --silent build theirs.sif theirs.def >/dev/null
 
@@ -60,10 +93,10 @@ while IFS= read -r line; do
         variables+=("${BASH_REMATCH[1]}")
         line=${BASH_REMATCH[2]}
     done
-    ours=$(in_place "${variables[@]}" timeout 60 bash -c "'$work/bin/apptainer' $line" 2>"$work/ours" </dev/null) &&
+    ours=$(in_place PATH="$work/bin:/usr/bin:/bin" "${variables[@]}" timeout 300 bash -c "apptainer $line" 2>"$work/ours" </dev/null) &&
         code=0 || code=$?
     ours+=$'\n'"status $code"
-    theirs=$(real env "${variables[@]}" timeout 60 bash -c "apptainer $line" 2>"$work/theirs" </dev/null) &&
+    theirs=$(real env "${variables[@]}" timeout 300 bash -c "apptainer $line" 2>"$work/theirs" </dev/null) &&
         code=0 || code=$?
     theirs+=$'\n'"status $code"
     # The text on how a command is used is each one's own.
@@ -164,6 +197,38 @@ inspect -r ours.sif
 inspect --json ours.sif
 shell ours.sif
 exec instance://x true
+build -F both.sif both.def
+run both.sif x
+test both.sif
+exec both.sif find /opt /variables
+exec both.sif cat /.singularity.d/env/90-environment.sh /.singularity.d/env/91-environment.sh
+exec both.sif cat /.singularity.d/runscript /.singularity.d/startscript /.singularity.d/test
+inspect -e both.sif
+inspect -d both.sif
+inspect -H both.sif
+build -F --build-arg WORD=given both.sif both.def
+run both.sif x
+build -F --build-arg NOPE=1 both.sif both.def
+build both.sif both.def
+instance list
+instance list -j
+instance start ours.sif
+instance start ours.sif a/b
+instance start /nope.sif nsrun-matrix
+instance start both.sif one word; apptainer instance start both.sif one; echo $?; apptainer instance stop one
+instance start both.sif one word; apptainer exec instance://one sh -c 'echo $A $B $APPTAINER_INSTANCE $APPTAINER_NAME; pwd; id -u'; apptainer instance stop one
+instance start both.sif one; apptainer exec -B /etc:/mnt --env A=x instance://one sh -c 'ls /mnt; echo $A'; apptainer instance stop one
+instance start --env S=1 both.sif one; apptainer exec --pwd /usr instance://one sh -c 'pwd; echo $S'; apptainer instance stop one
+instance start both.sif one; apptainer exec -C instance://one pwd; apptainer exec instance://one nope; echo $?; apptainer instance stop -a
+instance start both.sif one; apptainer run instance://one x; apptainer test instance://one; apptainer instance stop 'o*'
+instance run both.sif one x; for i in 1 2 3; do sleep 1; test -s settings/instances/logs/*/*/one.out && break; done; tail -n 1 settings/instances/logs/*/*/one.out; apptainer instance stop one
+instance start both.sif one x; for i in 1 2 3; do sleep 1; test -s settings/instances/logs/*/*/one.out && break; done; tail -n 1 settings/instances/logs/*/*/one.out; apptainer instance stop -F one
+instance start both.sif one; apptainer instance list | wc -l; apptainer instance stop one; apptainer instance list
+instance stop
+cache list
+cache clean -n
+exec library://x/y true
+exec docker-archive:nope.tar true
 exec oci:nope true
 build ours.sif one
 END

@@ -236,6 +236,12 @@ void nsrun_format_time(int64_t seconds, char *text, size_t size) {
         text[0] = 0;
 }
 
+void nsrun_host_name(char name[65]) {
+    if (gethostname(name, 65) != 0)
+        name[0] = 0;
+    name[64] = 0;
+}
+
 void nsrun_set_mask(uint32_t mask) { umask((mode_t)mask); }
 
 int nsrun_become(const char *path, char *const argv[], char *const envp[]) {

@@ -15,7 +15,7 @@ int nsrun_open_log(const char *path, bool own, bool anew) {
     return nsrun_above_standard(nsrun_result(open(path, flags, own ? 0600 : 0666)));
 }
 
-pid_t nsrun_split(int log, int *channel) {
+pid_t nsrun_split(int log, int errors, int *channel) {
     int ends[2];
     const int error = nsrun_pipe(ends);
     if (error < 0)
@@ -34,7 +34,7 @@ pid_t nsrun_split(int log, int *channel) {
     close(ends[0]);
     setsid();
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+    if (null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(errors, 2) < 0)
         _exit(125);
     if (null > 2)
         close(null);

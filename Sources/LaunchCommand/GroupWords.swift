@@ -86,7 +86,14 @@ extension LaunchTool {
                 "cannot join the group \(name.text) by its name alone: its options are not known",
                 remedy: "give those that it was set up with")
         }
-        let words = try Parser.parse(GroupWords.words(in: group.note), as: personality)
+        let given = GroupWords.words(in: group.note)
+        if given.first == ApptainerInstance.mark {
+            let instance = ApptainerInstance.name(of: name)?.text ?? name.text
+            throw UsageError(
+                "cannot join the group \(name.text): it is an instance of Apptainer's",
+                remedy: "apptainer exec instance://\(instance)")
+        }
+        let words = try Parser.parse(given, as: personality)
         line.options = words.options + line.options
         return true
     }

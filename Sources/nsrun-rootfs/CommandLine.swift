@@ -19,6 +19,7 @@ struct RootFilesystemCommand: ParsableCommand {
         subcommands: [
             Debian.self, Unpack.self, Import.self, Build.self, Export.self, Pack.self, Stage.self,
             List.self, Show.self, Remove.self, Generate.self, ApptainerImage.self,
+            ApptainerFetch.self, ApptainerCache.self,
         ])
 }
 

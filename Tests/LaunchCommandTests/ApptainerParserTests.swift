@@ -86,7 +86,9 @@ import Testing
     }
 
     @Test func optionsThatAreNotThereAreNamed() {
-        let refused = ApptainerOptions.all.filter { $0.id == .action(.refused) }
+        let refused = ApptainerOptions.all.filter {
+            $0.id == .action(.refused) && $0.verbs.contains(.action)
+        }
         #expect(refused.count > 15)
         for option in refused {
             let name = "--" + option.name.text
@@ -95,6 +97,27 @@ import Testing
             #expect(error?.status == 255)
         }
         #expect(fault("exec", "--nvccli=false", "i", "x") == nil)
+    }
+
+    @Test func someVerbsHaveTwoWords() throws {
+        #expect(
+            try read("instance", "start", "-B", "/a", "i", "n", "-B") == [
+                "start", "bind=/a", "i", "n", "-B",
+            ])
+        #expect(
+            try read("-q", "instance", "stop", "-a", "-t", "3") == [
+                "stop", "quiet=true", "all=true", "timeout=3",
+            ])
+        #expect(try read("cache", "clean", "-fD", "3") == ["clean", "force=true", "days=3"])
+        #expect(
+            try ApptainerParser.parse(words(["instance", "run", "i", "n"])).verb == .instanceRun)
+        #expect(try ApptainerParser.parse(words(["run", "i"])).verb == .run)
+        for line in [["instance"], ["instance", "nope"], ["cache"], ["cache", "exec"]] {
+            #expect(
+                fault(line)?.text == "Error for command \"\(line[0])\": invalid command\n")
+        }
+        #expect(fault("instance", "stats", "x")?.status == 255)
+        #expect(fault("start", "i", "n")?.status == 1)
     }
 
     /// Whoever looks for an option finds one at most.
@@ -111,7 +134,10 @@ import Testing
     @Test func helpHasWhatThereIsAndNothingElse() {
         for option in ApptainerOptions.all {
             let isShown = ApptainerHelp.text.contains("--\(option.name.text) ")
-            #expect(isShown == (option.id != .action(.refused)), "\(option.name.text)")
+            let isRefused = ApptainerOptions.all.allSatisfy {
+                $0.name.text != option.name.text || $0.help.utf8CodeUnitCount == 0
+            }
+            #expect(isShown != isRefused, "\(option.name.text)")
         }
     }
 }

@@ -71,11 +71,7 @@ import Testing
                 ["exec", "/nope.sif", "true"],
                 "FATAL:   could not open image /nope.sif: no such file or directory", 255
             ),
-            (
-                ["instance", "list"], "FATAL:   apptainer instance is not among what nsrun does",
-                255
-            ),
-            (["cache", "clean"], "FATAL:   apptainer cache is not among what nsrun does", 255),
+            (["sign", "x"], "FATAL:   apptainer sign is not among what nsrun does", 255),
             (
                 ["exec", "--app", "x", root, "true"],
                 "FATAL:   --app is not among what nsrun does under the name of Apptainer", 255

@@ -104,7 +104,8 @@ import Testing
         try workspace.write("from/.singularity.d/Singularity", "Bootstrap: mine\n")
         try export()
         let (sif, bytes) = try read()
-        #expect(sif.parts.map(\.kind) == [.definition, .partition])
+        #expect(sif.parts.map(\.kind) == [.definition, .document, .partition])
+        #expect(text(sif.parts[1], bytes).contains("\"runscript\":\"mine\""))
         #expect(text(sif.parts[0], bytes) == "Bootstrap: mine\n")
         try workspace.importRoot(workspace("x.sif"))
         #expect(workspace.read("root/.singularity.d/runscript") == "mine")
@@ -172,7 +173,7 @@ import Testing
         #expect(workspace.read("box/.singularity.d/runscript")?.contains("'/bin/sh'") == true)
         try buildFile("box", "b.sif")
         let reader = try #require(FileReader(ByteString(workspace("b.sif"))))
-        #expect(try SIFFile(size: reader.size, read: reader.read).parts.count == 2)
+        #expect(try SIFFile(size: reader.size, read: reader.read).parts.count == 3)
     }
 
     /// Any image that is no SIF gets the files, too.
@@ -197,7 +198,9 @@ import Testing
     }
 
     @Test func definitionFilesAreNotTakenForSomethingElse() throws {
-        try workspace.write("a.def", "# mine\nBootstrap: docker\nFrom: x\n")
-        #expect(complaint("a.def", "a.sif")?.contains("it is a definition file") == true)
+        try workspace.write("a.def", "# mine\nBootstrap: nothing\nFrom: x\n")
+        #expect(
+            complaint("a.def", "a.sif")?.contains("line 2: nsrun does not build with Bootstrap")
+                == true)
     }
 }

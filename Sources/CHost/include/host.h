@@ -62,6 +62,8 @@ enum nsrun_feature {
 unsigned nsrun_features(void);
 /// uname(2): the release and the machine, NUL-terminated in fields of 65 bytes.
 int nsrun_uname(char release[65], char machine[65]);
+/// The name that this host has on a network (gethostname(2)), NUL-terminated.
+void nsrun_host_name(char name[65]);
 /// Seconds since 1970 as `1970-01-01T00:00:00Z` (gmtime(3)), an empty text where they are beyond all years.
 void nsrun_format_time(int64_t seconds, char *text, size_t size);
 /// Reads at most `capacity` bytes of a regular file; returns the count or a negative errno.
@@ -259,10 +261,10 @@ int nsrun_make_private(const char *path);
 /// A file to write to at its end, made where it is missing; `own`: for the user alone, and not through a link; `anew`: emptied.
 /// A descriptor, close-on-exec, or a negative errno.
 int nsrun_open_log(const char *path, bool own, bool anew);
-/// Makes a process that goes on here beside the caller, in a session of its own, with nothing to read and `log` for its output
-/// (fork(2), setsid(2)); for a program of one thread. Its pid, 0 in it, or a negative errno; `channel` becomes the end of a pipe
-/// from it, which is close-on-exec.
-pid_t nsrun_split(int log, int *channel);
+/// Makes a process that goes on here beside the caller, in a session of its own, with nothing to read, and `log` and `errors`
+/// for its output (fork(2), setsid(2)); for a program of one thread. Its pid, 0 in it, or a negative errno; `channel` becomes
+/// the end of a pipe from it, which is close-on-exec.
+pid_t nsrun_split(int log, int errors, int *channel);
 /// A descriptor of a directory of the caller's own, locked for it alone (flock(2)), or a negative errno.
 int nsrun_lock_directory(const char *path);
 /// Where on the host a path of a root leads, whose links are followed inside it (openat2(2)). Returns the length or

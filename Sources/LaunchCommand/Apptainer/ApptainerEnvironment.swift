@@ -72,6 +72,13 @@ struct ApptainerEnvironment: Equatable {
         return made
     }
 
+    /// Which instance it is.
+    mutating func addInstance(_ name: ByteString) {
+        for prefix: ByteString in ["APPTAINER_", "SINGULARITY_"] {
+            forced.append(.init(name: prefix + "INSTANCE", value: name))
+        }
+    }
+
     private mutating func forward(_ name: ByteString, _ value: ByteString) {
         switch name {
         case "PREPEND_PATH": firstPlaces = value

@@ -8,7 +8,9 @@ enum ApptainerHelp {
     static let version = "1.4.5"
 
     static var verbs: String {
-        ApptainerVerb.allCases.map { $0.name.text }.joined(separator: ", ")
+        ApptainerVerb.allCases.map { verb in
+            (verb.group.map { $0.text + " " } ?? "") + verb.name.text
+        }.joined(separator: ", ")
     }
 
     static var text: String {
@@ -24,15 +26,26 @@ enum ApptainerHelp {
               apptainer test [options...] IMAGE [ARG]...           run an image's test
               apptainer inspect [options...] IMAGE                 show what an image says of itself
               apptainer pull [options...] [FILE] URI               fetch an image into a file
-              apptainer build [options...] FILE|DIR SOURCE         make an image of another one
+              apptainer build [options...] FILE|DIR SOURCE         make an image of another one, or as a
+                                                                   definition file says
+              apptainer instance start|run [options...] IMAGE NAME [ARG]...
+                                                                   run an image's startscript, or its
+                                                                   runscript, in the background
+              apptainer instance list [options...] [NAME]          which there are; * and ? in NAME are patterns
+              apptainer instance stop [options...] NAME|--all      end them
+              apptainer cache list|clean [options...]              what is kept of images that were fetched
               apptainer version | help
 
-            IMAGE is a SIF, a squashfs or a directory.
+            IMAGE is a SIF, a squashfs or a directory; or what one is made of: docker://NAME, docker-archive:FILE,
+            oci-archive:FILE, oci:DIR. In an instance exec, run, shell and test are by instance://NAME.
 
             """
         let parts: [(String, ApptainerOption.Verbs)] = [
             ("Global options", .general), ("exec, run, shell, test", [.action, .shell]),
+            ("instance start, instance run: those, and", .instance),
+            ("instance list, instance stop", [.instanceList, .instanceStop]),
             ("pull, build", [.pull, .build]), ("inspect", .inspect),
+            ("cache list, cache clean", [.cacheList, .cacheClean]),
         ]
         for (title, verbs) in parts {
             text += "\n\(title):\n"

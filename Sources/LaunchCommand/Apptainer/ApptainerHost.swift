@@ -55,7 +55,7 @@ struct ApptainerImage: Equatable {
     static func find(_ word: ByteString) throws(ApptainerError) -> ApptainerImage {
         if let scheme = scheme(of: word) {
             throw ApptainerError(
-                "cannot run \(word.text) where it is: nsrun starts no image of \(scheme.text) without a copy of it",
+                "cannot look into \(word.text): nsrun has a copy made of what \(scheme.text) names first",
                 remedy: "make one: apptainer pull FILE.sif \(word.text)")
         }
         guard let path = HostFile.canonicalPath(word), HostFile.exists(word) else {

@@ -11,14 +11,63 @@ enum ApptainerMaking {
         let options = try variables.options(beside: line, of: verb, &notes) + line.options
         let words = try arguments(verb, line.words, options)
         notes.flush()
+        try become("cannot \(verb.name.text) an image", "apptainer", words, notes)
+    }
+
+    /// `cache list` and `cache clean`.
+    static func cache(
+        _ verb: ApptainerVerb, _ line: ApptainerLine, _ notes: inout ApptainerNotes
+    ) throws(ApptainerError) -> Int32 {
+        var words: [ByteString] = verb == .cacheClean ? ["--clean"] : []
+        if line.has(.verbose) { words.append("--verbose") }
+        for given in line.options {
+            guard case .cache(let option) = given.option.id else { continue }
+            let isOn = given.value == "true"
+            switch option {
+            case .types: words.append("--types=" + given.value)
+            case .days: words.append("--days=" + given.value)
+            case .dryRun: if isOn { words.append("--dry-run") }
+            case .force: if isOn { words.append("--force") }
+            }
+        }
+        try become("cannot \(verb.name.text) the cache", "apptainer-cache", words, notes)
+    }
+
+    /// Has an image fetched that is elsewhere, into the cache; and then the same command line, with the image in the place of
+    /// its name. `index` is where that stands among the arguments.
+    static func fetch(
+        _ options: [ApptainerLine.Given], at index: Int, _ notes: ApptainerNotes
+    ) throws(ApptainerError) -> Never {
+        var words: [ByteString] = []
+        for given in options {
+            guard case .make(let option) = given.option.id, given.value == "true" else { continue }
+            if option == .noHTTPS { words.append("--no-https") }
+            if option == .noCache { words.append("--disable-cache") }
+        }
+        let own = HostProcess.arguments
+        guard let program = HostFile.ownPath, own.indices.contains(index) else {
+            throw ApptainerError("cannot tell which program this is")
+        }
+        words.append(ByteString("--index=\(index)"))
+        // Checked here, so that nothing is fetched for nothing.
+        _ = try source(own[index])
+        try become(
+            "cannot fetch \(own[index].text)", "apptainer-fetch", words + ["--", program] + own,
+            notes)
+    }
+
+    /// This process becomes nsrun-rootfs, which does the rest.
+    private static func become(
+        _ failure: String, _ verb: ByteString, _ words: [ByteString], _ notes: ApptainerNotes
+    ) throws(ApptainerError) -> Never {
         guard let program = program else {
             throw ApptainerError(
-                "cannot \(verb.name.text) an image: nsrun-rootfs, which does that, is neither beside nsrun nor in PATH",
+                "\(failure): nsrun-rootfs, which does that, is neither beside nsrun nor in PATH",
                 remedy: "install it where nsrun is")
         }
         let quiet: [ByteString] = notes.level < 1 ? ["--quiet"] : []
         let reason = HostFile.become(
-            program, ["nsrun-rootfs", "apptainer"] + quiet + words,
+            program, ["nsrun-rootfs", verb] + quiet + words,
             environment: HostProcess.environment)
         throw ApptainerError("cannot run \(program.text): \(reason)")
     }
@@ -48,9 +97,22 @@ enum ApptainerMaking {
                 case .name: name = given.value
                 case .directory: directory = given.value
                 case .architecture: result += ["--arch", given.value]
+                case .noTest: if isOn { result.append("--notest") }
+                case .buildArgument:
+                    for part in given.value.split(on: UInt8(ascii: ",")) {
+                        result.append("--build-arg=" + part)
+                    }
+                case .buildArgumentFile: result.append("--build-arg-file=" + given.value)
+                case .allowsUnused: if isOn { result.append("--warn-unused-build-args") }
+                case .noCache: if isOn { result.append("--disable-cache") }
                 case .fakeRoot, .ignored: continue
+                case .refused:
+                    if given.value == "false" { continue }
+                    throw ApptainerError(
+                        "\(given.origin.text) is not among what nsrun does under the name of Apptainer",
+                        remedy: remedy(for: given.option.name.text))
                 }
-            case .general, .action, .inspect: continue
+            case .general, .action, .inspect, .instance, .cache: continue
             }
         }
         if verb == .build {
@@ -68,6 +130,15 @@ enum ApptainerMaking {
             file = directory.appending(path: file)
         }
         return result + ["--", try source(last), file]
+    }
+
+    /// What does the same, where something does.
+    private static func remedy(for name: String) -> String? {
+        switch name {
+        case "update", "section": "build the image anew: what it says is cheap to say again"
+        case "bind", "mount": "%files copies what the build needs"
+        default: nil
+        }
     }
 
     private static func source(_ word: ByteString) throws(ApptainerError) -> ByteString {

@@ -31,7 +31,7 @@ struct ApptainerOption {
 
     /// Which verbs take it.
     struct Verbs: OptionSet {
-        let rawValue: UInt8
+        let rawValue: UInt16
         static let general = Verbs(rawValue: 1 << 0)
         /// exec, run, shell, test: whatever starts something in an image.
         static let action = Verbs(rawValue: 1 << 1)
@@ -39,6 +39,12 @@ struct ApptainerOption {
         static let build = Verbs(rawValue: 1 << 3)
         static let pull = Verbs(rawValue: 1 << 4)
         static let inspect = Verbs(rawValue: 1 << 5)
+        /// instance start, instance run: beside those of action.
+        static let instance = Verbs(rawValue: 1 << 6)
+        static let instanceList = Verbs(rawValue: 1 << 7)
+        static let instanceStop = Verbs(rawValue: 1 << 8)
+        static let cacheList = Verbs(rawValue: 1 << 9)
+        static let cacheClean = Verbs(rawValue: 1 << 10)
     }
 
     /// What it means, by the part of the room that deals with it. Their switches have no `default`.
@@ -47,6 +53,8 @@ struct ApptainerOption {
         case action(Action)
         case make(Make)
         case inspect(Inspect)
+        case instance(Instance)
+        case cache(Cache)
     }
 
     enum General { case help, version, quiet, silent, verbose, debug, noColor }
@@ -61,7 +69,16 @@ struct ApptainerOption {
         case refused
     }
 
-    enum Make { case sandbox, force, fakeRoot, noHTTPS, name, directory, architecture, ignored }
+    enum Make {
+        case sandbox, force, fakeRoot, noHTTPS, name, directory, architecture, ignored
+        case noTest, noCache, buildArgument, buildArgumentFile, allowsUnused
+        /// Known, and refused by name.
+        case refused
+    }
+
+    enum Instance { case all, json, logs, force, signal, timeout, pidFile, refused }
+
+    enum Cache { case types, days, dryRun, force }
 
     enum Inspect { case json, environment, runScript, labels, definition, startScript, test, help }
 }
@@ -210,7 +227,29 @@ enum ApptainerOptions {
         .init(
             "no-https", "", "", "NOHTTPS,NO_HTTPS", .make(.noHTTPS), [.build, .pull, .action],
             "registries without encryption"),
-        .init("notest", "T", "", "NOTEST", .make(.ignored), .build, "as it always is"),
+        .init(
+            "notest", "T", "", "NOTEST", .make(.noTest), .build,
+            "do not run the %test of a definition file"),
+        .init(
+            "build-arg", "", "NAME=VALUE", "", .make(.buildArgument), .build,
+            "what stands for {{ NAME }} in it; several are separated by commas"),
+        .init(
+            "build-arg-file", "", "FILE", "", .make(.buildArgumentFile), .build,
+            "a file of such lines"),
+        .init(
+            "warn-unused-build-args", "", "", "", .make(.allowsUnused), .build,
+            "there may be more of these than it asks for"),
+        .init("fix-perms", "", "", "FIXPERMS", .make(.ignored), .build, "as it always is"),
+        .init("userns", "u", "", "USERNS", .make(.ignored), .build, "as it always is"),
+        .init("bind", "B", "SPEC", "", .make(.refused), .build, ""),
+        .init("encrypt", "e", "", "ENCRYPT", .make(.refused), .build, ""),
+        .init("json", "", "", "JSON", .make(.refused), .build, ""),
+        .init("mksquashfs-args", "", "ARGS", "MKSQUASHFS_ARGS", .make(.refused), .build, ""),
+        .init("mount", "", "SPEC", "", .make(.refused), .build, ""),
+        .init("nv", "", "", "", .make(.refused), .build, ""),
+        .init("section", "", "NAMES", "SECTION", .make(.refused), .build, ""),
+        .init("update", "", "", "UPDATE", .make(.refused), .build, ""),
+        .init("writable-tmpfs", "", "", "", .make(.refused), .build, ""),
         .init("name", "", "FILE", "PULL_NAME", .make(.name), .pull, "what the file is called"),
         .init(
             "dir", "", "DIR", "PULLDIR,PULLFOLDER", .make(.directory), .pull,
@@ -219,13 +258,39 @@ enum ApptainerOptions {
             "arch", "", "NAME", "PULL_ARCH", .make(.architecture), [.pull, .build],
             "for which machine"),
         .init(
-            "disable-cache", "", "", "DISABLE_CACHE", .make(.ignored), [.build, .pull, .action],
-            "as it always is"),
+            "disable-cache", "", "", "DISABLE_CACHE", .make(.noCache), [.build, .pull, .action],
+            "fetch anew, and keep nothing"),
         .init(
             "allow-unsigned", "U", "", "ALLOW_UNSIGNED", .make(.ignored), .pull, "as it always is"),
         .init(
             "allow-unauthenticated", "", "", "ALLOW_UNAUTHENTICATED", .make(.ignored), .pull,
             "as it always is"),
+
+        .init(
+            "pid-file", "", "FILE", "PID_FILE", .instance(.pidFile), .instance,
+            "write its number to FILE"),
+        .init("boot", "", "", "BOOT", .action(.refused), .instance, ""),
+        .init(
+            "all", "a", "", "", .instance(.all), [.instanceList, .instanceStop], "all instances"),
+        .init("json", "j", "", "JSON", .instance(.json), .instanceList, "as JSON"),
+        .init("logs", "l", "", "LOGS", .instance(.logs), .instanceList, "where their output goes"),
+        .init("force", "F", "", "FORCE", .instance(.force), .instanceStop, "by KILL at once"),
+        .init(
+            "signal", "s", "NAME", "SIGNAL", .instance(.signal), .instanceStop,
+            "TERM, as it always is, or KILL"),
+        .init(
+            "timeout", "t", "SECONDS", "STOP_TIMEOUT", .instance(.timeout), .instanceStop,
+            "how long they have before KILL comes (10)"),
+        .init(
+            "user", "u", "NAME", "USER", .instance(.refused), [.instanceList, .instanceStop], ""),
+
+        .init(
+            "type", "T", "NAMES", "", .cache(.types), [.cacheList, .cacheClean],
+            "of these kinds: all, or blob, library, net, oci-tmp, oras, shub"),
+        .init(
+            "days", "D", "N", "", .cache(.days), .cacheClean, "that are older than so many days"),
+        .init("dry-run", "n", "", "", .cache(.dryRun), .cacheClean, "say what would be removed"),
+        .init("force", "f", "", "", .cache(.force), .cacheClean, "do not ask"),
 
         .init("json", "j", "", "JSON", .inspect(.json), .inspect, "as JSON"),
         .init(

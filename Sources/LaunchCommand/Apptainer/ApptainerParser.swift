@@ -4,10 +4,26 @@ import NamespaceKit
 
 /// What is to be done.
 enum ApptainerVerb: Equatable, CaseIterable {
-    case exec, run, shell, test, inspect, pull, build, version, help
+    case exec, run, shell, test, inspect, pull, build
+    case instanceStart, instanceRun, instanceList, instanceStop, cacheList, cacheClean
+    case version, help
+
+    /// The word before its name, of those that have one.
+    var group: ByteString? {
+        switch self {
+        case .instanceStart, .instanceRun, .instanceList, .instanceStop: "instance"
+        case .cacheList, .cacheClean: "cache"
+        case .exec, .run, .shell, .test, .inspect, .pull, .build, .version, .help: nil
+        }
+    }
 
     var name: ByteString {
         switch self {
+        case .instanceStart: "start"
+        case .instanceRun: "run"
+        case .instanceList, .cacheList: "list"
+        case .instanceStop: "stop"
+        case .cacheClean: "clean"
         case .exec: "exec"
         case .run: "run"
         case .shell: "shell"
@@ -28,15 +44,20 @@ enum ApptainerVerb: Equatable, CaseIterable {
         case .inspect: [.general, .inspect]
         case .pull: [.general, .pull]
         case .build: [.general, .build]
+        case .instanceStart, .instanceRun: [.general, .action, .instance]
+        case .instanceList: [.general, .instanceList]
+        case .instanceStop: [.general, .instanceStop]
+        case .cacheList: [.general, .cacheList]
+        case .cacheClean: [.general, .cacheClean]
         case .version, .help: .general
         }
     }
 
     /// Apptainer's others.
     static let unknown: [ByteString] = [
-        "buildcfg", "cache", "capability", "checkpoint", "completion", "config", "delete",
-        "instance", "key",
-        "keyserver", "oci", "overlay", "plugin", "push", "registry", "remote", "run-help", "search",
+        "buildcfg", "capability", "checkpoint", "completion", "config", "delete",
+        "key", "keyserver", "oci", "overlay", "plugin", "push", "registry", "remote", "run-help",
+        "search",
         "sif", "sign", "verify",
     ]
 }
@@ -79,7 +100,26 @@ struct ApptainerParser {
     private mutating func run() throws(ApptainerError) {
         try readOptions()
         guard let word = words.popFirst() else { return }
-        guard let verb = ApptainerVerb.allCases.first(where: { $0.name == word }) else {
+        if ApptainerVerb.allCases.contains(where: { $0.group == word }) {
+            try readOptions()
+            let name = words.popFirst()
+            guard
+                let verb = ApptainerVerb.allCases.first(where: {
+                    $0.group == word && $0.name == name
+                })
+            else {
+                if result.has(.help) { return }
+                if let name, name == "stats" {
+                    throw ApptainerError(
+                        "apptainer \(word.text) stats is not among what nsrun does")
+                }
+                throw .usage("invalid command", of: word)
+            }
+            return try read(verb)
+        }
+        guard
+            let verb = ApptainerVerb.allCases.first(where: { $0.name == word && $0.group == nil })
+        else {
             if ApptainerVerb.unknown.contains(word) {
                 throw ApptainerError(
                     "apptainer \(word.text) is not among what nsrun does",
@@ -87,6 +127,10 @@ struct ApptainerParser {
             }
             throw .usage("unknown command \"\(word.text)\" for \"apptainer\"")
         }
+        try read(verb)
+    }
+
+    private mutating func read(_ verb: ApptainerVerb) throws(ApptainerError) {
         result.verb = verb
         try readOptions()
         result.words = Array(words)

@@ -8,20 +8,43 @@ struct ApptainerRequest {
     let image: ApptainerImage
     let host: ApptainerHost
     private(set) var request = LaunchRequest()
-    private(set) var environment = ApptainerEnvironment()
+    var environment = ApptainerEnvironment()
+    /// Where a command in an instance starts, as far as that is seen there; nil for what the request says.
+    private var place: ByteString?
     private var home: ApptainerBind
     /// The host's home is seen inside.
     private var showsHome = false
 
+    /// In the group of that name, where it is for one that is there.
     static func make(
         _ settings: ApptainerSettings, of image: ApptainerImage, for verb: ApptainerVerb,
-        on host: ApptainerHost, _ notes: inout ApptainerNotes
+        in group: ByteString? = nil, on host: ApptainerHost, _ notes: inout ApptainerNotes
     ) throws(ApptainerError) -> ApptainerRequest {
         var builder = ApptainerRequest(settings, image, host)
         builder.environment = try ApptainerEnvironment.make(
             settings, of: image, for: verb, home: builder.home.target, on: host, &notes)
-        try builder.build(&notes)
+        if let group {
+            builder.join(group)
+        } else {
+            try builder.build(&notes)
+        }
         return builder
+    }
+
+    /// What is seen is there already.
+    private mutating func join(_ group: ByteString) {
+        request.namespaces.join = .existing(group)
+        request.namespaces.new = settings.namespaces
+        if settings.hasNetwork { request.network = .none }
+        request.lifecycle.keyring = .callers
+        request.program.environment.start = .empty
+        addIdentity()
+        if let directory = settings.directory {
+            request.program.workingDirectory = directory
+        } else {
+            place = settings.isContained ? home.target : host.namedDirectory ?? home.target
+            request.program.workingDirectory = "/"
+        }
     }
 
     private init(_ settings: ApptainerSettings, _ image: ApptainerImage, _ host: ApptainerHost) {
@@ -217,7 +240,7 @@ struct ApptainerRequest {
     ) -> LaunchRequest {
         var request = request
         request.program.command = ApptainerScript.command(
-            verb, words, in: environment, shell: settings.shell, isQuiet: isQuiet)
+            verb, words, in: environment, at: place, shell: settings.shell, isQuiet: isQuiet)
         request.program.environment.changes = Self.changes(environment.start)
         return request
     }

@@ -5,15 +5,17 @@ import NamespaceKit
 /// What the root's own `/bin/sh` does between the launch and the command: it reads the image's `/.singularity.d`, as
 /// Apptainer's built-in shell does.
 enum ApptainerScript {
-    /// The shell's arguments: the verb, a quiet flag, how many statements, those, how many variables, those, the command.
+    /// The shell's arguments: the verb, a quiet flag, the shell that is asked for, a directory to go to where it can, how many
+    /// statements, those, how many variables, those, the command.
     static func command(
         _ verb: ApptainerVerb, _ words: [ByteString], in environment: ApptainerEnvironment,
-        shell: ByteString?, isQuiet: Bool
+        at place: ByteString? = nil, shell: ByteString?, isQuiet: Bool
     ) -> [ByteString] {
         let statements = self.statements(environment)
         let hosts = environment.hosts.filter(isShells)
-        var command: [ByteString] = ["/bin/sh", "-c", text, "sh", verb.name, isQuiet ? "yes" : ""]
-        command += [shell ?? "", ByteString("\(statements.count)")] + statements
+        let name = (verb.group.map { $0 + "-" } ?? "") + verb.name
+        var command: [ByteString] = ["/bin/sh", "-c", text, "sh", name, isQuiet ? "yes" : ""]
+        command += [shell ?? "", place ?? "", ByteString("\(statements.count)")] + statements
         command += [ByteString("\(hosts.count)")] + hosts
         return command + words
     }
@@ -74,8 +76,8 @@ enum ApptainerScript {
     /// For any POSIX shell. Its own names begin with __nsrun, which no image has; a script that sets arguments sets those
     /// of the function that reads it. Where exec fails, dash and busybox leave by the trap, and bash goes on.
     private static let text: ByteString = #"""
-        __nsrun_verb=$1 __nsrun_quiet=$2 __nsrun_shell=$3 __nsrun_count=$4
-        shift 4
+        __nsrun_verb=$1 __nsrun_quiet=$2 __nsrun_shell=$3 __nsrun_place=$4 __nsrun_count=$5
+        shift 5
         __nsrun_read() { . "$1"; }
         __nsrun_fail() { printf 'FATAL:   %s\n' "$1" >&2; exit 255; }
         __nsrun_info() { [ -n "$__nsrun_quiet" ] || printf 'INFO:    %s\n' "$1" >&2; }
@@ -84,6 +86,11 @@ enum ApptainerScript {
                 case ":$PATH:" in *:"$__nsrun_place":*) ;; *) PATH=$PATH:$__nsrun_place ;; esac
             done
         }
+        if [ -n "$__nsrun_place" ] && ! cd "$__nsrun_place" 2>/dev/null; then
+            printf 'WARNING: %s\n' "$__nsrun_place is not there in the instance" >&2
+            cd "$HOME" 2>/dev/null || cd /
+        fi
+        unset OLDPWD
         if [ -d /.singularity.d/env ]; then
             for __nsrun_file in /.singularity.d/env/*.sh; do
                 [ -f "$__nsrun_file" ] || continue
@@ -145,6 +152,23 @@ enum ApptainerScript {
                 exit 0
             fi
             set -- /.singularity.d/test "$@"
+            ;;
+        esac
+        case $__nsrun_verb in
+        instance-*)
+            __nsrun_file=/.singularity.d/startscript
+            [ "$__nsrun_verb" = instance-start ] || __nsrun_file=/.singularity.d/runscript
+            if command -v sleep >/dev/null; then
+                __nsrun_stay='sleep 2147483647'
+            elif command -v tail >/dev/null; then
+                __nsrun_stay='tail -f /dev/null'
+            else
+                __nsrun_fail 'an instance needs sleep or tail in its image'
+            fi
+            $__nsrun_stay &
+            [ ! -x "$__nsrun_file" ] || "$__nsrun_file" "$@"
+            wait
+            exit 0
             ;;
         esac
         case $1 in

@@ -40,7 +40,7 @@ struct ApptainerSettings: Equatable {
     init(_ options: [ApptainerLine.Given]) throws(ApptainerError) {
         for given in options {
             switch given.option.id {
-            case .general, .inspect: continue
+            case .general, .inspect, .instance, .cache: continue
             case .make(let option): if option == .noHTTPS { hasHTTPS = given.value != "true" }
             case .action(let option): try apply(option, given)
             }

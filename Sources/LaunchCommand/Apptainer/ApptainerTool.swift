@@ -4,7 +4,7 @@ import NamespaceKit
 
 /// nsrun under the names `apptainer` and `singularity`: Apptainer 1.4, rootless, without its helper programs.
 struct ApptainerTool {
-    private var notes = ApptainerNotes()
+    var notes = ApptainerNotes()
 
     /// Runs the tool with the arguments that follow its name. Returns the exit status.
     static func run(_ arguments: [ByteString]) -> Int32 {
@@ -41,10 +41,14 @@ struct ApptainerTool {
         case .exec, .run, .shell, .test: return try start(verb, line)
         case .inspect: return try inspect(line)
         case .pull, .build: return try ApptainerMaking.run(verb, line, &notes)
+        case .instanceStart, .instanceRun: return try startInstance(verb, line)
+        case .instanceList: return try listInstances(line)
+        case .instanceStop: return try stopInstances(line)
+        case .cacheList, .cacheClean: return try ApptainerMaking.cache(verb, line, &notes)
         }
     }
 
-    private func print(_ text: String) throws(ApptainerError) -> Int32 {
+    func print(_ text: String) throws(ApptainerError) -> Int32 {
         do throws(LaunchError) {
             try HostProcess.print(text)
         } catch {
@@ -64,28 +68,55 @@ struct ApptainerTool {
                 "requires at least \(least) arg(s), only received \(line.words.count)",
                 of: verb.name)
         }
-        let variables = ApptainerVariables(HostProcess.environment)
-        let options = try variables.options(beside: line, of: verb, &notes) + line.options
-        let settings: ApptainerSettings
-        do throws(ApptainerError) {
-            settings = try ApptainerSettings(options)
-        } catch {
-            throw error.isUsage ? .usage(error.message, of: verb.name) : error
-        }
-        let image = try ApptainerImage.find(line.words[0])
+        let options = try options(of: line, for: verb)
         let words = verb == .shell ? [] : Array(line.words.dropFirst())
-        let made = try ApptainerRequest.make(
-            settings, of: image, for: verb, on: .read(for: settings), &notes)
-        if let name = words.first, name.isEmpty {
+        if let name = words.first, name.isEmpty, verb == .exec {
             throw ApptainerError("\"\": executable file not found in $PATH")
         }
+        if let name = Self.instanceName(line.words[0]) {
+            return try enter(name, verb, words, options)
+        }
+        let settings = try settings(options, of: verb)
+        try fetch(line, options)
+        let image = try ApptainerImage.find(line.words[0])
+        let made = try ApptainerRequest.make(
+            settings, of: image, for: verb, on: .read(for: settings), &notes)
         notes.flush()
         if !settings.keepsUmask { HostProcess.setMask(0o022) }
         return try start(made, verb, words)
     }
 
+    /// Those of the command line, behind those of the caller's variables.
+    mutating func options(
+        of line: ApptainerLine, for verb: ApptainerVerb
+    ) throws(ApptainerError) -> [ApptainerLine.Given] {
+        let variables = ApptainerVariables(HostProcess.environment)
+        return try variables.options(beside: line, of: verb, &notes) + line.options
+    }
+
+    /// Does not return where the image is elsewhere.
+    mutating func fetch(
+        _ line: ApptainerLine, _ options: [ApptainerLine.Given]
+    ) throws(ApptainerError) {
+        if ApptainerImage.scheme(of: line.words[0]) == nil { return }
+        notes.flush()
+        // The words are the last of the arguments.
+        let index = HostProcess.arguments.count - line.words.count
+        try ApptainerMaking.fetch(options, at: index, notes)
+    }
+
+    func settings(
+        _ options: [ApptainerLine.Given], of verb: ApptainerVerb
+    ) throws(ApptainerError) -> ApptainerSettings {
+        do throws(ApptainerError) {
+            return try ApptainerSettings(options)
+        } catch {
+            throw error.isUsage ? .usage(error.message, of: verb.name) : error
+        }
+    }
+
     /// A directory is looked into before; of a file it shows only once it is mounted whether it has a shell.
-    private mutating func start(
+    mutating func start(
         _ made: ApptainerRequest, _ verb: ApptainerVerb, _ words: [ByteString]
     ) throws(ApptainerError) -> Int32 {
         let image = made.image
@@ -122,12 +153,16 @@ struct ApptainerTool {
         }
     }
 
-    private func launch(_ request: LaunchRequest, isFinal: Bool) throws(LaunchError) -> Int32 {
+    /// `channel`: where the start is told, of a run that goes on by itself.
+    func launch(
+        _ request: LaunchRequest, isFinal: Bool, tellingStartTo channel: Int32 = -1
+    ) throws(LaunchError) -> Int32 {
         OptionNames.current = .apptainer
         let facts = HostFacts.read(for: request)
-        let role: Planner.Role = isFinal ? .replaceable : .watcher
+        let role: Planner.Role = isFinal && channel < 0 ? .replaceable : .watcher
         var plan = try Planner.plan(request, on: facts, as: role)
         plan.isAttempt = !isFinal
+        plan.detach(tellingStartTo: channel)
         plan.messagePrefix = "FATAL:   "
         plan.failureStatus = 255
         plan.repeatsSignals = !request.namespaces.new.contains(.pid)

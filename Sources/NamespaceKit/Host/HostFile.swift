@@ -199,6 +199,9 @@ public enum HostFile {
 
     public static func close(_ descriptor: Int32) { closeDescriptor(descriptor) }
 
+    /// The error number of what is not there.
+    public static let missing = ENOENT
+
     /// An error number in words.
     public static func reason(_ code: Int32) -> String { NamespaceKit.reason(code) }
 
@@ -213,6 +216,20 @@ public enum HostFile {
         withCString(path) { path in
             withCString(text) { nsrun_write_file(path, $0, text.count) }
         } == 0
+    }
+
+    /// Writes a file of the caller's, which is emptied before. The reason in words why not, or nil.
+    public static func replace(_ path: ByteString, with text: ByteString) -> String? {
+        let file = withCString(path) { nsrun_open_log($0, true, true) }
+        guard file >= 0 else { return reason(-file) }
+        defer { closeDescriptor(file) }
+        let error = withCString(text) { nsrun_write_all(file, $0, text.count) }
+        return error == 0 ? nil : reason(-error)
+    }
+
+    /// Whether a name matches a pattern of `*`, `?` and brackets, of which each counts as any one byte.
+    public static func matches(_ name: ByteString, _ pattern: ByteString) -> Bool {
+        SecureShell.matches(name.bytes[...], pattern.bytes[...])
     }
 
     public static func isOpen(_ descriptor: Int32) -> Bool { nsrun_is_open(descriptor) == 1 }

@@ -29,6 +29,14 @@ public enum HostProcess {
         return ByteString(cString: value)
     }
 
+    /// The name that this host has on a network.
+    public static var hostName: ByteString {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 65) { buffer in
+            nsrun_host_name(buffer.baseAddress!)
+            return ByteString(cString: buffer.baseAddress!)
+        }
+    }
+
     /// All variables, entries of `NAME=value`.
     public static var environment: [ByteString] { HostFacts.environmentOnly.environment }
 

@@ -21,12 +21,24 @@ public enum DetachedRun {
         let place: ByteString
         if let path { place = path } else { place = try standardLog(name) }
         let log = withCString(place) { nsrun_open_log($0, path == nil, path == nil && anew) }
-        guard log >= 0 else {
-            throw LaunchError(
-                .setup, "cannot write the log \(place.text): \(reason(-log))",
-                remedy: "name a file that you may write to", code: -log)
-        }
+        guard log >= 0 else { throw unwritable(place, -log) }
         return Log(path: place, descriptor: log)
+    }
+
+    /// One for the user alone, in folders that nobody else looks into: so many are made above it.
+    public static func openOwnLog(
+        _ path: ByteString, above: Int
+    ) throws(LaunchError) -> Log {
+        if let folder = path.parent { HostFile.makePrivate(folder, above: above) }
+        let log = withCString(path) { nsrun_open_log($0, true, false) }
+        guard log >= 0 else { throw unwritable(path, -log) }
+        return Log(path: path, descriptor: log)
+    }
+
+    private static func unwritable(_ path: ByteString, _ code: Int32) -> LaunchError {
+        LaunchError(
+            .setup, "cannot write the log \(path.text): \(reason(code))",
+            remedy: "name a file that you may write to", code: code)
     }
 
     private static func standardLog(_ name: ByteString) throws(LaunchError) -> ByteString {
@@ -44,12 +56,12 @@ public enum DetachedRun {
         return logs.appending(path: file + ".log")
     }
 
-    /// Makes the process that stays, in a session of its own, with nothing to read, and the log for its output. In that one it
-    /// returns where the start is to be told, see ``LaunchPlan/detach(tellingStartTo:)``, or why there was none. In the caller
+    /// Makes the process that stays, in a session of its own, with nothing to read, and the log for its output; `errors` is one
+    /// of its own for standard error. In that one it returns where the start is to be told, see ``LaunchPlan/detach(tellingStartTo:)``, or why there was none. In the caller
     /// it returns nil when the command has started, or throws what kept it from that.
-    public static func split(log: Int32) throws(LaunchError) -> Int32? {
+    public static func split(log: Int32, errors: Int32? = nil) throws(LaunchError) -> Int32? {
         var channel: Int32 = -1
-        let child = nsrun_split(log, &channel)
+        let child = nsrun_split(log, errors ?? log, &channel)
         guard child >= 0 else {
             throw LaunchError(
                 .setup, "cannot start a process: \(reason(-child))",

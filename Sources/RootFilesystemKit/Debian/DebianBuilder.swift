@@ -30,9 +30,30 @@ public struct DebianBuilder {
         let tree = try PartialTree(for: destination, isShared: script != nil) { [progress] in
             progress.note($0)
         }
+        let power = NamespaceTool.Power.available()
+        try fill(tree, suite, power)
+        if let script {
+            progress.begin("running \(script.name)")
+            var run = TreeRun(tree: tree.root, power: power)
+            run.architecture = architecture
+            run.script = script.path
+            try run.run(script.command, cannot: "run", script.name) { progress.say($0) }
+        }
+        // Programs in the namespace have set them for its root, which is the caller.
+        try SetIDBits().remove(from: tree.root, tree.path)
+        var image = ImageRecord()
+        image.suite = suite
+        image.architecture = architecture ?? TreeFacts(of: tree.root).architecture
+        image.origin = "debian \(suite) \(variant)"
+        try tree.commit(image)
+        progress.end()
+    }
+
+    /// Has mmdebstrap(1) fill an empty tree.
+    func fill(_ tree: PartialTree, _ suite: String, _ power: NamespaceTool.Power) throws {
+        try checkInstalled()
         let mirrors = mirror.map { [$0] } ?? AptMirrors.configured()
         progress.begin("building Debian \(suite)")
-        let power = NamespaceTool.Power.available()
         let command = arguments(suite, tree.path, mirrors, power)
         var stage = Stage()
         // Where packages are only extracted, none of their programs runs.
@@ -55,21 +76,6 @@ public struct DebianBuilder {
         }
         try check(tree, suite)
         try finish(tree)
-        if let script {
-            progress.begin("running \(script.name)")
-            var run = TreeRun(tree: tree.root, power: power)
-            run.architecture = architecture
-            run.script = script.path
-            try run.run(script.command, cannot: "run", script.name) { progress.say($0) }
-        }
-        // Programs in the namespace have set them for its root, which is the caller.
-        try SetIDBits().remove(from: tree.root, tree.path)
-        var image = ImageRecord()
-        image.suite = suite
-        image.architecture = architecture ?? TreeFacts(of: tree.root).architecture
-        image.origin = "debian \(suite) \(variant)"
-        try tree.commit(image)
-        progress.end()
     }
 
     private func noSuite(_ suite: String, _ error: RootFilesystemError) -> RootFilesystemError {

@@ -14,6 +14,8 @@ public struct Importer {
     public var layer: String?
     /// A registry on this machine, say, may not speak TLS, or not prove who it is.
     public var verifiesTLS = true
+    /// A rootfs that is at the destination gives way, once all is there.
+    var replaces = false
     let progress: ProgressReport
 
     public init(progress: ProgressReport) {
@@ -28,7 +30,9 @@ public struct Importer {
         if var remote = RemoteImage(source) {
             remote.verifiesTLS = verifiesTLS
             // What was fetched lies beside the destination, which has room for it or for nothing.
-            let fetched = try PartialTree(for: destination) { [progress] in progress.note($0) }
+            let fetched = try PartialTree(for: destination, replacing: replaces) {
+                [progress] in progress.note($0)
+            }
             progress.begin("fetching \(source)")
             let parts = try remote.fetch(
                 into: fetched, architecture: architecture, largest: maximumSize, progress)
@@ -61,14 +65,16 @@ public struct Importer {
         _ source: ImportSource, to destination: Destination, check: () throws -> Void
     ) throws {
         progress.begin("importing \(source.name)")
-        var made = try PartialTree(for: destination) { [progress] in progress.note($0) }
+        var made = try PartialTree(for: destination, replacing: replaces) {
+            [progress] in progress.note($0)
+        }
         var image = try fill(&made, for: destination, from: source)
         let facts = TreeFacts(of: made.root)
         image.origin = source.origin
         image.suite = image.suite ?? facts.suite
         image.architecture = facts.architecture ?? image.architecture
         try check()
-        try made.commit(image)
+        try made.commit(image, replacing: replaces)
         progress.end()
     }
 
@@ -142,7 +148,7 @@ public struct Importer {
         // What was unpacked goes when the root has been made of it.
         let parts = unpacking.tree
         unpacking.tree = try PartialTree(
-            for: unpacking.destination, isShared: parts.isShared
+            for: unpacking.destination, replacing: replaces, isShared: parts.isShared
         ) { [progress] in progress.note($0) }
         unpacking.budget = ExtractionBudget(
             maximum: maximumSize, directory: unpacking.tree.lock)

@@ -61,11 +61,31 @@ struct RemoteImage {
         ]
         if let variant = platform.variant { arguments += ["--override-variant", variant] }
         if !verifiesTLS { arguments.append("--src-tls-verify=false") }
-        var said = ""
         arguments += ["--", reference, "dir:\(folder)"]
+        try run(tool, arguments) { _ in }
+        return try Descriptor.open(folder, O_RDONLY | O_DIRECTORY, cannot: "read")
+    }
+
+    /// What says which image it is at this moment, and has the digests of all of it.
+    func manifest() throws -> [UInt8] {
+        var arguments = ["inspect", "--raw"]
+        if !verifiesTLS { arguments.append("--tls-verify=false") }
+        var manifest: [UInt8] = []
+        try run(ExternalTool(name: "skopeo", package: "skopeo"), arguments + ["--", reference]) {
+            // What it warns of is not the image's.
+            if !$0.starts(with: Array("time=".utf8)) { manifest += $0 + [UInt8(ascii: "\n")] }
+        }
+        return manifest
+    }
+
+    private func run(
+        _ tool: ExternalTool, _ arguments: [String], line: (ArraySlice<UInt8>) -> Void
+    ) throws {
+        var said = ""
         do {
-            try tool.run(arguments, cannot: "fetch", reference) { line in
-                let text = String(decoding: line, as: UTF8.self)
+            try tool.run(arguments, cannot: "fetch", reference) { bytes in
+                line(bytes)
+                let text = String(decoding: bytes, as: UTF8.self)
                 if text.contains("level=fatal") { said = Self.message(of: text) ?? said }
             }
         } catch let error as RootFilesystemError where !said.isEmpty {
@@ -73,7 +93,6 @@ struct RemoteImage {
                 cannot: error.operation, error.object, because: "skopeo says: \(said.harmlessLine)",
                 remedy: remedy(for: said))
         }
-        return try Descriptor.open(folder, O_RDONLY | O_DIRECTORY, cannot: "read")
     }
 
     /// The text in `time="..." level=fatal msg="..."`.

@@ -3,7 +3,8 @@
 import Glibc
 import NamespaceKit
 
-/// Makes what `apptainer build` and `pull` make: a SIF, or a directory with `/.singularity.d`, of another image.
+/// Makes what `apptainer build` and `pull` make: a SIF, or a directory with `/.singularity.d`, of another image or as a
+/// definition file says.
 public struct ContainerBuilder {
     /// By Debian's name.
     public var architecture: String?
@@ -11,6 +12,13 @@ public struct ContainerBuilder {
     public var hasHTTPS = true
     /// What is there already is replaced.
     public var replaces = false
+    /// For a definition file: what stands for `{{ NAME }}`, whether there may be more than it asks for, and whether its
+    /// %test is run.
+    public var arguments: [String: String] = [:]
+    public var allowsUnusedArguments = false
+    public var runsTest = true
+    /// What is fetched is kept, and taken from there.
+    public var cache: ContainerCache?
     let progress: ProgressReport
 
     public init(progress: ProgressReport) { self.progress = progress }
@@ -24,6 +32,11 @@ public struct ContainerBuilder {
         return source
     }
 
+    /// It has to be fetched.
+    public static func isRemote(_ source: String) -> Bool {
+        RemoteImage(importable(source)) != nil
+    }
+
     public func buildFile(_ source: String, _ file: String) throws {
         var status = stat()
         if lstat(file, &status) == 0 {
@@ -32,30 +45,74 @@ public struct ContainerBuilder {
                 throw RootFilesystemError(cannot: "replace", file, because: "it is a directory")
             }
         }
+        if let cache, Self.isRemote(source) {
+            return try cache.copy(cached(source), to: file)
+        }
+        if let root = try rootDirectory(Self.importable(source)) {
+            return try exporter.export(root, to: file, as: .sif)
+        }
+        try buildAnew(source, file)
+    }
+
+    private var exporter: Exporter {
         var exporter = Exporter(progress: progress)
         // Others have to read it, too, and kernels that are older.
         exporter.blockCompression = .gzip
         exporter.blockSize = 128 << 10
-        if let root = try rootDirectory(Self.importable(source)) {
-            return try exporter.export(root, to: file, as: .sif)
+        return exporter
+    }
+
+    /// The file in the cache of an image that is elsewhere or in an archive: made where it is not there yet.
+    public func cached(_ source: String) throws -> String {
+        guard let cache else {
+            throw RootFilesystemError(
+                cannot: "start", source, because: "there is no cache to put it in",
+                remedy: "make a file of it: apptainer pull FILE.sif \(source)")
         }
+        let path = Self.importable(source)
+        let architecture = architecture ?? Platform.host
+        let digest: [String]
+        if var remote = RemoteImage(path) {
+            remote.verifiesTLS = hasHTTPS
+            progress.begin("looking up \(source)")
+            digest = ["image", String(decoding: try remote.manifest(), as: UTF8.self)]
+        } else {
+            digest = ["file", try ImageDigest.of(path, progress: progress)]
+        }
+        // The last is to change with what is made of an image.
+        let file = try cache.path(of: StageBuilder.key("apptainer", digest + [architecture, "1"]))
+        var status = stat()
+        if lstat(file, &status) != 0 { try buildAnew(source, file) }
+        return file
+    }
+
+    private func buildAnew(_ source: String, _ file: String) throws {
         let scratch = try ScratchDirectory()
         let root = try destination(scratch.path + "/root")
-        try importRoot(source, to: root)
+        if Self.isDefinition(source) {
+            try buildDefinition(source, to: root)
+        } else {
+            try importRoot(source, to: root)
+        }
         try exporter.export(root, to: file, as: .sif)
         withExtendedLifetime(scratch) {}
     }
 
     public func buildDirectory(_ source: String, _ directory: String) throws {
         let destination = try destination(directory)
-        if destination.isTaken {
+        if destination.isTaken, !(replaces && destination.exists) {
             throw RootFilesystemError(
                 cannot: "create", directory, because: "it already exists",
                 remedy:
-                    "choose another name, or remove it first: nsrun-rootfs remove ./\(directory)")
+                    "choose another name, or --force, which replaces what nsrun-rootfs has made")
         }
+        if Self.isDefinition(source) { return try buildDefinition(source, to: destination) }
         try importRoot(source, to: destination)
-        try addFiles(to: destination, of: source)
+        let tree = try ContainerTree(
+            RootDirectory(opening: destination.path), destination.image())
+        if !tree.exists {
+            try tree.addFiles(definition: "Bootstrap: localimage\nFrom: \(source)\n")
+        }
     }
 
     private static func exists(_ file: String) -> RootFilesystemError {
@@ -80,80 +137,57 @@ public struct ContainerBuilder {
     }
 
     private func importRoot(_ source: String, to destination: Destination) throws {
-        let source = Self.importable(source)
-        try refuseDefinition(source)
         var importer = Importer(progress: progress)
         if let architecture { importer.architecture = architecture }
         importer.verifiesTLS = hasHTTPS
-        try importer.importRoot(source, to: destination)
+        importer.replaces = replaces && destination.exists
+        try importer.importRoot(Self.importable(source), to: destination)
     }
 
-    /// Text is what one would write an image's recipe in.
-    private func refuseDefinition(_ path: String) throws {
-        guard let head = FileReader(ByteString(path))?.read(0, 512) else { return }
-        let lines = String(decoding: head, as: UTF8.self).lowercased().split(separator: "\n")
-        let isRecipe = lines.contains { line in
-            line.drop { $0 == " " }.hasPrefix("bootstrap:")
-        }
-        guard isRecipe else { return }
-        throw RootFilesystemError(
-            cannot: "build", path,
-            because: "it is a definition file, and nsrun builds none yet",
-            remedy:
-                "build a Containerfile that says the same, or what it is made from: docker://NAME")
+    // MARK: Definition files
+
+    /// Text is what one writes an image's recipe in.
+    static func isDefinition(_ path: String) -> Bool {
+        guard let reader = FileReader(ByteString(path)),
+            reader.size <= UInt64(DefinitionFile.largest),
+            let bytes = reader.read(0, Int(reader.size)), !bytes.contains(0)
+        else { return false }
+        return DefinitionFile.looksLike(String(decoding: bytes, as: UTF8.self))
     }
 
-    // MARK: In a directory
-
-    private func addFiles(to destination: Destination, of source: String) throws {
-        let image = destination.image()
-        guard let architecture = SIFArchitecture(debian: image.architecture ?? Platform.host) else {
-            return
-        }
-        let root = try RootDirectory(opening: destination.path)
-        let top = EntryPath.root.appending(ByteString(ContainerFiles.directory))
-        if (try? Descriptor(root.open(top, O_RDONLY), cannot: "open", destination.path)) != nil {
-            return
-        }
-        let files = ContainerFiles(
-            image, definition: "Bootstrap: localimage\nFrom: \(source)\n",
-            architecture: architecture)
-        for (path, content) in files.entries {
-            try add(path, content, to: root)
-        }
+    private func buildDefinition(_ file: String, to destination: Destination) throws {
+        var builder = DefinitionBuilder(progress: progress)
+        builder.arguments = arguments
+        builder.allowsUnusedArguments = allowsUnusedArguments
+        if let architecture { builder.architecture = architecture }
+        builder.hasHTTPS = hasHTTPS
+        builder.runsTest = runsTest
+        builder.replaces = replaces
+        try builder.build(file, to: destination)
     }
 
-    /// What the image has of that name stays.
-    private func add(
-        _ path: String, _ content: ContainerFiles.Content, to root: RootDirectory
-    ) throws {
-        let names = path.split(separator: "/").map { ByteString(String($0)) }
-        let holder = names.dropLast().reduce(EntryPath.root) { $0.appending($1) }
-        let parent = try root.openDirectory(holder, cannot: "open the directory")
-        guard let name = names.last else { return }
-        do {
-            try name.withCString { name in
-                switch content {
-                case .directory:
-                    try Self.check(mkdirat(parent.number, name, 0o755), path)
-                case .link(let target):
-                    try Self.check(symlinkat(target, parent.number, name), path)
-                case .file(let text, let mode):
-                    let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
-                    let file = try Descriptor(
-                        openat(parent.number, name, flags, mode), cannot: "create", path)
-                    try file.write(Array(text.utf8), at: 0, cannot: "write", path)
-                    try Self.check(fchmod(file.number, mode), path)
+    /// Takes the lines of a file, and `NAME=VALUE` each, which have precedence.
+    public mutating func setArguments(_ words: [String], file: String?) throws {
+        if let file {
+            let bytes = try LimitedStream(
+                FileStream(opening: file), limit: DefinitionFile.largest, name: file
+            ).readAll()
+            for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
+                guard let (name, value) = DefinitionArguments.pair(line) else {
+                    progress.note(
+                        "passed over in \(file), which is not NAME=VALUE: \(line.prefix(80))")
+                    continue
                 }
+                arguments[name] = value
             }
-        } catch let error as RootFilesystemError where error.code == EEXIST {
-            return
         }
-    }
-
-    private static func check(_ result: Int32, _ path: String) throws {
-        guard result == 0 else {
-            throw RootFilesystemError(cannot: "create", path, errno: errno)
+        for word in words {
+            guard let (name, value) = DefinitionArguments.pair(word) else {
+                throw RootFilesystemError(
+                    cannot: "use", "--build-arg \(word)",
+                    because: "\"\(word)\" is not a key=value pair")
+            }
+            arguments[name] = value
         }
     }
 }

@@ -141,7 +141,7 @@ struct ContainerFiles {
 
     private var labelText: String { Self.json(labels) + "\n" }
 
-    private static func json(_ value: some Encodable) -> String {
+    static func json(_ value: some Encodable) -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // Texts alone, of which none is beyond JSON.
@@ -149,28 +149,36 @@ struct ContainerFiles {
         return String(decoding: data, as: UTF8.self)
     }
 
-    private struct Metadata: Encodable {
-        struct Contents: Encodable { var attributes: Attributes }
-        struct Attributes: Encodable {
+    struct Metadata: Encodable {
+        private struct Contents: Encodable { var attributes: Attributes }
+        private struct Attributes: Encodable {
             var environment: [String: String]
             var labels: [String: String]
-            var runscript: String
-            var deffile: String
-            var startscript: String
+            var runscript, test, helpfile, deffile, startscript: String?
         }
 
-        var data: Contents
-        var type = "container"
+        private var data: Contents
+        private var type = "container"
+
+        init(
+            environment: [String: String], labels: [String: String], runscript: String?,
+            test: String? = nil, helpfile: String? = nil, deffile: String?, startscript: String?
+        ) {
+            data = Contents(
+                attributes: Attributes(
+                    environment: environment, labels: labels, runscript: runscript, test: test,
+                    helpfile: helpfile, deffile: deffile, startscript: startscript))
+        }
     }
 
     /// What `apptainer inspect` reads, in the place of the files themselves.
     var metadata: String {
         var scripts: [String: String] = [:]
         for (name, text) in environment { scripts["/\(Self.directory)/env/\(name)"] = text }
-        let attributes = Metadata.Attributes(
-            environment: scripts, labels: labels, runscript: runScript, deffile: definition,
-            startscript: "#!/bin/sh\n")
-        return Self.json(Metadata(data: .init(attributes: attributes)))
+        return Self.json(
+            Metadata(
+                environment: scripts, labels: labels, runscript: runScript, deffile: definition,
+                startscript: "#!/bin/sh\n"))
     }
 
     /// How the image wants to be run, as container images say it.

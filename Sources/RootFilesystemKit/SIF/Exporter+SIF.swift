@@ -23,11 +23,10 @@ extension Exporter {
         var documents = [
             SIFLayout.Document(kind: .definition, name: "", bytes: Array(definition.utf8))
         ]
+        let metadata = isMade ? try Self.metadata(of: source, image) : files.metadata
+        documents.append(
+            .init(kind: .document, name: "inspect-metadata.json", bytes: Array(metadata.utf8)))
         if !isMade {
-            documents.append(
-                .init(
-                    kind: .document, name: "inspect-metadata.json",
-                    bytes: Array(files.metadata.utf8)))
             documents.append(
                 .init(
                     kind: .document, name: "oci-config.json", bytes: Array(files.configuration.utf8)
@@ -56,6 +55,11 @@ extension Exporter {
             output.file.number,
             try output.file.status(cannot: "examine", output.path).st_mode | 0o111)
         withExtendedLifetime(scratch) {}
+    }
+
+    /// What the root's own files say, however it came by them.
+    private static func metadata(of source: Destination, _ image: ImageRecord) throws -> String {
+        try ContainerTree(RootDirectory(opening: source.path), image).metadata
     }
 
     private static func definition(in root: String) -> String? {
