@@ -60,6 +60,8 @@ enum nsrun_feature {
 };
 /// Which system calls this kernel has. Changes nothing.
 unsigned nsrun_features(void);
+/// The version of Landlock (landlock(7)), from 1 on; 0 where there is none.
+unsigned nsrun_landlock(void);
 /// uname(2): the release and the machine, NUL-terminated in fields of 65 bytes.
 int nsrun_uname(char release[65], char machine[65]);
 /// Seconds since 1970 as `1970-01-01T00:00:00Z` (gmtime(3)), an empty text where they are beyond all years.
