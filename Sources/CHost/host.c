@@ -19,6 +19,7 @@
 #include <time.h>
 
 #include "include/host.h"
+#include "landlock.h"
 #include "syscalls.h"
 
 const uint64_t nsrun_clone_newuser = CLONE_NEWUSER, nsrun_clone_newns = CLONE_NEWNS,
@@ -128,6 +129,11 @@ unsigned nsrun_features(void) {
     if (!nsrun_is_lacking(nsrun_openat2(-1, ".", O_PATH, 0)))
         features |= NSRUN_FEATURE_OPENAT2;
     return features;
+}
+
+unsigned nsrun_landlock(void) {
+    const int version = nsrun_landlock_version();
+    return version < 0 ? 0 : (unsigned)version;
 }
 
 int nsrun_try_namespaces(uint64_t kinds) {

@@ -60,3 +60,10 @@ int nsrun_host_directory(struct nsrun_world *w, const struct nsrun_step *step) {
         close(fd);
     return 0;
 }
+
+int nsrun_host_place(struct nsrun_world *w, const struct nsrun_step *step) {
+    const int made = step->flags & NSRUN_DIRECTORY_ONLY
+                         ? mkdir(step->target, 0777 & ~w->old_umask)
+                         : mknod(step->target, S_IFREG | (0666 & ~w->old_umask), 0);
+    return made == 0 || errno == EEXIST ? 0 : -errno;
+}

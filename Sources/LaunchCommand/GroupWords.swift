@@ -17,6 +17,7 @@ enum GroupWords {
             case .descriptor: return ""
             case .world, .both: break
             case .worldPath: values[0] = absolute(values[0])
+            case .worldPattern: if !values[0].hasPrefix("~") { values[0] = absolute(values[0]) }
             case .worldPaths: for index in 0..<2 { values[index] = absolute(values[index]) }
             case .worldRoot: values[0] = located(values[0])
             case .worldProgram: values[0] = withAbsolutePath(values[0])
@@ -36,7 +37,7 @@ enum GroupWords {
             switch parsed.option.group {
             case .own, .both: true
             case .world, .worldPath, .worldPaths, .worldRoot, .worldProgram, .worldFile,
-                .descriptor:
+                .worldPattern, .descriptor:
                 false
             }
         }

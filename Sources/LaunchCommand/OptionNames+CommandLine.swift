@@ -27,6 +27,8 @@ extension OptionNames {
         words.network = "--network pasta"
         words.allowedHost = "--allow-host"
         words.allowedSocket = "--allow-socket"
+        words.allowedReading = "--allow-read"
+        words.allowedWriting = "--allow-write"
         words.hide = "--hide"
         words.doctor = "nsrun --doctor"
         words.engine = "--engine"

@@ -66,8 +66,9 @@ enum Section: CaseIterable {
 /// What an option is to the processes of a group (`--join`), whose holder keeps what it was set up with: see ``GroupWords``.
 enum GroupPart {
     /// Of what is set up, and kept. Of its values the first, or the first two, are paths that whoever joins would look for
-    /// elsewhere; or the first is the root, the path in `A=PATH`, or a file unless it is the word `default`.
-    case world, worldPath, worldPaths, worldRoot, worldProgram, worldFile
+    /// elsewhere; or the first is the root, the path in `A=PATH`, a file unless it is the word `default`, or a path that may
+    /// begin in one's home.
+    case world, worldPath, worldPaths, worldRoot, worldProgram, worldFile, worldPattern
     /// Kept, too; and it may be given by who joins. What takes variables away keeps secrets from a program, and who joins is
     /// not to bring them.
     case both
@@ -100,7 +101,7 @@ enum OptionID: Equatable {
     enum Root {
         case rootfs, entryPoint, writable, ephemeral, overlayDirectory, home, currentDirectory
         case hostRoot, hostExec, architecture, emulator, device, deviceDirectory, nvidia
-        case reuse, reuseIdle, allowSocket, hide
+        case reuse, reuseIdle, allowSocket, allowRead, allowWrite, hide
     }
 
     enum Mount {
@@ -209,6 +210,13 @@ enum OptionTable {
             "--allow-socket", "PATH", .root(.allowSocket), .root, .worldPath,
             "Reach this socket of the host's, or those of a directory, and no others; may be repeated."
         ),
+        Option(
+            "--allow-read", "PATH|GLOB", .root(.allowRead), .root, .worldPattern,
+            "Show this file or directory of the host's, read-only, at its own path; may be repeated."
+        ),
+        Option(
+            "--allow-write", "PATH|GLOB", .root(.allowWrite), .root, .worldPattern,
+            "The same, to be written; what is not there is made, a directory for PATH/."),
         Option(
             "--hide", "PATH|GLOB", .root(.hide), .root, .world,
             "Cover files and directories that are there, as in '~/.ssh' or '**/.env'; may be repeated."

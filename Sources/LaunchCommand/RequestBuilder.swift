@@ -390,6 +390,12 @@ struct RequestBuilder {
         case .allowSocket:
             if parsed.values[0].isEmpty { throw UsageError("--allow-socket: the path is empty") }
             result.request.files.allowedSockets.append(parsed.values[0])
+        case .allowRead:
+            if parsed.values[0].isEmpty { throw UsageError("--allow-read: the path is empty") }
+            result.request.files.readable.append(parsed.values[0])
+        case .allowWrite:
+            if parsed.values[0].isEmpty { throw UsageError("--allow-write: the path is empty") }
+            result.request.files.writable.append(parsed.values[0])
         case .hide:
             if parsed.values[0].isEmpty { throw UsageError("--hide: the path is empty") }
             result.request.files.hidden.append(parsed.values[0])

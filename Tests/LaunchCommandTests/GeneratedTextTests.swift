@@ -23,7 +23,7 @@ import Testing
         overlay tmp-overlay ro-overlay lock-file sync-fd block-fd userns-block-fd info-fd \
         json-status-fd seccomp add-seccomp-fd exec-label file-label level-prefix \
         not-a-security-boundary engine require device nvidia allow-host allow-socket hide \
-        seccomp-profile limit
+        allow-read allow-write seccomp-profile limit
         """
 
     @Test(arguments: promised.split(separator: " "))

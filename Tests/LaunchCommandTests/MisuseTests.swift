@@ -69,6 +69,8 @@ import Testing
         ),
         (["--allow-socket="], "--allow-socket: the path is empty"),
         (["--hide", ""], "--hide: the path is empty"),
+        (["--allow-read", ""], "--allow-read: the path is empty"),
+        (["--allow-write", ""], "--allow-write: the path is empty"),
         (["--cdi-spec-dir="], "--cdi-spec-dir: the path is empty"),
         (["--kill-after", "1"], "--kill-after needs --timeout"),
         (

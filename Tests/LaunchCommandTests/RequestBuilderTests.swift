@@ -20,6 +20,10 @@ import Testing
         OptionCase("--allow-socket", "/run/a", "--allow-socket=b") {
             $0.files.allowedSockets = ["/run/a", "b"]
         },
+        OptionCase("--allow-read", "~/a", "--allow-write", "/b/", "--allow-read=c*") {
+            $0.files.readable = ["~/a", "c*"]
+            $0.files.writable = ["/b/"]
+        },
         OptionCase("--hide", "~/.ssh", "--hide=**/.env") {
             $0.files.hidden = ["~/.ssh", "**/.env"]
         },

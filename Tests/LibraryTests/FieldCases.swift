@@ -136,6 +136,15 @@ extension FieldCase {
             request, _ in
             request.files.allowedSockets = ["/none"]
         },
+        // See AllowedPathTests.
+        FieldCase(name: "files.readable", effect: .refused("cannot allow /none to be read")) {
+            request, _ in
+            request.files.readable = ["/none"]
+        },
+        FieldCase(name: "files.writable", effect: .refused("cannot allow /none/x to be written")) {
+            request, _ in
+            request.files.writable = ["/none/x"]
+        },
         // See HiddenPlaceTests.
         FieldCase(
             name: "files.hidden", script: "cat /etc/hostname 2>/dev/null || echo hidden",

@@ -60,6 +60,8 @@ enum nsrun_feature {
 };
 /// Which system calls this kernel has. Changes nothing.
 unsigned nsrun_features(void);
+/// The version of Landlock (landlock(7)), from 1 on; 0 where there is none.
+unsigned nsrun_landlock(void);
 /// uname(2): the release and the machine, NUL-terminated in fields of 65 bytes.
 int nsrun_uname(char release[65], char machine[65]);
 /// The name that this host has on a network (gethostname(2)), NUL-terminated.

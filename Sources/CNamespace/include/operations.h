@@ -40,6 +40,8 @@
     X(RELAY, nsrun_relay, PLAIN, NOTHING) \
     /* target: made on the host where it is missing, flags */ \
     X(HOST_DIRECTORY, nsrun_host_directory, PLAIN, NOTHING) \
+    /* target: an empty file made on the host where nothing is, or with NSRUN_DIRECTORY_ONLY a directory */ \
+    X(HOST_PLACE, nsrun_host_place, PLAIN, NOTHING) \
     /* the new root is the host's own */ \
     X(ROOT_HOST, nsrun_root_host, PLAIN, NOTHING) \
     /* the new root is an empty tmpfs */ \

@@ -30,7 +30,7 @@ enum Completions {
         case .root(.overlayDirectory), .process(.chdir): .directory
         case .process(.environmentFile), .process(.log), .mount(.bind), .mount(.bindTry),
             .mount(.roBind), .mount(.roBindTry), .mount(.devBind), .mount(.devBindTry),
-            .root(.allowSocket), .root(.hide):
+            .root(.allowSocket), .root(.allowRead), .root(.allowWrite), .root(.hide):
             .file
         case .root(.architecture): .words(Architecture.all.map { $0.text.text })
         case .root(.emulator): .names(Architecture.all.map { $0.text.text })

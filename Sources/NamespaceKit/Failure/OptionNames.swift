@@ -58,6 +58,8 @@ public struct OptionNames: Sendable {
     public var network = ""
     public var allowedHost = ""
     public var allowedSocket = ""
+    public var allowedReading = ""
+    public var allowedWriting = ""
     public var hide = ""
     public var idRanges = ""
     public var fakeRoot = ""

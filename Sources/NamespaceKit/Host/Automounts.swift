@@ -22,6 +22,7 @@ extension LaunchRequest {
     fileprivate var namedSources: [ByteString] {
         var sources: [ByteString] = []
         if case .rootfs(let path) = root.view, root.descriptor == nil { sources.append(path) }
+        sources += (files.readable + files.writable).filter { $0.isAbsolute }
         for operation in files.operations {
             switch operation.action {
             case .bind(.path(let path), _, let options):

@@ -73,6 +73,7 @@ public enum Doctor {
         findings.append(interface("openat2 (Linux 5.6)", facts.hasOpenat2))
         findings.append(
             interface("detached root (Linux 6.15)", facts.hasDetachedMounts))
+        findings.append(landlock(version: nsrun_landlock()))
         return findings + engines(namespacesWork: namespaces.works)
     }
 
@@ -91,6 +92,19 @@ public enum Doctor {
             finding.remedy = "what cannot be read is passed over"
         }
         return finding
+    }
+
+    /// The wall behind the namespaces.
+    static func landlock(version: UInt32) -> Finding {
+        Finding(
+            what: "Landlock", works: version >= 6, isEssential: false,
+            detail: (version == 0 ? "none" : "version \(version)")
+                + (version >= 9
+                    ? ""
+                    : version >= 6
+                        ? "; sockets that have a path are closed by mounts alone (9: Linux 7.1)"
+                        : "; abstract sockets are closed by a network of the run's own alone"),
+            remedy: "version 6, of Linux 6.12, is a second wall; it may be missing from lsm=")
     }
 
     private static func interface(_ what: String, _ works: Bool) -> Finding {

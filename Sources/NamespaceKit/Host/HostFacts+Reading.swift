@@ -68,6 +68,11 @@ extension HostFacts {
             facts.allowedHosts = ResolvedHost.find(hosts)
         }
         facts.allowedSockets = .find(request.files.allowedSockets, from: facts.currentDirectory)
+        // Who joins a group as it stands finds there what was allowed to that.
+        if case .existing = request.namespaces.join {
+        } else {
+            facts.allowedPaths = .find(request.files, in: facts)
+        }
         if request.namespaces.join == .jobStep { facts.parent = readParent() }
         facts.layerGroup = layerGroup(of: request)
         if request.namespaces.join != nil || request.reuse != nil || facts.layerGroup != nil {

@@ -99,6 +99,8 @@ public struct HostFacts: Sendable, Equatable {
     public var allowedHosts = ResolvedHost.Finding.notLookedFor
     /// Sockets that are reached.
     public var allowedSockets = AllowedSockets.found([])
+    /// Files and directories that may be read or written.
+    public var allowedPaths = AllowedPaths.found([])
     /// What leads through links of what is to be hidden, and of what could show it.
     public var canonicalPaths: [CanonicalPath] = []
     /// Files that ssh(1) takes from root alone or its own user, where these are nobody's inside.

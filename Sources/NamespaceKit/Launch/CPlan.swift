@@ -289,6 +289,9 @@ struct CPlan {
                 step.flags |= UInt32(NSRUN_OWN)
             }
             layerDirectories.append(path)
+        case .hostPlace(let path, let lack):
+            set(&step, NSRUN_OP_HOST_PLACE, target: path)
+            if lack == .directory { step.flags |= UInt32(NSRUN_DIRECTORY_ONLY) }
         case .image(let image):
             set(&step, NSRUN_OP_IMAGE)
             step.source = keep(image.path)

@@ -57,6 +57,8 @@ extension Step {
         case keep(sealed: [ByteString], checked: [ByteString], to: Int32)
         case emptyRoot
         case hostDirectory(ByteString)
+        /// A file or directory of the host's is made where nothing is, as open as the caller's umask lets it be.
+        case hostPlace(ByteString, AllowedPaths.Lack)
         /// The root is a squashfs, read-only.
         case image(Image)
         case bind(Bind)
@@ -241,6 +243,14 @@ extension Step {
             traits.hostObject = path
             traits.remedies = [
                 (Diagnosis.wantOfRights, "give a directory in which you may write")
+            ]
+        case .hostPlace(let path, let lack):
+            traits = StepTraits(
+                "make the empty \(lack == .file ? "file" : "directory") \(path.text) on the host")
+            traits.hostObject = path
+            traits.elsewhere = .refused
+            traits.remedies = [
+                (Diagnosis.wantOfRights, "name a path in a directory in which you may write")
             ]
         case .image(let image):
             traits = StepTraits(image.description)
@@ -522,6 +532,7 @@ extension Step {
         case .system, .bind, .tmpfs, .fileSystem, .directory, .remountReadOnly: .special
         case .binfmt: .not("it registers an emulator")
         case .hide: .not("it hides files that may be others by the next run")
+        case .hostPlace: .not("it makes a file of the host's")
         case .hostDirectory, .adopt: .not("its root has a writable layer of its own")
         case .image: .not("its root is a squashfs")
         case .hostRoot, .emptyRoot: .not("without a rootfs there is nothing to prepare")

@@ -38,6 +38,7 @@ public struct Planner {
         try planner.planCallersPlaces()
         try planner.planOperations()
         try planner.planAllowedSockets()
+        try planner.planAllowedPaths()
         try planner.planDevicesAskedFor()
         try planner.planHostProgram()
         planner.planReadAhead()
@@ -438,7 +439,8 @@ extension LaunchRequest {
     var hasSources: Bool {
         if files.home != .standard || files.bindsCurrentDirectory || files.bindsSourceTree
             || files.showsHostRoot
-            || devices.isAsked || !files.allowedSockets.isEmpty
+            || devices.isAsked || !files.allowedSockets.isEmpty || !files.readable.isEmpty
+            || !files.writable.isEmpty
         {
             return true
         }

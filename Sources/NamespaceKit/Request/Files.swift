@@ -39,6 +39,11 @@ extension LaunchRequest {
         /// Sockets of the host's that are reached, by their paths, or directories of them; in the host view
         /// ``hidesSockets`` is then so.
         public var allowedSockets: [ByteString] = []
+        /// Paths of the host's, or patterns of them as in ``hidden``, that are shown at their own places and can be read, or
+        /// also written, whatever lies there otherwise. What is named and is not there is made where it may be written: a
+        /// file, or a directory where the path ends with a slash.
+        public var readable: [ByteString] = []
+        public var writable: [ByteString] = []
         /// Files and directories that are covered where they are there: paths of the host's, or patterns with `*`, `?`,
         /// `[...]` and `**`, below a directory or else below all that is bound. `~/` is the caller's home.
         public var hidden: [ByteString] = []

@@ -48,7 +48,7 @@ struct HiddenPattern {
     }
 
     /// From the root on where it begins with `~/` or `./`; nil where there is no such directory.
-    private static func spelledOut(
+    static func spelledOut(
         _ text: ByteString, home: ByteString?, here: ByteString?
     ) -> ByteString? {
         if text == "~" || text.hasPrefix("~/") {
@@ -57,7 +57,7 @@ struct HiddenPattern {
         return text.hasPrefix("./") ? here?.appending(path: text.slice(from: 2)) : text
     }
 
-    private static func plain(_ parts: [ByteString]) -> [ByteString] {
+    static func plain(_ parts: [ByteString]) -> [ByteString] {
         Array(parts.prefix { part in !part.bytes.contains { special.contains($0) } })
     }
 
@@ -114,6 +114,10 @@ extension Planner {
                     "begin it with one, as in ~/work/\(text.text)")
             }
             for tree in trees { add(Step.Hidden(place: tree, patterns: [pattern.rest])) }
+            // What was allowed by its own name may be called so itself.
+            for path in facts.allowedPaths.places.map({ $0.path }) {
+                add(Step.Hidden(place: path, called: path.lastComponent, patterns: [pattern.rest]))
+            }
         }
         for one in hidden { self.add(.hide(one), word(words.hide)) }
     }
@@ -130,12 +134,12 @@ extension Planner {
                     if name.isAtOrBelow(source) {
                         found.append(
                             Step.Hidden(
-                                place: target.appending(path: name.below(source)),
+                                place: target.appending(path: name.rest(below: source)),
                                 patterns: patterns))
                     } else if source.isAtOrBelow(name), target != "/" || !rest.isEmpty {
                         found.append(
                             Step.Hidden(
-                                place: target, called: rest.isEmpty ? "" : source.below(name),
+                                place: target, called: rest.isEmpty ? "" : source.rest(below: name),
                                 patterns: patterns))
                     }
                 }
@@ -165,7 +169,7 @@ extension Planner {
 
     /// What the caller has asked to see of the host.
     private var boundTrees: [ByteString] {
-        var trees: [ByteString] = []
+        var trees = facts.allowedPaths.places.map { $0.path }
         if request.files.home == .bound, let home = facts.home { trees.append(home) }
         if request.files.bindsCurrentDirectory || request.files.bindsSourceTree,
             let here = facts.sourceTree ?? facts.currentDirectory
@@ -187,7 +191,7 @@ extension Planner {
 
 extension ByteString {
     /// The rest of a path that lies at or below another, empty for that itself.
-    fileprivate func below(_ other: ByteString) -> ByteString {
+    func rest(below other: ByteString) -> ByteString {
         let own = withoutDots
         let start = other.withoutDots
         guard own != start else { return "" }
@@ -215,6 +219,7 @@ extension HostFacts {
         }
         if let home { paths.append(home) }
         if let sourceTree { paths.append(sourceTree) }
+        paths += allowedPaths.places.map { $0.path } + allowedSockets.paths
         for text in request.files.hidden {
             if let path = HiddenPattern.hostPath(text, home: home, here: currentDirectory) {
                 paths.append(path)

@@ -85,6 +85,7 @@ extension LaunchRequest {
         add(.limits, !limits.isEmpty)
         if case .rootfs = root.view { add(.writableRoot, root.layer == .writable) }
         add(.hostRoot, files.showsHostRoot)
+        add(.readOnlyBinds, !files.readable.isEmpty)
         for operation in files.operations {
             switch operation.action {
             case .bind(_, _, let options): add(.readOnlyBinds, options.contains(.readOnly))

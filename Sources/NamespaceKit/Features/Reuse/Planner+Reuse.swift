@@ -64,6 +64,9 @@ extension Planner {
         if request.identity.needsHelpers { return "it maps ranges of ids" }
         if request.network.isConnected { return "its network is connected by a process of its own" }
         if !request.files.allowedSockets.isEmpty { return "it reaches sockets of the host's" }
+        if !request.files.readable.isEmpty || !request.files.writable.isEmpty {
+            return "it is allowed paths of the host's"
+        }
         if request.root.descriptor != nil { return "its root is given as a descriptor" }
         if plan.image != nil { return "its root is a squashfs" }
         if plan.mounting == .classic || !plan.usesOpenat2 {
