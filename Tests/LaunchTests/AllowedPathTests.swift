@@ -171,6 +171,19 @@ import Testing
             try nsrun(options + ["true"]), refuses: "cannot allow \(cause)", remedy: remedy)
     }
 
+    /// Engines that have no mounts show what is there as far as they can, and make nothing.
+    @Test func byOtherEngines() throws {
+        let base = ["--engine", "proot", "--rootfs", try Bench.current().rootfs]
+        expect(
+            try nsrun(base + ["--allow-read", folder / "one", "true"]),
+            refuses: "the engine proot cannot honour a read-only bind", remedy: "--engine userns")
+        expect(
+            try nsrun(base + ["--allow-write", folder / "new", "true"]),
+            refuses: "the engine proot cannot honour making \(folder / "new")",
+            remedy: "--engine userns")
+        #expect(folder.content("new") == nil)
+    }
+
     @Test func whatCannotBeMade() throws {
         expect(
             try nsrun(

@@ -31,6 +31,9 @@ public struct EngineRun {
         }
         if facts.rootImage != .none { throw .notHonoured(.images, by: engine) }
         if request.root.view == .empty { throw .notHonoured(.otherNamespaces, by: engine) }
+        for place in facts.allowedPaths.places where place.lack != nil {
+            throw .notHonoured("making \(place.path.text)", by: engine)
+        }
         var request = request
         try request.readContents()
         var facts = facts
