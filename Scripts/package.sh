@@ -73,7 +73,7 @@ check() {
         [ "$has" = "$wants" ] || { echo "the profile of AppArmor: $has, and not $wants"; exit 1; }
         if [ "$has" = yes ]; then apparmor_parser --skip-kernel-load --skip-cache "$profile"; fi
         dpkg --purge nsrun nsrun-rootfs
-        left=$(find / -xdev \( -path /proc -o -path /mnt -o -path /.nsrun \) -prune -o -name "*nsrun*" -print)
+        left=$(find / -xdev \( -path /proc -o -path /mnt -o -path /home -o -path /.nsrun \) -prune -o -name "*nsrun*" -print)
         [ -z "$left" ] || { echo "left behind: $left"; exit 1; }
     ' >"$stage/log" 2>&1 || {
         cat "$stage/log" >&2
