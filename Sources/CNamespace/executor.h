@@ -93,8 +93,9 @@ void nsrun_world_prepare(struct nsrun_world *w, const struct nsrun_plan *plan, s
 /// Gives this process as large files as the hard limit allows, or what the command is to have of them.
 void nsrun_lift_file_size(const struct nsrun_world *w);
 int nsrun_restore_file_size(const struct nsrun_world *w);
-/// Sends the record, or what there is of it, to the launcher.
-void nsrun_send(const struct nsrun_world *w);
+/// Sends the record, or what there is of it, to the launcher. 0, or a negative errno; with nobody left to read it there is
+/// nobody to tell.
+int nsrun_send(const struct nsrun_world *w);
 /// Waits for the launcher to answer. 0, or a negative errno, where it is gone.
 int nsrun_await_answer(struct nsrun_world *w);
 /// The host's /proc, opened once; or a negative errno.

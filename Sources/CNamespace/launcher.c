@@ -12,8 +12,8 @@
 int nsrun_request(struct nsrun_world *w, const struct nsrun_step *step) {
     w->report->head.kind = (uint32_t)step->value;
     w->report->head.length = 0;
-    nsrun_send(w);
-    return nsrun_await_answer(w);
+    const int error = nsrun_send(w);
+    return error < 0 ? error : nsrun_await_answer(w);
 }
 
 int nsrun_await_descriptor(struct nsrun_world *w, const struct nsrun_step *step) {

@@ -61,7 +61,7 @@ NSRUN_STUB_INLINE void tell(const struct nsrun_pid_one *one, struct told *told, 
         sent = one->is_quiet
                    ? nsrun_stub_call(SYS_write, one->channel, (long)told, size, 0, 0)
                    : nsrun_stub_call(SYS_sendto, one->channel, (long)told, size, MSG_NOSIGNAL, 0);
-    } while (sent == -EINTR);
+    } while (sent == -EINTR || sent == -ENOMEM || sent == -ENOBUFS);
 }
 
 /// For what a launcher that does not read before the end need not know: what is not read keeps room for the end itself,

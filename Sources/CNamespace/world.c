@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/vfs.h>
+#include <time.h>
 
 #include "executor.h"
 
@@ -52,10 +53,15 @@ int nsrun_restore_file_size(const struct nsrun_world *w) {
     return is_limited && setrlimit(RLIMIT_FSIZE, &w->file_size) != 0 ? -errno : 0;
 }
 
-void nsrun_send(const struct nsrun_world *w) {
-    // With nobody left to read it there is nobody to tell.
+int nsrun_send(const struct nsrun_world *w) {
     const size_t size = offsetof(struct nsrun_report, text) + w->report->head.length;
-    while (send(w->channel, w->report, size, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+    for (;;) {
+        if (send(w->channel, w->report, size, MSG_NOSIGNAL) >= 0)
+            return 0;
+        // A want of memory passes, and somebody waits for the word, or for the answer to it.
+        if (errno != EINTR && errno != ENOMEM && errno != ENOBUFS)
+            return -errno;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
 }
 

@@ -71,7 +71,7 @@ extension Diagnosis {
         if code == EPIPE || code == ECONNRESET {
             return LaunchError(
                 .setup, "cannot let others join: the process that keeps the namespaces was killed",
-                code: code)
+                remedy: "start it once more; memory and open files may be short", code: code)
         }
         return error("cannot let others join", code)
     }
