@@ -134,7 +134,8 @@ struct ControlFields {
         for line in text.split(separator: UInt8(ascii: "\n")) {
             guard let first = line.first else { continue }
             if isBlank(first) {
-                value.append(UInt8(ascii: " "))
+                // Nor does a value begin with a blank whose first line is empty.
+                if !value.isEmpty { value.append(UInt8(ascii: " ")) }
                 value += line.drop(while: isBlank)
             } else if let colon = line.firstIndex(of: UInt8(ascii: ":")) {
                 values[name] = value

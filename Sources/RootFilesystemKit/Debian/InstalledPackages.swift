@@ -79,23 +79,25 @@ struct InstalledPackages {
         let marker = Array("File: ".utf8)
         var control: [UInt8] = []
         var current: Int?
+        // Once for each paragraph, be it one of no package.
+        var isRead = false
         for line in text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-            if line.isEmpty {
+            let isFile = line.starts(with: marker)
+            if line.isEmpty || isFile, !isRead {
                 // One that has no file, or none any more, is there all the same.
-                if current == nil {
-                    _ = try DebianPackage(control: control).map { try add($0) }
-                }
+                current = try DebianPackage(control: control).map { try add($0) }
+                isRead = true
+            }
+            if line.isEmpty {
                 control = []
                 current = nil
-            } else if line.starts(with: marker) {
-                if current == nil {
-                    current = try DebianPackage(control: control).map { try add($0) }
-                }
+                isRead = false
+            } else if isFile {
                 let path = try EntryPath(
                     archived: ByteString(RecordText.unescape(line.dropFirst(marker.count))))
                 guard let current, let slot = try? tree.existingSlot(for: path) else { continue }
                 give(path, slot.key, to: current)
-            } else {
+            } else if !isRead {
                 control += line + [UInt8(ascii: "\n")]
             }
         }
