@@ -5,6 +5,7 @@
 // well, the next launch that has a group beside this one removes it.
 
 #define _GNU_SOURCE
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/file.h>
@@ -31,38 +32,48 @@ int nsrun_make_group(const char *path) {
     return group == -ENOENT ? -EEXIST : group;
 }
 
-enum { DEEPEST = 32 };
-
-/// Whoever was in it may have divided it. Nothing is allocated, for the process beside a program is a copy of it.
-static void remove_below(int directory, int depth) {
-    _Alignas(struct nsrun_entry) char entries[2048];
-    ssize_t length;
-    while ((length = syscall(SYS_getdents64, directory, entries, sizeof entries)) > 0)
-        for (ssize_t at = 0; at < length;) {
-            const struct nsrun_entry *entry = (const void *)(entries + at);
-            at += entry->size;
-            if (entry->type != 4 /* DT_DIR */ || strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0)
-                continue;
-            const int below = openat(directory, entry->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-            if (below >= 0 && depth < DEEPEST)
-                remove_below(below, depth + 1);
-            if (below >= 0)
-                close(below);
-            unlinkat(directory, entry->name, AT_REMOVEDIR);
-        }
+static int find_group(void *name, const struct nsrun_entry *entry) {
+    if (entry->type != 4 /* DT_DIR */ || strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0)
+        return 0;
+    strcpy(name, entry->name);
+    return 1;
 }
 
+/// Removes a group that has none below it. 0 or a negative errno, -EBUSY where there are only processes.
+static int remove_innermost(int group) {
+    char name[NAME_MAX + 1], below[NAME_MAX + 1];
+    int found = nsrun_each_entry(group, find_group, name);
+    if (found != 1)
+        return found < 0 ? found : -EBUSY;
+    int holder = group, inner;
+    while ((inner = nsrun_result(openat(holder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW))) >= 0
+           && (found = nsrun_each_entry(inner, find_group, below)) == 1) {
+        if (holder != group)
+            close(holder);
+        holder = inner;
+        strcpy(name, below);
+    }
+    const int error = inner < 0 ? inner : found < 0 ? found : nsrun_result(unlinkat(holder, name, AT_REMOVEDIR));
+    if (inner >= 0)
+        close(inner);
+    if (holder != group)
+        close(holder);
+    return error;
+}
+
+/// Whoever was in it may have divided it. Nothing is allocated and no stack to speak of is used, for the process beside a
+/// program is a copy of it.
 int nsrun_remove_group(const char *path) {
-    if (rmdir(path) == 0)
-        return 0;
-    if (errno != EBUSY)
-        return -errno;
-    const int group = nsrun_open(path, O_RDONLY | O_DIRECTORY);
-    if (group < 0)
-        return group;
-    remove_below(group, 0);
-    close(group);
-    return nsrun_result(rmdir(path));
+    int error;
+    while ((error = nsrun_result(rmdir(path))) == -EBUSY) {
+        const int group = nsrun_open(path, O_RDONLY | O_DIRECTORY);
+        error = group < 0 ? group : remove_innermost(group);
+        if (group >= 0)
+            close(group);
+        if (error < 0 && error != -ENOENT)   // somebody else may remove them, too
+            break;
+    }
+    return error;
 }
 
 void nsrun_sweep_group(const char *path) {

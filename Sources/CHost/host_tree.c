@@ -97,13 +97,7 @@ ssize_t nsrun_locate_below(const char *root, const char *path, char *buffer, siz
     int fd = nsrun_open_below(root, path, O_PATH);
     if (fd < 0)
         return fd;
-    char name[32];
-    nsrun_fd_path(fd, name);
-    ssize_t length = readlink(name, buffer, capacity - 1);
-    int error = -errno;
+    const ssize_t length = nsrun_locate_descriptor(fd, buffer, capacity);
     close(fd);
-    if (length < 0)
-        return error;
-    buffer[length] = 0;
     return length;
 }

@@ -50,9 +50,7 @@ static bool same(const struct stat *a, const struct stat *b) {
 static int blame(const struct removal *r, const char *name, int error) {
     if (r->size == 0)
         return error;
-    char link[32];
-    nsrun_fd_path(r->directory, link);
-    const ssize_t length = readlink(link, r->culprit, r->size - 1);
+    const ssize_t length = nsrun_locate_descriptor(r->directory, r->culprit, r->size);
     // A path may be longer than the kernel tells.
     size_t start = length < 0 ? (size_t)snprintf(r->culprit, r->size, "...") : (size_t)length;
     if (start == 1 && r->culprit[0] == '/')

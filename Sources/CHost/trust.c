@@ -106,9 +106,7 @@ static int open_name(int parent, const char *name, bool make) {
 
 /// Where a descriptor lies, and a name in it.
 static void tell(int fd, const char *name, char *place, size_t size) {
-    char link[32];
-    nsrun_fd_path(fd, link);
-    ssize_t length = readlink(link, place, size - 1);
+    ssize_t length = nsrun_locate_descriptor(fd, place, size);
     if (length < 0)
         length = 0;
     const bool is_top = length == 1 && place[0] == '/';

@@ -88,6 +88,16 @@ int64_t nsrun_now(void) {
 
 void nsrun_fd_path(int fd, char path[32]) { snprintf(path, 32, "/proc/self/fd/%d", fd); }
 
+ssize_t nsrun_locate_descriptor(int fd, char *path, size_t size) {
+    char link[32];
+    nsrun_fd_path(fd, link);
+    const ssize_t length = readlink(link, path, size - 1);
+    if (length < 0)
+        return -errno;
+    path[length] = 0;
+    return length;
+}
+
 int nsrun_make_filesystem(const char *type, const char *const *options, unsigned attributes) {
     int context = nsrun_fsopen(type);
     if (context < 0)

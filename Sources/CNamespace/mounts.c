@@ -15,12 +15,10 @@ static const unsigned strict = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR
 /// A descriptor of the caller's is of the mount namespace that was left, where nothing can be cloned: its
 /// path is opened again in this one, and must lead to the same file.
 static int reopen_source(int fd) {
-    char link[32], path[PATH_MAX];
-    nsrun_fd_path(fd, link);
-    ssize_t size = readlink(link, path, sizeof path - 1);
+    char path[PATH_MAX];
+    const ssize_t size = nsrun_locate_descriptor(fd, path, sizeof path);
     if (size < 0)
-        return -errno;
-    path[size] = 0;
+        return (int)size;
     int again = open(path, O_PATH | O_CLOEXEC);
     if (again < 0)
         return -errno;

@@ -25,14 +25,9 @@ static int resolve(const struct nsrun_world *w, const char *path, char canonical
     const int fd = nsrun_open_inside(w, path, O_PATH);
     if (fd < 0)
         return fd;
-    char link[32];
-    nsrun_fd_path(fd, link);
-    const ssize_t size = readlink(link, canonical, PATH_MAX - 1);
-    const int error = size < 0 ? -errno : 0;
+    const ssize_t size = nsrun_locate_descriptor(fd, canonical, PATH_MAX);
     close(fd);
-    if (error == 0)
-        canonical[size] = 0;
-    return error;
+    return size < 0 ? (int)size : 0;
 }
 
 static bool is_at_or_below(const char *path, const char *place) {

@@ -40,6 +40,9 @@ int nsrun_await(int fd);
 int nsrun_open_below(const char *root, const char *path, int flags);
 /// The name of a descriptor in /proc, for calls that take a path alone.
 void nsrun_fd_path(int fd, char path[32]);
+/// Where a descriptor lies (proc_pid_fd(5)), NUL-terminated, and cut off where there is no more room. The length or a negative
+/// errno.
+ssize_t nsrun_locate_descriptor(int fd, char *path, size_t size);
 /// A new file system, mounted nowhere (fsopen(2)). `options` are key, value pairs ending with NULL; a value of NULL is
 /// a flag. Its descriptor or a negative errno.
 int nsrun_make_filesystem(const char *type, const char *const *options, unsigned attributes);

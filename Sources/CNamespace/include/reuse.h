@@ -95,8 +95,8 @@ size_t nsrun_list_members(const struct nsrun_card *card, pid_t *pids, size_t roo
 /// -ETIMEDOUT where one does not answer, after the others.
 int nsrun_each_kept(const char *folder, bool (*visit)(void *context, const struct nsrun_card *card), void *context);
 /// Has all worlds of that name end, and all processes of its group: these get TERM, and KILL after so many nanoseconds. Waits
-/// until they have ended. How many worlds and groups there were, or a negative errno, -ETIMEDOUT where a process does not end, -EHOSTUNREACH
-/// where none has that name and one does not answer.
+/// until they have ended. How many worlds and groups there were, or a negative errno, -ETIMEDOUT where a process does not end,
+/// -EHOSTUNREACH where none has that name and one does not answer.
 int nsrun_stop_kept(const char *folder, const char *name, int64_t patience);
 
 #ifdef __cplusplus
