@@ -33,13 +33,16 @@ bool nsrun_is_leftover(const struct stat *status) {
 
 static bool is_marked(int fd) {
     struct stat status;
-    return fstat(fd, &status) == 0 && nsrun_is_leftover(&status);
+    int error = -1;
+    for (int i = 0; i < MOST_ATTEMPTS && error != 0; i++)
+        error = fstat(fd, &status);
+    return error == 0 && nsrun_is_leftover(&status);
 }
 
 /// What lies in a directory of ours does not make it somebody else's.
 static void mark_again(int directory) {
     const struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, mark};
-    utimensat(directory, ".", times, 0);
+    for (int i = 0; i < MOST_ATTEMPTS && utimensat(directory, ".", times, 0) != 0; i++) {}
 }
 
 /// Tells the launcher, which has the lock from now on.
@@ -70,6 +73,38 @@ static int make_marked(int parent, const char *temporary, enum nsrun_kind kind, 
     return -ENOTSUP;
 }
 
+/// Whether the place is what has that name in its directory. Of a tree that never was attached, because the set-up failed or
+/// was ended, the kernel keeps everything mounted as long as somebody has a descriptor in it; then the path tells.
+static bool lies_in(int directory, int place, const struct stat *own, const char *name) {
+    struct stat there;
+    char path[PATH_MAX], below[PATH_MAX];
+    if (fstatat(directory, name, &there, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 && there.st_dev == own->st_dev
+        && there.st_ino == own->st_ino)
+        return true;
+    const ssize_t length = nsrun_locate_descriptor(directory, below, sizeof below);
+    if (length <= 0 || (size_t)length + strlen(name) + 1 >= sizeof below)
+        return false;
+    snprintf(below + length, sizeof below - (size_t)length, "%s%s", below[length - 1] == '/' ? "" : "/", name);
+    return nsrun_locate_descriptor(place, path, sizeof path) > 0 && strcmp(path, below) == 0;
+}
+
+/// 0 where it is gone, or is to stay; else a negative errno.
+static int take_away(int directory, int place, const char *name) {
+    struct stat own;
+    if (flock(place, LOCK_EX | LOCK_NB) != 0)
+        return errno == EWOULDBLOCK ? 0 : -errno;   // another run uses it
+    if (fstat(place, &own) != 0)
+        return -errno;
+    if (!nsrun_is_leftover(&own) || !lies_in(directory, place, &own, name))
+        return 0;
+    const bool was_marked = is_marked(directory);
+    const bool is_gone = unlinkat(directory, name, S_ISDIR(own.st_mode) ? AT_REMOVEDIR : 0) == 0;
+    const int error = is_gone || errno == ENOTEMPTY || errno == EEXIST || errno == ENOENT ? 0 : -errno;
+    if (was_marked)
+        mark_again(directory);
+    return error;
+}
+
 /// A locked descriptor of it under its name, or a negative errno.
 static int make_named(int parent, const char *name, enum nsrun_kind kind, mode_t mode) {
     char temporary[40];
@@ -95,7 +130,7 @@ int nsrun_make_leftover(struct nsrun_world *w, int parent, const char *name, enu
     // The plain way tells what is wrong, or does where this cannot be done.
     const int error = fd >= 0 ? tell(w, parent, fd, name) : 0;
     if (error < 0)   // nobody else would
-        unlinkat(parent, name, kind == NSRUN_KIND_FILE ? 0 : AT_REMOVEDIR);
+        take_away(parent, fd, name);
     if (was_marked)
         mark_again(parent);
     if (fd >= 0)
@@ -130,49 +165,6 @@ int nsrun_claim_leftover(struct nsrun_world *w, int parent, const char *name) {
     else if (error == 0)
         futimens(fd, NULL);
     close(fd);
-    return error;
-}
-
-static bool has_path(int fd, const char *path) {
-    char link[32], own[PATH_MAX];
-    nsrun_fd_path(fd, link);
-    const ssize_t size = readlink(link, own, sizeof own - 1);
-    if (size < 0)
-        return false;
-    own[size] = 0;
-    return strcmp(own, path) == 0;
-}
-
-/// Whether the place is what has that name in its directory. Of a tree that never was attached, because the set-up failed or
-/// was ended, the kernel keeps everything mounted as long as somebody has a descriptor in it; then the path tells.
-static bool lies_in(int directory, int place, const struct stat *own, const char *name) {
-    struct stat there;
-    char link[32], path[PATH_MAX];
-    if (fstatat(directory, name, &there, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0 && there.st_dev == own->st_dev
-        && there.st_ino == own->st_ino)
-        return true;
-    nsrun_fd_path(directory, link);
-    const ssize_t size = readlink(link, path, sizeof path - 1);
-    if (size <= 0 || (size_t)size + strlen(name) + 1 >= sizeof path)
-        return false;
-    snprintf(path + size, sizeof path - (size_t)size, "%s%s", path[size - 1] == '/' ? "" : "/", name);
-    return has_path(place, path);
-}
-
-/// 0 where it is gone, or is to stay; else a negative errno.
-static int take_away(int directory, int place, const char *name) {
-    struct stat own;
-    if (flock(place, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? 0 : -errno;   // another run uses it
-    if (fstat(place, &own) != 0)
-        return -errno;
-    if (!nsrun_is_leftover(&own) || !lies_in(directory, place, &own, name))
-        return 0;
-    const bool was_marked = is_marked(directory);
-    const bool is_gone = unlinkat(directory, name, S_ISDIR(own.st_mode) ? AT_REMOVEDIR : 0) == 0;
-    const int error = is_gone || errno == ENOTEMPTY || errno == EEXIST || errno == ENOENT ? 0 : -errno;
-    if (was_marked)
-        mark_again(directory);
     return error;
 }
 

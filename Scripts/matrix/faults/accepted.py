@@ -134,10 +134,6 @@ ACCEPTED = [
         argument=r"6",
     ),
     Accepted(
-        SAME + DEBRIS, "*", "0 0.1", "fstat utimensat", "ENOMEM EIO EPERM",
-        "a directory of which cannot be told, or kept, that nsrun has made it stays",
-    ),
-    Accepted(
         REMEDY, "hpc-joiner", "0", "stat", "ENOMEM EIO",
         "a file of the host's of which cannot be told whether it is there is shown as if it were, and so the group's is"
         " another world",
