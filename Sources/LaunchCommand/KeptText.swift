@@ -21,18 +21,7 @@ struct KeptText {
             ])
         }
         if kept.isEmpty { return "" }
-        var text = ""
-        for row in rows {
-            for (column, cell) in row.enumerated() {
-                let width = rows.reduce(0) { max($0, $1[column].utf8.count) }
-                text += cell
-                if column < row.count - 1 {
-                    text += String(repeating: " ", count: width - cell.utf8.count + 2)
-                }
-            }
-            text += "\n"
-        }
-        return text
+        return TextTable.text(rows, gap: 2)
     }
 
     private static func json(_ kept: [KeptWorld]) -> String {

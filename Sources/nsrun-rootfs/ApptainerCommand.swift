@@ -127,7 +127,7 @@ struct ApptainerCache: ParsableCommand {
             }
         }
         for kind in ContainerCache.kinds where kinds.contains("all") || kinds.contains(kind) {
-            let all = cache.entries(kind)
+            let all = try cache.entries(kind)
             if all.isEmpty { say("No cached files to remove at \(cache.directory)/\(kind)") }
             for entry in all where days.map(entry.isOlder(than:)) ?? true {
                 say("Removing \(kind) cache entry: \(entry.name)")

@@ -165,4 +165,17 @@ import Testing
         #expect(kept() == [])
         #expect(try run(["apptainer-cache", "--types=nope"]).status == 255)
     }
+
+    @Test func whatCannotBeReadIsNotCalledEmpty() throws {
+        try workspace.write("kept/cache/oci-tmp/abc", [0])
+        let folder = "\(workspace("kept"))/cache/oci-tmp"
+        chmod(folder, 0)
+        defer { chmod(folder, 0o700) }
+        for words in [[], ["--clean", "--force"]] {
+            let seen = try run(["apptainer-cache"] + words)
+            #expect(
+                seen.status == 255 && seen.output.contains("cannot list the directory \(folder)"),
+                "\(seen)")
+        }
+    }
 }

@@ -112,7 +112,7 @@ struct ApptainerInstanceText {
     static func table(_ instances: [ApptainerInstance]) -> String {
         var rows = [["INSTANCE NAME", "PID", "IP", "IMAGE"]]
         for one in instances { rows.append([one.name.text, "\(one.pid)", "", one.image.text]) }
-        return text(rows)
+        return TextTable.text(rows, gap: 4)
     }
 
     static func logs(_ instances: [ApptainerInstance]) -> String {
@@ -122,22 +122,7 @@ struct ApptainerInstanceText {
             rows.append([one.name.text, "\(one.pid)", logs.error.text])
             rows.append(["", "", logs.output.text])
         }
-        return text(rows)
-    }
-
-    /// Four blanks behind the widest of a column.
-    private static func text(_ rows: [[String]]) -> String {
-        var text = ""
-        for row in rows {
-            for (column, cell) in row.enumerated() {
-                text += cell
-                guard column < row.count - 1 else { continue }
-                let width = rows.reduce(0) { max($0, $1[column].utf8.count) }
-                text += String(repeating: " ", count: width + 4 - cell.utf8.count)
-            }
-            text += "\n"
-        }
-        return text
+        return TextTable.text(rows, gap: 4)
     }
 
     static func json(_ instances: [ApptainerInstance]) -> String {

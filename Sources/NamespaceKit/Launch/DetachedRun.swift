@@ -56,9 +56,10 @@ public enum DetachedRun {
         return logs.appending(path: file + ".log")
     }
 
-    /// Makes the process that stays, in a session of its own, with nothing to read, and the log for its output; `errors` is one
-    /// of its own for standard error. In that one it returns where the start is to be told, see ``LaunchPlan/detach(tellingStartTo:)``, or why there was none. In the caller
-    /// it returns nil when the command has started, or throws what kept it from that.
+    /// Makes the process that stays, in a session of its own, with nothing to read, and the log for its output; `errors` is
+    /// one of its own for standard error. In that one it returns where the start is to be told, see
+    /// ``LaunchPlan/detach(tellingStartTo:)``, or why there was none. In the caller it returns nil when the command has
+    /// started, or throws what kept it from that.
     public static func split(log: Int32, errors: Int32? = nil) throws(LaunchError) -> Int32? {
         var channel: Int32 = -1
         let child = nsrun_split(log, errors ?? log, &channel)

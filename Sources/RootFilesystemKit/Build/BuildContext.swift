@@ -41,11 +41,9 @@ final class BuildContext {
     }
 
     private static func read(_ name: String, in directory: RootDirectory) throws -> [UInt8]? {
-        let opened = directory.open(
-            EntryPath.root.appending(ByteString(name)), O_RDONLY | O_NONBLOCK)
-        if opened < 0 && errno == ENOENT { return nil }
         let label = "\(directory.path)/\(name)"
-        let file = try Descriptor(opened, cannot: "read", label)
+        let entry = EntryPath.root.appending(ByteString(name))
+        guard let file = try directory.openIfThere(entry, O_RDONLY | O_NONBLOCK) else { return nil }
         guard try file.status(cannot: "examine", label).isRegularFile else { return nil }
         return try LimitedStream(
             FileStream(file, path: label), limit: IgnoreList.largestFile, name: label

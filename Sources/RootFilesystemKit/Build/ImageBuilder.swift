@@ -44,23 +44,14 @@ public struct ImageBuilder {
     public func build(_ file: String, to destination: Destination) throws {
         if destination.isTaken { throw destination.alreadyExists }
         do {
+            let text = try RecipeText.read(
+                file, limit: ContainerfileLines.largestFile, as: "a Containerfile")
             let plan = try BuildPlan(
-                Containerfile(read(file)), arguments: arguments, architecture: architecture)
+                Containerfile(text), arguments: arguments, architecture: architecture)
             try build(plan, file, destination)
         } catch let error as ContainerfileError {
             throw error.described(in: file)
         }
-    }
-
-    private func read(_ file: String) throws -> String {
-        let bytes = try LimitedStream(
-            FileStream(opening: file), limit: ContainerfileLines.largestFile, name: file
-        ).readAll()
-        guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
-            throw RootFilesystemError(
-                cannot: "build", file, because: "it is no text: a Containerfile is, in UTF-8")
-        }
-        return text
     }
 
     private func build(_ plan: BuildPlan, _ file: String, _ destination: Destination) throws {

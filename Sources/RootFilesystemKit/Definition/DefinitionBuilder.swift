@@ -31,13 +31,8 @@ struct DefinitionBuilder {
     }
 
     private func read(_ file: String) throws -> DefinitionFile {
-        let bytes = try LimitedStream(
-            FileStream(opening: file), limit: DefinitionFile.largest, name: file
-        ).readAll()
-        guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0) else {
-            throw RootFilesystemError(
-                cannot: "build", file, because: "it is no text: a definition file is, in UTF-8")
-        }
+        let text = try RecipeText.read(
+            file, limit: DefinitionFile.largest, as: "a definition file")
         var used: Set<String> = []
         let definition = try DefinitionFile(text, arguments: arguments, used: &used)
         let unused = arguments.keys.filter { !used.contains($0) }.sorted()

@@ -26,7 +26,7 @@ struct DefinitionMetadata {
         try writeDefinition(to: tree)
         if let section = stage.section(.environment), !section.text.isEmpty {
             let place = "env/90-environment.sh"
-            let start = tree.text(place) ?? "#!/bin/sh\n"
+            let start = try tree.text(place) ?? "#!/bin/sh\n"
             try tree.write(place, start + "\n" + section.text + "\n", mode: 0o755)
         }
         for (name, file) in [
@@ -53,7 +53,8 @@ struct DefinitionMetadata {
 
     private func writeHelp(to tree: ContainerTree) throws {
         guard let section = stage.section(.help), !section.text.isEmpty else { return }
-        guard replaces || tree.text("runscript.help") == nil else {
+        let isNew = try tree.text("runscript.help") == nil
+        guard replaces || isNew else {
             progress.note("the image has a help text already, which stays without --force")
             return
         }
@@ -121,8 +122,8 @@ struct DefinitionMetadata {
 
     /// What the image was made of before stays in its history.
     private func writeDefinition(to tree: ContainerTree) throws {
-        if let before = tree.text("Singularity") {
-            let number = tree.names("bootstrap_history").count
+        if let before = try tree.text("Singularity") {
+            let number = try tree.names("bootstrap_history").count
             try tree.write("bootstrap_history/Apptainer\(number)", before, mode: 0o644)
         }
         try tree.write("Singularity", text, mode: 0o644)

@@ -106,8 +106,7 @@ struct DefinitionTransfer: Equatable {
                 : EntryPath.root.appending(path.name)
         }
         let target = try EntryPath(archived: ByteString(Self.normal(written)))
-        let opened = root.open(target, O_RDONLY | O_DIRECTORY)
-        let isThere = (try? Descriptor(opened, cannot: "open", written)) != nil
+        let isThere = try root.openIfThere(target, O_RDONLY | O_DIRECTORY) != nil
         return written.hasSuffix("/") || isThere ? target.appending(path.name) : target
     }
 

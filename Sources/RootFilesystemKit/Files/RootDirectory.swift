@@ -41,6 +41,13 @@ final class RootDirectory {
         return walk(entry, flags | O_CLOEXEC)
     }
 
+    /// The same; nil where there is nothing, or what its makers have put there or on the way leads to nothing.
+    func openIfThere(_ entry: EntryPath, _ flags: Int32) throws -> Descriptor? {
+        let opened = open(entry, flags)
+        if opened < 0, [ENOENT, ENOTDIR, ELOOP, ENXIO].contains(errno) { return nil }
+        return try Descriptor(opened, cannot: "open", "\(path)/\(entry.printable)")
+    }
+
     /// Opens a directory below the root, following symbolic links inside it.
     func openDirectory(_ entry: EntryPath, cannot operation: String) throws -> Descriptor {
         try Descriptor(

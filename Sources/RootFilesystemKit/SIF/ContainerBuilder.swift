@@ -110,7 +110,7 @@ public struct ContainerBuilder {
         try importRoot(source, to: destination)
         let tree = try ContainerTree(
             RootDirectory(opening: destination.path), destination.image())
-        if !tree.exists {
+        if try !tree.exists {
             try tree.addFiles(definition: "Bootstrap: localimage\nFrom: \(source)\n")
         }
     }
@@ -169,10 +169,9 @@ public struct ContainerBuilder {
     /// Takes the lines of a file, and `NAME=VALUE` each, which have precedence.
     public mutating func setArguments(_ words: [String], file: String?) throws {
         if let file {
-            let bytes = try LimitedStream(
-                FileStream(opening: file), limit: DefinitionFile.largest, name: file
-            ).readAll()
-            for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
+            let text = try RecipeText.read(
+                file, limit: DefinitionFile.largest, as: "a file of build arguments")
+            for line in text.split(separator: "\n") {
                 guard let (name, value) = DefinitionArguments.pair(line) else {
                     progress.note(
                         "passed over in \(file), which is not NAME=VALUE: \(line.prefix(80))")

@@ -92,15 +92,16 @@ public struct ContainerCache {
     }
 
     /// What is kept of a kind, by name.
-    public func entries(_ kind: String) -> [Entry] {
+    public func entries(_ kind: String) throws -> [Entry] {
         let folder = Self.folder(kind, in: directory)
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return names.sorted().compactMap { name in
+        let opened = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        if opened < 0 && errno == ENOENT { return [] }
+        let names = try listNames(owning: opened, folder).filter { !PartialName.holds($0) }
+        return names.map(\.text).sorted().compactMap { name in
             var status = stat()
             let path = "\(folder)/\(name)"
-            guard lstat(path, &status) == 0, !PartialName.holds(ByteString(name)) else {
-                return nil
-            }
+            // Or it is gone meanwhile.
+            guard lstat(path, &status) == 0 else { return nil }
             return Entry(
                 kind: kind, name: name, path: path, size: Int64(status.st_size),
                 modified: status.st_mtim.tv_sec)
@@ -117,9 +118,9 @@ public struct ContainerCache {
     }
 
     /// What `cache list` says.
-    public func listing(_ kinds: [String], all: Bool) -> String {
+    public func listing(_ kinds: [String], all: Bool) throws -> String {
         let wanted = Self.kinds.filter { kinds.contains("all") || kinds.contains($0) }
-        let entries = wanted.flatMap(entries)
+        let entries = try wanted.flatMap(entries)
         var text = ""
         if all {
             text += Self.row("NAME", "DATE CREATED", "SIZE", "TYPE")

@@ -29,7 +29,7 @@ struct ContainerTree {
 
     /// Something has that name in the root already.
     var exists: Bool {
-        (try? Descriptor(root.open(Self.top, O_RDONLY), cannot: "open", root.path)) != nil
+        get throws { try root.openIfThere(Self.top, O_RDONLY) != nil }
     }
 
     // MARK: What every image has
@@ -96,30 +96,30 @@ struct ContainerTree {
 
     // MARK: One file
 
-    /// A file's text; nil where there is none that can be read.
-    func text(_ name: String) -> String? { text(at: Self.path(name)) }
+    /// A file's text; nil where there is none, or what is none.
+    func text(_ name: String) throws -> String? { try text(at: Self.path(name)) }
 
     private static func path(_ name: String) -> EntryPath {
         name.split(separator: "/").reduce(top) { $0.appending(ByteString(String($1))) }
     }
 
-    private func text(at path: EntryPath) -> String? {
-        let opened = root.open(path, O_RDONLY | O_NONBLOCK)
-        guard let file = try? Descriptor(opened, cannot: "open", root.path),
-            (try? file.status(cannot: "examine", root.path).isRegularFile) == true,
-            case .content(let bytes) = HostFile.read(
-                descriptor: file.number, limit: Self.largest)
-        else { return nil }
-        return String(decoding: bytes, as: UTF8.self)
+    private func text(at path: EntryPath) throws -> String? {
+        let label = "\(root.path)/\(path.printable)"
+        guard let file = try root.openIfThere(path, O_RDONLY | O_NONBLOCK) else { return nil }
+        let status = try file.status(cannot: "examine", label)
+        guard status.isRegularFile, status.st_size <= Self.largest else { return nil }
+        switch HostFile.read(descriptor: file.number, limit: Self.largest) {
+        case .content(let bytes): return String(decoding: bytes, as: UTF8.self)
+        case .failure(let reason, let remedy):
+            throw RootFilesystemError(cannot: "read", label, because: reason, remedy: remedy)
+        }
     }
 
     /// The names in a directory of it.
-    func names(_ name: String) -> [String] {
-        let opened = root.open(Self.path(name), O_RDONLY | O_DIRECTORY)
-        guard let directory = try? Descriptor(opened, cannot: "open", root.path),
-            let names = try? listNames(directory, root.path)
-        else { return [] }
-        return names.map(\.text).sorted()
+    func names(_ name: String) throws -> [String] {
+        let path = Self.path(name)
+        guard let directory = try root.openIfThere(path, O_RDONLY | O_DIRECTORY) else { return [] }
+        return try listNames(directory, "\(root.path)/\(path.printable)").map(\.text).sorted()
     }
 
     /// Writes a file, and not through what had its name.
@@ -138,14 +138,14 @@ struct ContainerTree {
     /// The text of a file in the root itself, which goes.
     func take(_ name: String) throws -> String? {
         let path = EntryPath.root.appending(ByteString(name))
-        guard let text = text(at: path) else { return nil }
+        guard let text = try text(at: path) else { return nil }
         let (parent, last) = try place(path)
         _ = last.withCString { unlinkat(parent.number, $0, 0) }
         return text
     }
 
     func labels() throws -> [String: String] {
-        guard let text = text("labels.json") else { return [:] }
+        guard let text = try text("labels.json") else { return [:] }
         guard
             let labels = try? JSONDecoder().decode([String: String].self, from: Data(text.utf8))
         else {
@@ -158,24 +158,24 @@ struct ContainerTree {
     // MARK: What `inspect` is told
 
     /// In the place of the files, which nobody has to look up then.
-    var metadata: String {
+    func metadata() throws -> String {
         var environment: [String: String] = [:]
-        for name in names("env")
+        for name in try names("env")
         where name.hasPrefix("10-docker") || name.hasSuffix("-environment.sh") {
-            if let text = trimmed("env/\(name)") {
+            if let text = try trimmed("env/\(name)") {
                 environment["/\(ContainerFiles.directory)/env/\(name)"] = text
             }
         }
         return ContainerFiles.json(
             ContainerFiles.Metadata(
-                environment: environment, labels: (try? labels()) ?? [:],
-                runscript: trimmed("runscript"),
-                test: trimmed("test"), helpfile: trimmed("runscript.help"),
-                deffile: trimmed("Singularity"), startscript: trimmed("startscript")))
+                environment: environment, labels: try labels(),
+                runscript: try trimmed("runscript"),
+                test: try trimmed("test"), helpfile: try trimmed("runscript.help"),
+                deffile: try trimmed("Singularity"), startscript: try trimmed("startscript")))
     }
 
-    private func trimmed(_ name: String) -> String? {
-        guard var text = text(name) else { return nil }
+    private func trimmed(_ name: String) throws -> String? {
+        guard var text = try text(name) else { return nil }
         while text.unicodeScalars.last == "\n" { text.unicodeScalars.removeLast() }
         return text.isEmpty ? nil : text
     }

@@ -59,7 +59,7 @@ extension Exporter {
 
     /// What the root's own files say, however it came by them.
     private static func metadata(of source: Destination, _ image: ImageRecord) throws -> String {
-        try ContainerTree(RootDirectory(opening: source.path), image).metadata
+        try ContainerTree(RootDirectory(opening: source.path), image).metadata()
     }
 
     private static func definition(in root: String) -> String? {

@@ -68,7 +68,12 @@ public enum AllowedPaths: Sendable, Equatable {
         }
         if plain.count < parts.count {
             let pattern = Array(parts.dropFirst(plain.count)).joined(by: "/")
-            guard let matches = search(base, pattern) else {
+            var fault: Int32 = 0
+            let found = search(base, pattern, &fault)
+            if HostFacts.passes(fault) {
+                throw refusal(reason(fault), Remedy.general(fault, at: base))
+            }
+            guard let matches = found else {
                 throw refusal(
                     "too much is looked through, or fits",
                     "at most 200,000 files and directories are looked at, and 1,000 are allowed: name a directory"
@@ -106,8 +111,10 @@ public enum AllowedPaths: Sendable, Equatable {
     }
 
     /// What fits a pattern below a directory; nil where that is too much. Links are passed over, for what made them, an
-    /// earlier run as well, could lead anywhere by them.
-    private static func search(_ base: ByteString, _ pattern: ByteString) -> [ByteString]? {
+    /// earlier run as well, could lead anywhere by them. `fault` becomes the errno of a directory that could not be read.
+    private static func search(
+        _ base: ByteString, _ pattern: ByteString, _ fault: inout Int32
+    ) -> [ByteString]? {
         let isDeep = pattern.split(on: UInt8(ascii: "/")).contains("**")
         let deepest = pattern.split(on: UInt8(ascii: "/")).count
         var found: [ByteString] = []
@@ -115,7 +122,9 @@ public enum AllowedPaths: Sendable, Equatable {
         var count = 0
         while let (below, depth) = waiting.popLast() {
             let directory = below.isEmpty ? base : base.appending(path: below)
-            for name in HostFile.names(in: directory) {
+            let names = HostFile.names(in: directory, &fault)
+            if HostFacts.passes(fault) { return nil }
+            for name in names {
                 count += 1
                 if count > mostEntries { return nil }
                 let seen = below.isEmpty ? name : below.appending(path: name)
