@@ -75,6 +75,12 @@ fail() {
 
 is_root() { ((EUID == 0)); }
 
+# need_root_on_x86 WHY-ROOT WHY-X86: ends a script, well, that has nothing to try for others or elsewhere.
+need_root_on_x86() {
+    is_root || { say "only root can $1: nothing is tried here"; exit; }
+    [[ $(uname -m) == x86_64 ]] || { say "$2 on x86-64 only: nothing is tried here"; exit; }
+}
+
 # sudo may ask for a password, but only somebody who can answer.
 can_use_sudo() {
     type -P sudo >/dev/null || return 1

@@ -20,14 +20,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 
-if ! is_root; then
-    say "only root can look at all that a launch could leave behind: nothing is tried here"
-    exit
-fi
-if [[ $(uname -m) != x86_64 ]]; then
-    say "calls are made to fail on x86-64 only: nothing is tried here"
-    exit
-fi
+need_root_on_x86 "look at all that a launch could leave behind" "calls are made to fail"
 nsrun=$(type -P "${NSRUN:-nsrun}")
 home=$(account_home)
 debian=${ROOTFS:-$home/.local/share/nsrun/rootfs/$suite}

@@ -19,14 +19,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 source "$(dirname "${BASH_SOURCE[0]}")/kernels/lib.sh"
 
 : "${SUITES:=bullseye bookworm sid}" "${WAYS:=delegated systemd}"
-if ! is_root; then
-    say "only root can make a disk for other kernels: nothing is tried here"
-    exit
-fi
-if [[ $(uname -m) != x86_64 ]]; then
-    say "other kernels are tried on x86-64 only: nothing is tried here"
-    exit
-fi
+need_root_on_x86 "make a disk for other kernels" "other kernels are tried"
 prepare_guests
 nsrun=$(type -P "${NSRUN:-nsrun}")
 rootfs_tool=$(type -P "${NSRUN_ROOTFS:-nsrun-rootfs}")
